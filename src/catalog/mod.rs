@@ -1,0 +1,1 @@
+//! Merging what the servers offer under one roof. Pure.

@@ -1,0 +1,1 @@
+//! Processes and the threads that pump their pipes.

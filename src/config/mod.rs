@@ -1,0 +1,1 @@
+//! From the file as typed to the configuration as checked.

@@ -1,0 +1,1 @@
+//! An HTTP/1.1 engine that knows nothing of MCP.

@@ -1,0 +1,1 @@
+//! The thinking core: events in, effects out. Pure.

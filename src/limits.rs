@@ -1,0 +1,1 @@
+//! Every number of the program, with its reason.

@@ -1,0 +1,1 @@
+//! Every channel of the program, every one bounded.

@@ -1,0 +1,1 @@
+//! Wires channels, starts threads, stops them in order.
