@@ -1,1 +1,12 @@
-//! JSON-RPC and MCP on the wire. Pure.
+//! JSON-RPC and MCP on the wire, both ways: bytes to meaning and back.
+//!
+//! Pure: no socket, no clock, no thread. Params and results stay raw bytes;
+//! only the envelope and the few fields a gateway must know are read.
+
+pub mod envelope;
+pub mod handshake;
+pub mod items;
+pub mod lines;
+pub mod method;
+pub mod own_id;
+pub mod sse;

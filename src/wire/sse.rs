@@ -1,0 +1,1 @@
+//! Server-sent events, as the doors write them (WHATWG HTML, section 9.2).
