@@ -3,12 +3,25 @@
 //! message with those parts replaced. All other bytes travel as they came.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::Malformed;
+use crate::limits::BATCH_MESSAGES_MAX;
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
+use crate::wire::scan::{self, Fault, Scanner};
+
+mod read;
+
+/// JSON-RPC's code for bytes that are no JSON.
+pub const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC's code for JSON that is no message.
+pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC's code for parameters that the method does not take.
+pub const INVALID_PARAMS: i32 = -32602;
 
 /// A stretch of a message's bytes. Never empty, for no JSON value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,10 +30,14 @@ pub struct Span {
     end: NonZeroU32,
 }
 
-/// One JSON-RPC message: its bytes and what was understood of them.
+/// One JSON-RPC message: its bytes and what was understood of them. White
+/// space behind the message is not kept.
 #[derive(Debug)]
 pub struct Message {
-    bytes: Vec<u8>,
+    text: String,
+    /// Whether line breaks stand between its tokens, which must go before the
+    /// message can be a line.
+    newlines: bool,
     /// What kind of message it is.
     pub kind: Kind,
     /// Where the parts stand.
@@ -34,7 +51,8 @@ pub enum Kind {
     Request(Method),
     /// Expects none.
     Notification(Method),
-    /// Answers a request; `marks.id` is set.
+    /// Answers a request; `marks.id` is set, but for an error whose id is null
+    /// or left out: its sender could not tell which request it refuses.
     Answer {
         /// Whether it is an error.
         failed: bool,
@@ -42,7 +60,9 @@ pub enum Kind {
 }
 
 /// Where the parts of a message stand that a gateway reads or replaces. Each
-/// is the whole JSON value, quotes included.
+/// is the whole JSON value, quotes included. What may be left out counts as
+/// left out when it is null. The types of `name`, `uri`, `request_id`, `cursor`
+/// and `level` are not looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Marks {
     /// `id`
@@ -51,12 +71,14 @@ pub struct Marks {
     pub params: Option<Span>,
     /// `result`, or `error` of a failed answer
     pub outcome: Option<Span>,
-    /// `params.name`, or `params.ref.name`
+    /// `params.name`; of a completion, `params.ref.name`, unless its
+    /// `params.ref.type` is another than `ref/prompt`
     pub name: Option<Span>,
-    /// `params.uri`, or `params.ref.uri`
+    /// `params.uri`; of a completion, `params.ref.uri`, unless its
+    /// `params.ref.type` is another than `ref/resource`
     pub uri: Option<Span>,
     /// `params._meta.progressToken`, or the `params.progressToken` of a
-    /// progress notification
+    /// progress notification; a string or a number
     pub progress_token: Option<Span>,
     /// `params.requestId` of a cancellation
     pub request_id: Option<Span>,
@@ -71,11 +93,12 @@ pub struct Marks {
 pub enum Patch {
     /// A number of ours.
     Number(u64),
-    /// JSON text.
+    /// JSON text, in one line.
     Json(Arc<str>),
 }
 
-/// A message on its way out, and the parts to replace while it is written.
+/// A message on its way out, and the parts to replace while it is written. A
+/// part that the message does not have is not put in.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// The message; shared, for a list or a log line may go to many.
@@ -97,67 +120,112 @@ impl Span {
         };
         (start < end).then_some(span)
     }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end.get() as usize
+    }
 }
 
 impl Message {
-    /// Understands one message.
+    /// Understands one message, in one pass over its bytes.
     ///
     /// # Errors
     /// Says why the bytes are no JSON-RPC message.
     pub fn parse(bytes: Vec<u8>) -> Result<Message, Malformed> {
-        let _ = bytes;
-        Err(Malformed {
-            code: -32700,
-            sentence: String::new(),
-            id: None,
+        let mut text = utf8(bytes)?;
+        let found = read::understand(&text)?;
+        text.truncate(found.end);
+        Ok(Message {
+            text,
+            newlines: found.newlines,
+            kind: found.kind,
+            marks: found.marks,
         })
     }
 
     /// An answer of the gateway's own. The id is a placeholder, to be replaced
     /// when it is sent. `result` is JSON text.
     pub fn result(result: &str) -> Message {
-        let _ = result;
-        unreachable!()
+        Message::assemble(Kind::Answer { failed: false }, Some(("result", result)))
     }
 
     /// An error of the gateway's own; `data` is JSON text. The id as in [`Message::result`].
     pub fn error(code: i32, sentence: &str, data: Option<&str>) -> Message {
-        let _ = (code, sentence, data);
-        unreachable!()
+        let mut error = format!("{{\"code\":{code},\"message\":{}", quoted(sentence));
+        if let Some(data) = data {
+            error.push_str(",\"data\":");
+            error.push_str(data);
+        }
+        error.push('}');
+        Message::assemble(Kind::Answer { failed: true }, Some(("error", &error)))
     }
 
-    /// A request or notification of the gateway's own. `params` is JSON text;
-    /// a request's id is a placeholder, to be replaced when it is sent.
+    /// A request or notification of the gateway's own, never an answer.
+    /// `params` is JSON text; a request's id is a placeholder, to be replaced
+    /// when it is sent.
     pub fn build(kind: Kind, params: Option<&str>) -> Message {
-        let _ = (kind, params);
-        unreachable!()
+        debug_assert!(!matches!(kind, Kind::Answer { .. }));
+        let mut message = Message::assemble(kind, params.map(|params| ("params", params)));
+        if let Ok(found) = read::understand(&message.text) {
+            message.marks = found.marks;
+        }
+        message
+    }
+
+    /// Writes out a message whose last member is `part`, a key and JSON text.
+    fn assemble(kind: Kind, part: Option<(&str, &str)>) -> Message {
+        let mut text = String::with_capacity(64 + part.map_or(0, |(_, json)| json.len()));
+        let mut marks = Marks::default();
+        text.push_str(r#"{"jsonrpc":"2.0""#);
+        if !matches!(kind, Kind::Notification(_)) {
+            marks.id = append(&mut text, "id", "0");
+        }
+        if let Kind::Request(method) | Kind::Notification(method) = &kind {
+            append(&mut text, "method", &quoted(method.name()));
+        }
+        if let Some((key, json)) = part {
+            let span = append(&mut text, key, json);
+            match kind {
+                Kind::Answer { .. } => marks.outcome = span,
+                _ => marks.params = span,
+            }
+        }
+        text.push('}');
+        debug_assert!(read::understand(&text).is_ok(), "our own text: {text}");
+        Message {
+            newlines: memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some(),
+            text,
+            kind,
+            marks,
+        }
     }
 
     /// The JSON text of a part.
     pub fn json(&self, span: Span) -> &str {
-        let _ = span;
-        ""
+        // A span of another message may not fit this one: then it has no part there.
+        self.text.get(span.range()).unwrap_or_default()
     }
 
-    /// The text of a part that is a JSON string; `None` if it is another value.
+    /// The text of a part that is a JSON string; `None` if it is another value,
+    /// or holds half a surrogate pair and so is no text.
     pub fn text(&self, span: Span) -> Option<Cow<'_, str>> {
-        let _ = span;
-        None
+        scan::text(self.json(span))
     }
 
     /// Its id, if that is one the gateway can have given out.
     pub fn own_id(&self) -> Option<OwnId> {
-        None
+        let number = self.json(self.marks.id?).parse().ok()?;
+        OwnId::from_number(number)
     }
 
     /// Its length in bytes.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.text.len()
     }
 
     /// Never true; here because `len` is.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.text.is_empty()
     }
 }
 
@@ -174,11 +242,137 @@ impl Outgoing {
 
     /// Appends the message to `out`, in one line, the parts replaced.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        let _ = out;
+        let marks = &self.message.marks;
+        let mut patches = [
+            (marks.id, &self.id),
+            (marks.name, &self.name),
+            (marks.progress_token, &self.progress_token),
+        ];
+        patches.sort_unstable_by_key(|(span, _)| span.map(|span| span.start));
+        out.reserve(self.len_max());
+        let mut written = 0;
+        for (span, patch) in patches {
+            if let (Some(span), Some(patch)) = (span, patch) {
+                let range = span.range();
+                self.message.copy_to(out, written..range.start);
+                patch.write_to(out);
+                written = range.end;
+            }
+        }
+        self.message.copy_to(out, written..self.message.len());
     }
 
     /// At most how many bytes `write_to` appends.
     pub fn len_max(&self) -> usize {
-        self.message.len()
+        let patches = [&self.id, &self.name, &self.progress_token];
+        let patched: usize = patches.into_iter().flatten().map(Patch::len_max).sum();
+        self.message.len() + patched
     }
 }
+
+impl Message {
+    /// Appends a stretch of the message, line breaks made spaces. All line
+    /// breaks stand between tokens, for JSON allows none inside them.
+    fn copy_to(&self, out: &mut Vec<u8>, range: Range<usize>) {
+        let from = out.len();
+        out.extend_from_slice(&self.text.as_bytes()[range]);
+        if self.newlines {
+            for byte in &mut out[from..] {
+                if matches!(byte, b'\n' | b'\r') {
+                    *byte = b' ';
+                }
+            }
+        }
+    }
+}
+
+impl Patch {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        match self {
+            // Writing to a `Vec` cannot fail, and formats without a detour.
+            Patch::Number(number) => drop(write!(out, "{number}")),
+            Patch::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
+
+    fn len_max(&self) -> usize {
+        match self {
+            Patch::Number(_) => 20, // digits of `u64::MAX`
+            Patch::Json(json) => json.len(),
+        }
+    }
+}
+
+/// The members of a batch (2025-03-26), in order, each as it came; `None` if
+/// `bytes` is no array, and so a message of its own or nothing at all.
+///
+/// # Errors
+/// When the array is no JSON, is empty, or holds too many messages.
+pub fn split_batch(bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Malformed> {
+    if bytes.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(error.valid_up_to()))?;
+    let mut members = Vec::new();
+    let mut count = 0_usize;
+    let mut scanner = Scanner::new(text);
+    scanner
+        .array(|scanner| {
+            let value = scanner.value()?;
+            count += 1;
+            if count <= BATCH_MESSAGES_MAX {
+                members.push(text[value.start..value.end].into());
+            }
+            Ok(())
+        })
+        .and_then(|_| scanner.finish())
+        .map_err(broken)?;
+    let refused = |sentence: String| Malformed {
+        code: INVALID_REQUEST,
+        sentence,
+        id: None,
+    };
+    match count {
+        0 => Err(refused("the batch is empty".into())),
+        1..=BATCH_MESSAGES_MAX => Ok(Some(members)),
+        _ => Err(refused(format!(
+            "the batch holds {count} messages: at most {BATCH_MESSAGES_MAX} are taken"
+        ))),
+    }
+}
+
+/// `text` as a JSON string, quotes included.
+pub fn quoted(text: &str) -> String {
+    // The number of ways in which a string cannot be written is nil.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// Appends a member behind others; gives the place of its value.
+fn append(text: &mut String, key: &str, json: &str) -> Option<Span> {
+    text.extend([",\"", key, "\":"]);
+    let start = text.len();
+    text.push_str(json);
+    Span::new(start, text.len())
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, Malformed> {
+    String::from_utf8(bytes).map_err(|error| not_utf8(error.utf8_error().valid_up_to()))
+}
+
+fn not_utf8(at: usize) -> Malformed {
+    broken(Fault {
+        at,
+        what: "invalid UTF-8",
+    })
+}
+
+fn broken(fault: Fault) -> Malformed {
+    Malformed {
+        code: PARSE_ERROR,
+        sentence: fault.to_string(),
+        id: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,12 @@ pub mod envelope;
 pub mod handshake;
 pub mod items;
 pub mod lines;
+pub mod links;
+pub mod log_level;
 pub mod method;
 pub mod own_id;
+pub mod scan;
 pub mod sse;
+
+#[cfg(test)]
+pub mod arbitrary;

@@ -1,0 +1,383 @@
+//! Understanding one message: the pass over its text that notes where the
+//! parts stand, whatever their order, and the judgement on what was found.
+
+use crate::event::Malformed;
+use crate::limits::{ID_BYTES_MAX, METHOD_BYTES_MAX};
+use crate::wire::envelope::{
+    INVALID_PARAMS, INVALID_REQUEST, Kind, Marks, PARSE_ERROR, Span, broken,
+};
+use crate::wire::method::Method;
+use crate::wire::scan::{self, Fault, Scanner, Shape, Value};
+
+/// What was understood of a message.
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    pub(super) marks: Marks,
+    /// Whether line breaks stand between its tokens.
+    pub(super) newlines: bool,
+    /// Where the message ends; only white space stands behind.
+    pub(super) end: usize,
+}
+
+/// Understands the message that is all of `text`.
+pub(super) fn understand(text: &str) -> Result<Found, Malformed> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(Malformed {
+            code: PARSE_ERROR,
+            sentence: "the message is longer than 4 GiB".into(),
+            id: None,
+        });
+    }
+    let mut scanner = Scanner::new(text);
+    let mut reader = Reader {
+        text,
+        found: [None; PARTS],
+        repeated: None,
+        id_repeated: false,
+    };
+    let message = reader.message(&mut scanner).map_err(broken)?;
+    // Line breaks behind the message are cut off with the rest there.
+    let newlines = scanner.newlines();
+    scanner.finish().map_err(broken)?;
+    match reader.judge(message.shape) {
+        Ok((kind, marks)) => Ok(Found {
+            kind,
+            marks,
+            newlines,
+            end: message.end,
+        }),
+        Err(Refused(code, sentence)) => Err(Malformed {
+            code,
+            sentence,
+            id: reader.id_to_answer(),
+        }),
+    }
+}
+
+/// The objects in which parts are looked for.
+#[derive(Clone, Copy)]
+enum Place {
+    Message,
+    Params,
+    Meta,
+    Ref,
+}
+
+/// The members that the gateway reads. It would read another message than its
+/// receiver does if one of them stood twice: so none may.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    JsonRpc,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    Name,
+    Uri,
+    Cursor,
+    Level,
+    RequestId,
+    ProgressToken,
+    Meta,
+    MetaProgressToken,
+    Ref,
+    RefType,
+    RefName,
+    RefUri,
+}
+
+const PARTS: usize = Part::RefUri as usize + 1;
+
+impl Place {
+    /// The path of its members, up to their keys.
+    fn path(self) -> &'static str {
+        match self {
+            Place::Message => "",
+            Place::Params => "params.",
+            Place::Meta => "params._meta.",
+            Place::Ref => "params.ref.",
+        }
+    }
+
+    /// The part of that key here.
+    fn part(self, key: &str) -> Option<Part> {
+        Some(match (self, key) {
+            (Place::Message, "jsonrpc") => Part::JsonRpc,
+            (Place::Message, "id") => Part::Id,
+            (Place::Message, "method") => Part::Method,
+            (Place::Message, "params") => Part::Params,
+            (Place::Message, "result") => Part::Result,
+            (Place::Message, "error") => Part::Error,
+            (Place::Params, "name") => Part::Name,
+            (Place::Params, "uri") => Part::Uri,
+            (Place::Params, "cursor") => Part::Cursor,
+            (Place::Params, "level") => Part::Level,
+            (Place::Params, "requestId") => Part::RequestId,
+            (Place::Params, "progressToken") => Part::ProgressToken,
+            (Place::Params, "_meta") => Part::Meta,
+            (Place::Meta, "progressToken") => Part::MetaProgressToken,
+            (Place::Params, "ref") => Part::Ref,
+            (Place::Ref, "type") => Part::RefType,
+            (Place::Ref, "name") => Part::RefName,
+            (Place::Ref, "uri") => Part::RefUri,
+            _ => return None,
+        })
+    }
+}
+
+impl Part {
+    /// The place inside it, where it is an object.
+    fn place(self) -> Option<Place> {
+        match self {
+            Part::Params => Some(Place::Params),
+            Part::Meta => Some(Place::Meta),
+            Part::Ref => Some(Place::Ref),
+            _ => None,
+        }
+    }
+}
+
+/// A JSON-RPC error code and its sentence.
+struct Refused(i32, String);
+
+fn invalid<T>(sentence: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused(INVALID_REQUEST, sentence.into()))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    found: [Option<Value>; PARTS],
+    /// The path of the first key that stands twice.
+    repeated: Option<String>,
+    id_repeated: bool,
+}
+
+/// The pass over the text.
+impl<'a> Reader<'a> {
+    fn message(&mut self, scanner: &mut Scanner<'a>) -> Result<Value, Fault> {
+        match scanner.shape()? {
+            Shape::Object => self.members(scanner, Place::Message),
+            _ => scanner.value(),
+        }
+    }
+
+    /// Reads the object at `place`. Calls itself for the places inside, which
+    /// are three deep at most, however deep the text is.
+    fn members(&mut self, scanner: &mut Scanner<'a>, place: Place) -> Result<Value, Fault> {
+        scanner.object(|scanner, key| {
+            let Some(part) = place.part(key) else {
+                return scanner.value().map(drop);
+            };
+            if self.found[part as usize].is_some() {
+                self.id_repeated |= part == Part::Id;
+                self.repeated
+                    .get_or_insert_with(|| format!("{}{key}", place.path()));
+            }
+            let value = match part.place() {
+                Some(inside) if scanner.shape()? == Shape::Object => {
+                    self.members(scanner, inside)?
+                }
+                _ => scanner.value()?,
+            };
+            self.found[part as usize] = Some(value);
+            Ok(())
+        })
+    }
+}
+
+/// The judgement on what was found.
+impl<'a> Reader<'a> {
+    fn judge(&self, shape: Shape) -> Result<(Kind, Marks), Refused> {
+        if shape != Shape::Object {
+            return invalid(format!("the message is {shape}: it must be an object"));
+        }
+        if let Some(path) = &self.repeated {
+            return invalid(format!("\"{path}\" stands twice"));
+        }
+        match self.text_of(Part::JsonRpc).as_deref() {
+            Some("2.0") => {}
+            None if self.value(Part::JsonRpc).is_none() => {
+                return invalid("\"jsonrpc\" is missing: it must be \"2.0\"");
+            }
+            _ => return invalid("\"jsonrpc\" is not \"2.0\""),
+        }
+        let kind = self.kind()?;
+        let mut marks = Marks {
+            id: self.span(Part::Id),
+            ..Marks::default()
+        };
+        match &kind {
+            Kind::Request(method) | Kind::Notification(method) => {
+                self.mark_params(method, &mut marks)?;
+            }
+            Kind::Answer { .. } => {
+                marks.outcome = self.any_span(Part::Result).or(self.any_span(Part::Error));
+            }
+        }
+        Ok((kind, marks))
+    }
+
+    fn kind(&self) -> Result<Kind, Refused> {
+        let method = self.method()?;
+        let (result, error) = (self.value(Part::Result), self.value(Part::Error));
+        let nameless = self.span(Part::Id).is_none();
+        match (method, result, error) {
+            (Some(method), None, None) => {
+                if self.value(Part::Id).is_some() {
+                    self.check_id()?;
+                    Ok(Kind::Request(method))
+                } else {
+                    Ok(Kind::Notification(method))
+                }
+            }
+            (Some(_), ..) => invalid("the message has a method and a result or error"),
+            (None, Some(_), Some(_)) => invalid("the message has a result and an error"),
+            (None, Some(_), None) => {
+                if self.value(Part::Id).is_none() {
+                    return invalid("the result has no id");
+                }
+                self.check_id()?;
+                Ok(Kind::Answer { failed: false })
+            }
+            (None, None, Some(error)) => {
+                if error.shape != Shape::Object {
+                    return invalid(format!("error is {}: it must be an object", error.shape));
+                }
+                if !nameless {
+                    self.check_id()?;
+                }
+                Ok(Kind::Answer { failed: true })
+            }
+            (None, None, None) => invalid("the message has no method, result or error"),
+        }
+    }
+
+    fn method(&self) -> Result<Option<Method>, Refused> {
+        let Some(value) = self.value(Part::Method) else {
+            return Ok(None);
+        };
+        if value.shape != Shape::String {
+            return invalid(format!("method is {}: it must be a string", value.shape));
+        }
+        match self.text_of(Part::Method) {
+            None => invalid("method is no text: it holds half a surrogate pair"),
+            Some(name) if name.is_empty() => invalid("method is empty"),
+            Some(name) if name.len() > METHOD_BYTES_MAX => {
+                invalid(format!("method is longer than {METHOD_BYTES_MAX} bytes"))
+            }
+            Some(name) => Ok(Some(Method::from_name(&name))),
+        }
+    }
+
+    /// Whether the id, which is there, can be one.
+    fn check_id(&self) -> Result<(), Refused> {
+        let Some(value) = self.value(Part::Id) else {
+            return Ok(());
+        };
+        let json = self.json(value);
+        match value.shape {
+            Shape::String => {}
+            Shape::Number if is_whole(json) => {}
+            Shape::Number => return invalid("id is a fraction: it must be a string or an integer"),
+            shape => {
+                return invalid(format!("id is {shape}: it must be a string or an integer"));
+            }
+        }
+        if json.len() > ID_BYTES_MAX {
+            return invalid(format!("id is longer than {ID_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
+
+    /// The id for the refusal of this message, if that answers a request. An
+    /// answer is never answered: its id belongs to a request of the other side.
+    fn id_to_answer(&self) -> Option<Box<str>> {
+        let answers = self.value(Part::Result).is_some() || self.value(Part::Error).is_some();
+        if answers || self.id_repeated || self.check_id().is_err() {
+            return None;
+        }
+        self.value(Part::Id).map(|value| self.json(value).into())
+    }
+
+    fn mark_params(&self, method: &Method, marks: &mut Marks) -> Result<(), Refused> {
+        match self.value(Part::Params).map(|value| value.shape) {
+            None | Some(Shape::Object) => {}
+            Some(Shape::Array) => {
+                let sentence = "params is an array: MCP takes them by name, in an object";
+                return Err(Refused(INVALID_PARAMS, sentence.into()));
+            }
+            Some(shape) => {
+                return invalid(format!(
+                    "params is {shape}: it must be an object or left out"
+                ));
+            }
+        }
+        marks.params = self.any_span(Part::Params);
+        marks.cursor = self.span(Part::Cursor);
+        marks.level = self.span(Part::Level);
+        (marks.name, marks.uri) = (self.span(Part::Name), self.span(Part::Uri));
+        marks.progress_token = self.token(Part::MetaProgressToken, "params._meta.progressToken")?;
+        match method {
+            Method::Complete => {
+                let kind = self.text_of(Part::RefType);
+                let is = |name: &str| kind.as_deref().is_none_or(|kind| kind == name);
+                marks.name = self.span(Part::RefName).filter(|_| is("ref/prompt"));
+                marks.uri = self.span(Part::RefUri).filter(|_| is("ref/resource"));
+            }
+            Method::Progress => {
+                marks.progress_token = self.token(Part::ProgressToken, "params.progressToken")?;
+            }
+            Method::Cancelled => marks.request_id = self.span(Part::RequestId),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A progress token. What is no string or number is no token, and the
+    /// receiver's to refuse.
+    fn token(&self, part: Part, path: &str) -> Result<Option<Span>, Refused> {
+        let token = self
+            .value(part)
+            .filter(|value| matches!(value.shape, Shape::String | Shape::Number));
+        if token.is_some_and(|value| value.end - value.start > ID_BYTES_MAX) {
+            let sentence = format!("{path} is longer than {ID_BYTES_MAX} bytes");
+            return Err(Refused(INVALID_PARAMS, sentence));
+        }
+        Ok(token.and_then(|value| Span::new(value.start, value.end)))
+    }
+
+    fn value(&self, part: Part) -> Option<Value> {
+        self.found[part as usize]
+    }
+
+    fn json(&self, value: Value) -> &'a str {
+        &self.text[value.start..value.end]
+    }
+
+    fn text_of(&self, part: Part) -> Option<std::borrow::Cow<'a, str>> {
+        scan::text(self.json(self.value(part)?))
+    }
+
+    /// Where a part stands that is not null.
+    fn span(&self, part: Part) -> Option<Span> {
+        let value = self.value(part)?;
+        (value.shape != Shape::Null)
+            .then(|| self.any_span(part))
+            .flatten()
+    }
+
+    /// Where a part stands, null or not.
+    fn any_span(&self, part: Part) -> Option<Span> {
+        let value = self.value(part)?;
+        Span::new(value.start, value.end)
+    }
+}
+
+/// Whether a JSON number is a whole one, written without an exponent. Some
+/// senders have no integers and write `1.0`.
+fn is_whole(number: &str) -> bool {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && fraction.bytes().all(|byte| byte == b'0')
+}

@@ -1,0 +1,430 @@
+//! A validating scanner for JSON text (RFC 8259) that tells where values
+//! stand: one pass, no tree, no copy, and no recursion on the input's nesting.
+//!
+//! It decides nothing: which keys matter and what they mean is for the rest of
+//! `wire`. Strings keep their escapes unless someone asks for a [`text`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::limits::JSON_DEPTH_MAX;
+
+/// A cursor over JSON text. Each method that reads a value leaves the cursor
+/// right behind it.
+pub struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    depth: u32,
+    newlines: bool,
+}
+
+/// Why a text is no JSON, or is nested too deep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The byte, counted from 0, at which it shows.
+    pub at: usize,
+    /// What is wrong there.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "parse error at byte {}: {}", self.at, self.what)
+    }
+}
+
+/// The six kinds of JSON values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// `-1.5e3`
+    Number,
+    /// `true` or `false`
+    Boolean,
+    /// `null`
+    Null,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Shape::Object => "an object",
+            Shape::Array => "an array",
+            Shape::String => "a string",
+            Shape::Number => "a number",
+            Shape::Boolean => "a boolean",
+            Shape::Null => "null",
+        })
+    }
+}
+
+/// Where a value stands, quotes and brackets included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Value {
+    /// What kind of value it is.
+    pub shape: Shape,
+    /// Its first byte.
+    pub start: usize,
+    /// The byte behind its last.
+    pub end: usize,
+}
+
+/// The text of a JSON string, given with its quotes; `None` for what is no
+/// JSON string, or holds half a surrogate pair, which is no text.
+pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
+    let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(quoted).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+/// What a value must begin with, said once for all faults of that kind.
+const NO_VALUE: &str = "expected a value";
+
+impl<'a> Scanner<'a> {
+    /// A cursor at the beginning of `text`.
+    pub fn new(text: &'a str) -> Scanner<'a> {
+        Scanner {
+            text,
+            at: 0,
+            depth: 0,
+            newlines: false,
+        }
+    }
+
+    /// What kind of value comes next, by its first byte.
+    ///
+    /// # Errors
+    /// When no value begins here.
+    pub fn shape(&mut self) -> Result<Shape, Fault> {
+        match self.token() {
+            Some(b'{') => Ok(Shape::Object),
+            Some(b'[') => Ok(Shape::Array),
+            Some(b'"') => Ok(Shape::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Shape::Number),
+            Some(b't' | b'f') => Ok(Shape::Boolean),
+            Some(b'n') => Ok(Shape::Null),
+            _ => Err(self.fault(NO_VALUE)),
+        }
+    }
+
+    /// Reads any value, all that it holds included.
+    ///
+    /// # Errors
+    /// When the value is no JSON or is nested too deep.
+    pub fn value(&mut self) -> Result<Value, Fault> {
+        let shape = self.shape()?;
+        let (start, base) = (self.at, self.depth);
+        // The kinds of the open brackets, the innermost lowest, 1 for an object.
+        let mut objects: u128 = 0;
+        loop {
+            match self.shape()? {
+                Shape::Object => {
+                    if self.open(b'}')? {
+                        objects = objects << 1 | 1;
+                        self.key()?;
+                        continue;
+                    }
+                }
+                Shape::Array => {
+                    if self.open(b']')? {
+                        objects <<= 1;
+                        continue;
+                    }
+                }
+                Shape::String => {
+                    self.string()?;
+                }
+                Shape::Number => self.number()?,
+                Shape::Boolean | Shape::Null => self.literal()?,
+            }
+            // A value has ended, and with it perhaps what held it.
+            loop {
+                if self.depth == base {
+                    let end = self.at;
+                    return Ok(Value { shape, start, end });
+                }
+                let in_object = objects & 1 == 1;
+                if self.another(if in_object { b'}' } else { b']' })? {
+                    if in_object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                objects >>= 1;
+            }
+        }
+    }
+
+    /// Reads an object. `member` is called with each key, decoded, in the
+    /// order of the text, and must read the value behind it. A key that is no
+    /// text (half a surrogate pair) comes as it is written, backslash included.
+    ///
+    /// # Errors
+    /// When the value is no object, no JSON, or is nested too deep.
+    pub fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Scanner<'a>, &str) -> Result<(), Fault>,
+    ) -> Result<Value, Fault> {
+        if self.shape()? != Shape::Object {
+            return Err(self.fault("expected an object"));
+        }
+        let start = self.at;
+        let mut more = self.open(b'}')?;
+        while more {
+            let quoted = self.key()?;
+            let key = text(quoted).unwrap_or(Cow::Borrowed(quoted));
+            member(self, &key)?;
+            more = self.another(b'}')?;
+        }
+        Ok(Value {
+            shape: Shape::Object,
+            start,
+            end: self.at,
+        })
+    }
+
+    /// Reads an array. `element` is called before each element and must read it.
+    ///
+    /// # Errors
+    /// When the value is no array, no JSON, or is nested too deep.
+    pub fn array(
+        &mut self,
+        mut element: impl FnMut(&mut Scanner<'a>) -> Result<(), Fault>,
+    ) -> Result<Value, Fault> {
+        if self.shape()? != Shape::Array {
+            return Err(self.fault("expected an array"));
+        }
+        let start = self.at;
+        let mut more = self.open(b']')?;
+        while more {
+            element(self)?;
+            more = self.another(b']')?;
+        }
+        Ok(Value {
+            shape: Shape::Array,
+            start,
+            end: self.at,
+        })
+    }
+
+    /// Makes sure that nothing but white space is left.
+    ///
+    /// # Errors
+    /// When something is.
+    pub fn finish(&mut self) -> Result<(), Fault> {
+        match self.token() {
+            None => Ok(()),
+            Some(_) => Err(self.fault("expected nothing more")),
+        }
+    }
+
+    /// Whether a line break stood between the tokens read so far. There is
+    /// none elsewhere in JSON: inside a string it must be escaped.
+    pub fn newlines(&self) -> bool {
+        self.newlines
+    }
+
+    /// The next byte that is no white space, not consumed.
+    fn token(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match bytes.get(self.at) {
+                Some(b' ' | b'\t') => {}
+                Some(b'\n' | b'\r') => self.newlines = true,
+                other => return other.copied(),
+            }
+            self.at += 1;
+        }
+    }
+
+    /// The byte at the cursor, white space or not.
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Steps over a bracket; `true` if something stands before its `close`,
+    /// which is consumed otherwise.
+    fn open(&mut self, close: u8) -> Result<bool, Fault> {
+        if self.depth == JSON_DEPTH_MAX {
+            return Err(self.fault("nested too deep"));
+        }
+        self.at += 1;
+        if self.token() == Some(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.depth += 1;
+        Ok(true)
+    }
+
+    /// After a value inside brackets: `true` behind a comma, `false` behind
+    /// `close`.
+    fn another(&mut self, close: u8) -> Result<bool, Fault> {
+        match self.token() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                self.depth -= 1;
+                Ok(false)
+            }
+            _ if close == b'}' => Err(self.fault("expected `,` or `}`")),
+            _ => Err(self.fault("expected `,` or `]`")),
+        }
+    }
+
+    /// Reads a key and its colon; gives the key with its quotes.
+    fn key(&mut self) -> Result<&'a str, Fault> {
+        if self.token() != Some(b'"') {
+            return Err(self.fault("expected a key in quotes"));
+        }
+        let start = self.at;
+        self.string()?;
+        let quoted = &self.text[start..self.at];
+        if self.token() != Some(b':') {
+            return Err(self.fault("expected `:` after the key"));
+        }
+        self.at += 1;
+        Ok(quoted)
+    }
+
+    /// Reads a string, the cursor on its opening quote.
+    fn string(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        loop {
+            self.at = plain_end(self.text.as_bytes(), self.at);
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(self.fault("raw control character in a string")),
+                None => return Err(self.fault("the string does not end")),
+            }
+        }
+    }
+
+    /// Reads an escape, the cursor on its backslash. Whether surrogates come in
+    /// pairs is not the grammar's business.
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.byte() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+                        return Err(self.fault("expected four hexadecimal digits after `\\u`"));
+                    }
+                    self.at += 1;
+                }
+            }
+            _ => return Err(self.fault("no such escape in a string")),
+        }
+        Ok(())
+    }
+
+    /// Reads a number, the cursor on its minus or first digit.
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.byte() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.byte() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Reads one digit or more.
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.fault("expected a digit"));
+        }
+        Ok(())
+    }
+
+    /// Reads `true`, `false` or `null`.
+    fn literal(&mut self) -> Result<(), Fault> {
+        let rest = &self.text.as_bytes()[self.at..];
+        for word in ["true", "false", "null"] {
+            if rest.starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Ok(());
+            }
+        }
+        Err(self.fault(NO_VALUE))
+    }
+
+    /// A fault at the cursor. At the end of the text there is only one thing
+    /// to say of it.
+    fn fault(&self, what: &'static str) -> Fault {
+        let cut_off = self.at >= self.text.len();
+        Fault {
+            at: self.at,
+            what: if cut_off {
+                "the text ends too early"
+            } else {
+                what
+            },
+        }
+    }
+}
+
+/// The place of the first quote, backslash or control character at or behind
+/// `from`, or the length of `bytes`. Eight bytes a step: in a message of any
+/// size nearly all bytes are string contents.
+fn plain_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = special_bytes(u64::from_le_bytes(*word));
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// Sets the top bit of each byte of `word` that ends a plain run. A borrow can
+/// set too many, but only above the lowest one that is right, and only the
+/// lowest is looked at.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
+    let backslashes = below(word ^ (ONES * u64::from(b'\\')), 1);
+    (below(word, 0x20) | quotes | backslashes) & (ONES * 0x80)
+}
+
+#[cfg(test)]
+mod tests;
