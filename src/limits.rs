@@ -39,3 +39,96 @@ pub const OVERSIZED_HEAD_BYTES: usize = 200;
 pub const LINE_BUFFER_KEEP_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(JSON_DEPTH_MAX <= u128::BITS);
+// ---- config
+
+use std::time::Duration;
+
+/// What a setting of the configuration may be: its default, its least and its most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds<T> {
+    /// The value where the file and the environment are silent.
+    pub default: T,
+    /// The least value that is accepted.
+    pub least: T,
+    /// The greatest value that is accepted.
+    pub most: T,
+}
+
+/// The shortest time a setting may name: below it a deadline is past before it is set.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest time a setting may name: every wait ends, at the latest after a day.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+const fn seconds(default: u64) -> Bounds<Duration> {
+    Bounds {
+        default: Duration::from_secs(default),
+        least: SHORTEST,
+        most: LONGEST,
+    }
+}
+
+const fn whole(default: u64, least: u64, most: u64) -> Bounds<u64> {
+    Bounds {
+        default,
+        least,
+        most,
+    }
+}
+
+/// Bytes of a configuration file: hundreds of servers take less than 100 KiB,
+/// and a wrong path (a core dump, `/dev/zero`) must not fill the memory.
+pub const CONFIG_FILE_SIZE_MAX: usize = 1024 * 1024;
+/// Bytes of an `envFile`: these hold a few keys, certificates at the most.
+pub const ENV_FILE_SIZE_MAX: usize = 256 * 1024;
+/// Servers in one file: each costs a process and three threads.
+pub const SERVERS_MAX: usize = 256;
+/// Groups in one file: each is a view with merged lists of its own.
+pub const GROUPS_MAX: usize = 256;
+/// Characters of a server's, a group's or a prefix's name: it stands in every
+/// log line, in paths and in front of tool names that clients cut at 64.
+pub const SERVER_NAME_LENGTH_MAX: usize = 64;
+/// Characters of a tool's new name: the 128 that MCP 2025-11-25 recommends (server/tools, "Tool Names").
+pub const TOOL_NAME_LENGTH_MAX: usize = 128;
+/// Characters of somebody's value that a message repeats: enough to find it again.
+pub const SHOWN_VALUE_LENGTH_MAX: usize = 80;
+/// Characters of a word that is compared with the known ones: longer ones are no misspelling,
+/// and the comparison costs the product of both lengths.
+pub const NEAREST_WORD_LENGTH_MAX: usize = 64;
+/// A bare number of seconds from which a warning asks whether milliseconds were meant,
+/// as other clients' files count them: nobody waits 2.8 hours for a call.
+pub const SUSPICIOUS_SECONDS: f64 = 10_000.0;
+
+/// The port where nothing else is said: 0 asks for any free one.
+pub const PORT_DEFAULT: u16 = 12009;
+/// The time a server may take from its start to its `initialize` answer: `npx` and `uvx` download first.
+pub const STARTUP_TIMEOUT: Bounds<Duration> = seconds(60);
+/// The time of one call, counted anew at each progress notification.
+pub const CALL_TIMEOUT: Bounds<Duration> = seconds(30);
+/// Calls under way on one server: as many as its queue takes, so that the queue, and not
+/// this number, refuses first unless the user says otherwise.
+pub const MAX_CONCURRENT: Bounds<u64> = whole(1000, 1, 100_000);
+
+/// Messages waiting in one queue: a burst of 64 busy clients fits many times.
+pub const MAX_QUEUE_SIZE: Bounds<u64> = whole(1000, 8, 100_000);
+/// Bytes of one message from a client: arguments are small, and clients are many.
+pub const MAX_MESSAGE_SIZE: Bounds<u64> = whole(1 << 20, 1 << 10, 1 << 30);
+/// Bytes of one message from a child: results carry images and files.
+pub const MAX_CHILD_MESSAGE_SIZE: Bounds<u64> = whole(16 << 20, 1 << 10, 1 << 30);
+/// Connections open at once: at 17 KiB each, 9 MiB in the worst case, and half of the
+/// 1024 descriptors that a process commonly has.
+pub const MAX_CONNECTIONS: Bounds<u64> = whole(512, 1, 100_000);
+/// The time between two comments on a silent stream: below the 30 to 60 s after which proxies close.
+pub const KEEPALIVE_INTERVAL: Bounds<Duration> = seconds(15);
+/// The time the first list of a client waits for servers in their first start.
+pub const CONNECTION_TIMEOUT: Bounds<Duration> = seconds(30);
+/// The time in which a child must take a message from its queue, else it is stuck.
+pub const MESSAGE_TIMEOUT: Bounds<Duration> = seconds(5);
+/// First starts that may fail one after the other before a server counts as failed for good.
+pub const MAX_RECONNECT_ATTEMPTS: Bounds<u64> = whole(3, 0, 1000);
+/// The time before the first restart; it doubles from there.
+pub const RECONNECT_DELAY: Bounds<Duration> = seconds(1);
+/// Children of session-scoped servers, all sessions together: a Node process takes 50 MiB and more.
+pub const MAX_PROCESSES: Bounds<u64> = whole(10, 1, 10_000);
+/// Characters of prefix and tool name together: several model providers refuse longer ones;
+/// the least leaves room for a hash, the most is what MCP 2025-11-25 recommends.
+pub const MAX_TOOL_NAME: Bounds<u64> = whole(64, 24, 128);
