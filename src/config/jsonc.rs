@@ -88,7 +88,7 @@ mod tests {
     fn comments_and_trailing_commas_become_spaces() {
         let cases = [
             ("[1,]", "[1 ]"),
-            ("[1, // one\n]", "[1         \n]"),
+            ("[1, // one\n]", "[1        \n]"),
             ("{\"a\":1,/*x*/}", "{\"a\":1      }"),
             (
                 "[\"// no\", \"/* no */\", \",]\"]",

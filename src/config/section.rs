@@ -90,6 +90,7 @@ impl<'a> Section<'a> {
         };
         let number = match value {
             Json::Whole(number) => u64::try_from(*number).ok().filter(|n| within(n, &bounds)),
+            Json::Float(_) => None,
             other => {
                 return wrong_type(other, "a whole number", &place, findings)
                     .unwrap_or(bounds.default);
