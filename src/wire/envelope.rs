@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::Malformed;
-use crate::limits::BATCH_MESSAGES_MAX;
+use crate::limits::{BATCH_MESSAGES_MAX, QUOTED_CHARS_MAX};
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
 use crate::wire::scan::{self, Fault, Scanner};
@@ -212,6 +212,20 @@ impl Message {
         scan::text(self.json(span))
     }
 
+    /// The result of an answer, as JSON text.
+    ///
+    /// # Errors
+    /// For an answer that is an error, a sentence with its code and message;
+    /// also for what is no answer.
+    pub fn succeeded(&self) -> Result<&str, String> {
+        let outcome = self.marks.outcome.map(|span| self.json(span));
+        match (&self.kind, outcome) {
+            (Kind::Answer { failed: false }, Some(result)) => Ok(result),
+            (Kind::Answer { failed: true }, Some(error)) => Err(failure(error)),
+            _ => Err("this is no answer".into()),
+        }
+    }
+
     /// Its id, if that is one the gateway can have given out.
     pub fn own_id(&self) -> Option<OwnId> {
         let number = self.json(self.marks.id?).parse().ok()?;
@@ -345,6 +359,25 @@ pub fn split_batch(bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Malformed> {
 pub fn quoted(text: &str) -> String {
     // The number of ways in which a string cannot be written is nil.
     serde_json::to_string(text).unwrap_or_default()
+}
+
+/// `text` in quotes for a sentence: one line, and cut where it gets too long.
+pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        None => format!("{text:?}"),
+        Some((cut, _)) => format!("{:?}…", &text[..cut]),
+    }
+}
+
+/// The sentence for a JSON-RPC error object.
+fn failure(error: &str) -> String {
+    let [code, message] = scan::members(error, ["code", "message"]).unwrap_or_default();
+    let code = code.map_or("without a code", |value| value.json(error));
+    let message = message.and_then(|value| scan::text(value.json(error)));
+    format!(
+        "answered with error {code}: {}",
+        shown(&message.unwrap_or_default())
+    )
 }
 
 /// Appends a member behind others; gives the place of its value.

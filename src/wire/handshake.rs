@@ -1,7 +1,8 @@
 //! What the two sides tell each other in `initialize`, in the handshake era
 //! (2024-11-05 to 2025-11-25).
 
-use crate::wire::envelope::Message;
+use crate::wire::envelope::{Message, quoted, shown};
+use crate::wire::scan::{self, Shape, Value};
 
 /// The revisions with a handshake, oldest first. The order is that of time, so
 /// `>=` asks whether a revision has what another brought.
@@ -107,13 +108,239 @@ pub struct ServerHas {
 /// Reads the parameters of a client's `initialize`. The error is a sentence
 /// naming the field that is missing or wrong.
 pub fn read_client_hello(message: &Message) -> Result<ClientHello, String> {
-    let _ = message;
-    Err("not built".into())
+    let params = message.marks.params.ok_or("params is missing")?;
+    let params = message.json(params);
+    let [version, capabilities, info] =
+        members(params, ["protocolVersion", "capabilities", "clientInfo"])?;
+    let version = text("protocolVersion", version, params)?.ok_or("protocolVersion is missing")?;
+    let capabilities = object("capabilities", capabilities, params)?;
+    let info = object("clientInfo", info, params)?;
+    let questions = members(capabilities, ["sampling", "elicitation", "roots"])?;
+    let [sampling, elicitation, roots] = questions.map(declared);
+    Ok(ClientHello {
+        version,
+        capabilities: capabilities.into(),
+        info: info.into(),
+        can: ClientCan {
+            sampling,
+            elicitation,
+            roots,
+        },
+    })
 }
 
 /// Reads the result of a child's `initialize`. The error is a sentence naming
-/// the field that is missing or wrong, or the revision nobody knows.
+/// the field that is missing or wrong, or the revision nobody knows, or is the
+/// error that the child answered with.
 pub fn read_server_hello(message: &Message) -> Result<ServerHello, String> {
-    let _ = message;
-    Err("not built".into())
+    let result = message.succeeded()?;
+    let keys = [
+        "protocolVersion",
+        "capabilities",
+        "serverInfo",
+        "instructions",
+    ];
+    let [version, capabilities, info, instructions] = members(result, keys)?;
+    let version = text("protocolVersion", version, result)?.ok_or("protocolVersion is missing")?;
+    let revision = Revision::from_name(&version).ok_or_else(|| unknown(&version))?;
+    let capabilities = object("capabilities", capabilities, result)?;
+    let info = object("serverInfo", info, result)?;
+    Ok(ServerHello {
+        revision,
+        capabilities: capabilities.into(),
+        info: info.into(),
+        instructions: text("instructions", instructions, result)?,
+        has: has(capabilities)?,
+    })
+}
+
+/// The parameters of an `initialize` of the gateway's own. The capabilities
+/// and `clientInfo` are JSON text.
+pub fn initialize_params(revision: Revision, capabilities: &str, client_info: &str) -> String {
+    let version = revision.name();
+    format!(
+        r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#
+    )
+}
+
+/// The result of a client's `initialize`. The capabilities and `serverInfo` are
+/// JSON text.
+pub fn initialize_result(
+    revision: Revision,
+    capabilities: &str,
+    server_info: &str,
+    instructions: Option<&str>,
+) -> String {
+    let version = revision.name();
+    let instructions = instructions.map_or_else(String::new, |instructions| {
+        format!(",\"instructions\":{}", quoted(instructions))
+    });
+    format!(
+        r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{server_info}{instructions}}}"#
+    )
+}
+
+fn has(capabilities: &str) -> Result<ServerHas, String> {
+    let keys = ["tools", "prompts", "resources", "completions", "logging"];
+    let found = members(capabilities, keys)?;
+    let resources = object("resources", found[2], capabilities)?;
+    let [subscribe] = members(resources, ["subscribe"])?;
+    let [tools, prompts, resources_declared, completions, logging] = found.map(declared);
+    Ok(ServerHas {
+        tools,
+        prompts,
+        resources: resources_declared,
+        subscribe: subscribe.is_some_and(|value| value.json(resources) == "true"),
+        completions,
+        logging,
+    })
+}
+
+fn unknown(version: &str) -> String {
+    let known = Revision::ALL.map(Revision::name).join(", ");
+    let version = shown(version);
+    format!("protocolVersion {version} is not known: this gateway speaks {known}")
+}
+
+/// A capability is declared by an object, empty or not.
+fn declared(value: Option<Value>) -> bool {
+    value.is_some_and(|value| value.shape == Shape::Object)
+}
+
+fn members<const N: usize>(json: &str, keys: [&str; N]) -> Result<[Option<Value>; N], String> {
+    scan::members(json, keys).map_err(|fault| format!("what should be an object is none: {fault}"))
+}
+
+/// The object of that key; an empty one if it is missing.
+fn object<'a>(key: &str, value: Option<Value>, json: &'a str) -> Result<&'a str, String> {
+    match value.map(|value| (value.shape, value)) {
+        None | Some((Shape::Null, _)) => Ok("{}"),
+        Some((Shape::Object, value)) => Ok(value.json(json)),
+        Some((shape, _)) => Err(format!("{key} is {shape}: it must be an object")),
+    }
+}
+
+/// The text of that key, if it is not missing.
+fn text(key: &str, value: Option<Value>, json: &str) -> Result<Option<String>, String> {
+    match value.map(|value| (value.shape, value)) {
+        None | Some((Shape::Null, _)) => Ok(None),
+        Some((Shape::String, value)) => match scan::text(value.json(json)) {
+            Some(text) => Ok(Some(text.into_owned())),
+            None => Err(format!("{key} is no text: it holds half a surrogate pair")),
+        },
+        Some((shape, _)) => Err(format!("{key} is {shape}: it must be a string")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::envelope::Kind;
+    use crate::wire::method::Method;
+
+    fn client(params: &str) -> Result<ClientHello, String> {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{params}}}"#);
+        read_client_hello(&Message::parse(text.into()).expect("a message"))
+    }
+
+    fn server(result: &str) -> Result<ServerHello, String> {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#);
+        read_server_hello(&Message::parse(text.into()).expect("a message"))
+    }
+
+    #[test]
+    fn a_client_hello_is_read_with_what_the_client_can() {
+        let hello = client(
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"roots":{"listChanged":true},
+                "sampling":null, "elicitation": {}, "new":1},"clientInfo":{"name":"c"}}"#,
+        )
+        .expect("a hello");
+        assert_eq!(hello.version, "2025-06-18");
+        assert_eq!(&*hello.info, r#"{"name":"c"}"#);
+        assert!(hello.capabilities.ends_with(r#""new":1}"#));
+        let can = ClientCan {
+            sampling: false,
+            elicitation: true,
+            roots: true,
+        };
+        assert_eq!(hello.can, can);
+    }
+
+    #[test]
+    fn a_client_hello_needs_a_version_and_no_more() {
+        let hello = client(r#"{"protocolVersion":"1.0"}"#).expect("a hello");
+        assert_eq!((&*hello.capabilities, &*hello.info), ("{}", "{}"));
+        assert_eq!(client("{}"), Err("protocolVersion is missing".into()));
+        assert_eq!(
+            client(r#"{"protocolVersion":1}"#),
+            Err("protocolVersion is a number: it must be a string".into())
+        );
+        assert_eq!(
+            client(r#"{"protocolVersion":"a","capabilities":[]}"#),
+            Err("capabilities is an array: it must be an object".into())
+        );
+        let bare = Message::build(Kind::Request(Method::Initialize), None);
+        assert_eq!(read_client_hello(&bare), Err("params is missing".into()));
+    }
+
+    #[test]
+    fn a_server_hello_is_read_with_what_the_server_has() {
+        let hello = server(
+            r#"{"serverInfo":{"name":"s"},"instructions":"Say \"please\".\n","protocolVersion":"2024-11-05",
+                "capabilities":{"tools":{},"resources":{"subscribe":true},"logging":null,"completions":{}}}"#,
+        )
+        .expect("a hello");
+        assert_eq!(hello.revision, Revision::V2024_11_05);
+        assert_eq!(&*hello.info, r#"{"name":"s"}"#);
+        assert_eq!(hello.instructions.as_deref(), Some("Say \"please\".\n"));
+        let has = ServerHas {
+            tools: true,
+            prompts: false,
+            resources: true,
+            subscribe: true,
+            completions: true,
+            logging: false,
+        };
+        assert_eq!(hello.has, has);
+    }
+
+    #[test]
+    fn a_server_hello_that_cannot_be_used_is_an_error() {
+        let unknown = r#"protocolVersion "2026-07-28" is not known: this gateway speaks 2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25"#;
+        assert_eq!(
+            server(r#"{"protocolVersion":"2026-07-28"}"#),
+            Err(unknown.into())
+        );
+        assert_eq!(server("{}"), Err("protocolVersion is missing".into()));
+        assert!(server("[]").is_err());
+        let subscribe =
+            r#"{"protocolVersion":"2025-11-25","capabilities":{"resources":{"subscribe":"true"}}}"#;
+        assert!(!server(subscribe).expect("a hello").has.subscribe);
+        let failed = Message::error(-32602, "no", None);
+        assert_eq!(
+            read_server_hello(&failed),
+            Err(r#"answered with error -32602: "no""#.into())
+        );
+    }
+
+    #[test]
+    fn what_the_gateway_says_is_read_back() {
+        let params = initialize_params(Revision::LATEST, r#"{"roots":{}}"#, r#"{"name":"m"}"#);
+        let hello = client(&params).expect("a hello");
+        assert_eq!(hello.version, "2025-11-25");
+        assert!(hello.can.roots);
+        assert_eq!(&*hello.info, r#"{"name":"m"}"#);
+        for instructions in [None, Some("a \"b\"\n")] {
+            let result = initialize_result(
+                Revision::V2025_03_26,
+                r#"{"tools":{}}"#,
+                r#"{"name":"m"}"#,
+                instructions,
+            );
+            let hello = server(&result).expect("a hello");
+            assert_eq!(hello.revision, Revision::V2025_03_26);
+            assert_eq!(hello.instructions.as_deref(), instructions);
+            assert!(hello.has.tools);
+        }
+    }
 }

@@ -74,6 +74,13 @@ pub struct Value {
     pub end: usize,
 }
 
+impl Value {
+    /// Its JSON text, given the text in which it was found.
+    pub fn json(self, text: &str) -> &str {
+        &text[self.start..self.end]
+    }
+}
+
 /// The text of a JSON string, given with its quotes; `None` for what is no
 /// JSON string, or holds half a surrogate pair, which is no text.
 pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
@@ -83,6 +90,25 @@ pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// Where the values of these keys stand in the object that is all of `text`.
+/// Of a key that stands twice the last counts, as for most parsers.
+///
+/// # Errors
+/// When `text` is no object, no JSON, or is nested too deep.
+pub fn members<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<Value>; N], Fault> {
+    let mut found = [None; N];
+    let mut scanner = Scanner::new(text);
+    scanner.object(|scanner, key| {
+        let value = scanner.value()?;
+        if let Some(place) = keys.iter().position(|wanted| *wanted == key) {
+            found[place] = Some(value);
+        }
+        Ok(())
+    })?;
+    scanner.finish()?;
+    Ok(found)
 }
 
 /// What a value must begin with, said once for all faults of that kind.

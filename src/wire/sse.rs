@@ -1,1 +1,98 @@
 //! Server-sent events, as the doors write them (WHATWG HTML, section 9.2).
+//! Each function appends one whole block, blank line included, so that a door
+//! can hand it to the socket in one write.
+
+use std::io::Write;
+
+use crate::event::EventId;
+
+/// Appends an event. `data` appends its data, which must be one line: a second
+/// one would end up outside the event.
+pub fn write_event(
+    out: &mut Vec<u8>,
+    name: Option<&str>,
+    id: Option<EventId>,
+    data: impl FnOnce(&mut Vec<u8>),
+) {
+    if let Some(name) = name {
+        line(out, "event", format_args!("{name}"));
+    }
+    if let Some(id) = id {
+        line(out, "id", format_args!("{id}"));
+    }
+    out.extend_from_slice(b"data: ");
+    let start = out.len();
+    data(out);
+    debug_assert!(!out[start..].contains(&b'\n') && !out[start..].contains(&b'\r'));
+    out.extend_from_slice(b"\n\n");
+}
+
+/// Appends a comment, which clients ignore: it keeps a quiet stream open. The
+/// text must be one line.
+pub fn write_comment(out: &mut Vec<u8>, text: &str) {
+    debug_assert!(!text.contains(['\n', '\r']));
+    line(out, "", format_args!("{text}"));
+    out.push(b'\n');
+}
+
+/// Appends the priming event (2025-11-25, Streamable HTTP): an id and no data,
+/// so that a client can resume a stream on which nothing has come yet, and the
+/// time in milliseconds to wait before it does.
+pub fn write_prime(out: &mut Vec<u8>, id: EventId, retry_ms: u64) {
+    line(out, "id", format_args!("{id}"));
+    line(out, "retry", format_args!("{retry_ms}"));
+    out.extend_from_slice(b"data: \n\n");
+}
+
+fn line(out: &mut Vec<u8>, field: &str, value: std::fmt::Arguments<'_>) {
+    // Writing to a `Vec` cannot fail.
+    drop(writeln!(out, "{field}: {value}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: EventId = EventId {
+        stream: 3,
+        number: 14,
+    };
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"|".to_vec();
+        write(&mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn an_event_has_the_fields_it_is_given() {
+        let data = |out: &mut Vec<u8>| out.extend_from_slice(b"{\"a\": 1}");
+        assert_eq!(
+            written(|out| write_event(out, Some("message"), Some(ID), data)),
+            "|event: message\nid: 3-14\ndata: {\"a\": 1}\n\n"
+        );
+        assert_eq!(
+            written(|out| write_event(out, None, None, data)),
+            "|data: {\"a\": 1}\n\n"
+        );
+    }
+
+    #[test]
+    fn a_comment_and_a_priming_event_are_blocks_of_their_own() {
+        assert_eq!(
+            written(|out| write_comment(out, "keep-alive")),
+            "|: keep-alive\n\n"
+        );
+        assert_eq!(
+            written(|out| write_prime(out, ID, 1500)),
+            "|id: 3-14\nretry: 1500\ndata: \n\n"
+        );
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "assertion failed")]
+    fn data_of_two_lines_is_a_bug() {
+        written(|out| write_event(out, None, None, |out| out.extend_from_slice(b"a\nb")));
+    }
+}

@@ -133,6 +133,26 @@ fn answers_are_told_apart_and_an_error_may_have_no_id() {
 }
 
 #[test]
+fn success_is_a_result_and_failure_a_sentence() {
+    let succeeded = |part: &str| {
+        let message = parse(&format!(r#"{{"jsonrpc":"2.0","id":1,{part}}}"#));
+        message.succeeded().map(str::to_owned)
+    };
+    assert_eq!(succeeded(r#""result":[1]"#), Ok("[1]".into()));
+    assert_eq!(
+        succeeded(r#""error":{"code":-32601,"message":"no\nsuch"}"#),
+        Err(r#"answered with error -32601: "no\nsuch""#.into())
+    );
+    let long = succeeded(&format!(r#""error":{{"message":"{}"}}"#, "ä".repeat(500)));
+    let expected = format!(
+        "answered with error without a code: \"{}\"…",
+        "ä".repeat(80)
+    );
+    assert_eq!(long, Err(expected));
+    assert!(succeeded(r#""method":"ping""#).is_err());
+}
+
+#[test]
 fn ids_that_are_not_ours_are_no_own_ids() {
     for id in ["\"8\"", "7", "-8", "8.0", "99999999999999999999"] {
         let message = parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::*;
+use super::members as members_of;
+use super::{Fault, Scanner, Value, plain_end, text};
 use crate::wire::arbitrary;
 
 /// Whether the scanner takes `bytes` as one JSON text.
@@ -193,4 +194,16 @@ fn a_key_that_is_no_text_comes_as_written() {
         members(r#"{"\ud800":1}"#),
         [(r#""\ud800""#.to_owned(), "1".to_owned())]
     );
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_value_counts() {
+    let text = r#"{"a":1,"b":{"c":0},"a":[2]}"#;
+    let found = members_of(text, ["c", "a", "b"]).expect("an object");
+    assert_eq!(
+        found.map(|value| value.map(|value| value.json(text))),
+        [None, Some("[2]"), Some("{\"c\":0}")]
+    );
+    assert!(members_of("[]", ["a"]).is_err());
+    assert!(members_of("{} {}", ["a"]).is_err());
 }
