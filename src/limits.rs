@@ -132,3 +132,44 @@ pub const MAX_PROCESSES: Bounds<u64> = whole(10, 1, 10_000);
 /// Characters of prefix and tool name together: several model providers refuse longer ones;
 /// the least leaves room for a hash, the most is what MCP 2025-11-25 recommends.
 pub const MAX_TOOL_NAME: Bounds<u64> = whole(64, 24, 128);
+// ---- logging
+
+/// Messages that wait for the log's sink. A burst of this size is a restart of
+/// a dozen servers at debug level; past it messages are dropped and counted.
+pub const LOG_QUEUE_MESSAGES: usize = 512;
+
+/// Bytes of one log message; the rest is cut off. The longest line a person
+/// reads, and what syslog daemons take in one datagram.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of stack of the thread `log`: it writes buffers that were filled
+/// elsewhere.
+pub const LOG_STACK_BYTES: usize = 64 * 1024;
+
+/// How long one datagram to syslog may take. A daemon that does not read for
+/// so long is gone, and the message goes to stderr.
+pub const LOG_SYSLOG_WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
+// The messages in the log's queue hold 4 MiB at the very most.
+const _: () = assert!(LOG_QUEUE_MESSAGES * LOG_MESSAGE_BYTES_MAX <= 4 << 20);
+
+// ---- demo server
+
+/// Bytes of one line to the demo server: what the gateway takes from a client,
+/// and as much again for the envelope and for escapes.
+pub const DEMO_LINE_BYTES_MAX: usize = 2 << 20;
+
+/// Lines that wait while the demo server answers; it answers at once, so they
+/// only smooth the hand-over. Past it, its stdin is not read.
+pub const DEMO_QUEUE_LINES: usize = 16;
+
+/// Calls of `sleep` under way in the demo server: more than a client would
+/// ever start, few enough to look through at every line.
+pub const DEMO_SLEEPS_MAX: usize = 1000;
+
+/// Seconds that the demo server's `sleep` sleeps at most; an hour outlasts
+/// every timeout one would want to try.
+pub const DEMO_SLEEP_SECONDS_MAX: f64 = 3600.0;
+
+/// Bytes of stack of the thread that reads the demo server's stdin.
+pub const DEMO_STACK_BYTES: usize = 64 * 1024;
