@@ -1,1 +1,18 @@
-//! The command line.
+//! The command line: what was typed becomes an `arguments::Arguments`.
+//!
+//! Everything a person can type is a row of two tables, `flags::FLAGS` and
+//! `commands::SUB_COMMANDS`; parsing, help, the man page and the completions
+//! only read them. Nothing here reads the environment or the config file:
+//! `crate::config` lays those three over one another.
+
+pub mod arguments;
+pub mod commands;
+pub mod completions;
+pub mod demo_server;
+pub mod exit;
+pub mod flags;
+pub mod help;
+pub mod man;
+pub mod parse;
+pub mod reference;
+pub mod usage;
