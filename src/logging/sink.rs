@@ -113,8 +113,9 @@ impl io::Write for Sink {
 impl Shared {
     /// The work of the thread.
     fn write_all(&self, lines: Receiver<Item>) {
-        // Under lasting pressure the queue is never empty: tell the count once
-        // in a queue's length then, not at every line.
+        // A line is dropped when the queue is full, so a queue's length of
+        // lines follows it: looking that often tells every count, and under
+        // lasting pressure does not add a line to each line.
         let mut since_told = 0;
         for item in &lines {
             match item {
@@ -136,7 +137,7 @@ impl Shared {
                     return;
                 }
             }
-            if lines.is_empty() || since_told >= limits::LOG_QUEUE_MESSAGES {
+            if since_told >= limits::LOG_QUEUE_MESSAGES {
                 since_told = 0;
                 self.tell_dropped();
             }
