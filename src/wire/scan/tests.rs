@@ -106,7 +106,10 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_run_ends_at_the_first_special_byte(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn a_plain_run_ends_at_the_first_special_byte(
+        plain in 0..300_usize, bytes in prop::collection::vec(any::<u8>(), 0..40)
+    ) {
+        let bytes = [b"\x7f\xc3a".repeat(plain / 3), bytes].concat();
         let first = bytes.iter().position(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\');
         prop_assert_eq!(plain_end(&bytes, 0), first.unwrap_or(bytes.len()));
     }
