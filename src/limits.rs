@@ -173,3 +173,53 @@ pub const DEMO_SLEEP_SECONDS_MAX: f64 = 3600.0;
 
 /// Bytes of stack of the thread that reads the demo server's stdin.
 pub const DEMO_STACK_BYTES: usize = 64 * 1024;
+
+// ---- catalog
+
+/// Items of one kind that one server may show, in number: past it the rest is left out, with a sentence.
+/// Large document servers list a few thousand resources; no model reads ten thousand of anything.
+pub const CATALOG_ITEMS_PER_SERVER_MAX: usize = 10_000;
+
+/// Items of one kind in one view, in number: past it as above. A list is kept whole in memory, once per view.
+pub const CATALOG_ITEMS_PER_VIEW_MAX: usize = 50_000;
+
+/// JSON text of one list in one view, in bytes: past it as above. Twice the largest message taken from a
+/// child by default, so that one server alone can always show what it was able to say in one page.
+pub const CATALOG_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Longest name, URI or URI template that is served, in bytes: a longer one is left out, with a sentence.
+/// Every view keeps its keys beside its lists; real ones stay below 200 bytes.
+pub const CATALOG_KEY_BYTES_MAX: usize = 8 * 1024;
+
+/// Least length a view's names can be cut to, in characters: the 17 of the longest hash with its `_`, and a
+/// few of the name, so that people can still tell one from another.
+pub const CATALOG_NAME_LENGTH_LEAST: usize = 24;
+
+/// Sentences about what a catalog left out, in number; one more says how many others there were. They go
+/// into a log and onto a screen, where nobody reads more.
+pub const CATALOG_SENTENCES_MAX: usize = 100;
+
+/// Most characters of a key that such a sentence repeats: enough to find it again.
+pub const CATALOG_SHOWN_KEY_LENGTH_MAX: usize = 80;
+
+/// Steps of all URI templates of one server that URIs are matched against, in number: templates past it are
+/// listed, but no URI is routed by them. A template has about as many steps as characters, so this is a
+/// hundred ordinary ones; together with the next number it bounds the time that one look-up can take (about
+/// 30 ms for a server that does its worst, in the microseconds for an honest one).
+pub const CATALOG_TEMPLATE_STEPS_PER_SERVER_MAX: usize = 8 * 1024;
+
+/// Longest URI that is matched against templates, in bytes, percent-encoded; a longer one matches none.
+/// Browsers and servers stop at 2 to 8 KiB too.
+pub const CATALOG_MATCHED_URI_BYTES_MAX: usize = 2 * 1024;
+
+/// Resource links remembered per server, in number: past it the oldest of that server is forgotten, never
+/// another's. A client reads a link soon after the call that returned it.
+pub const CATALOG_LINKS_PER_SERVER_MAX: usize = 512;
+
+/// Longest URI of a remembered link, in bytes; a longer one is not remembered, and the servers are asked.
+/// With the number above, a server that does its worst costs 1 MiB.
+pub const CATALOG_LINK_BYTES_MAX: usize = 2 * 1024;
+
+const _: () = assert!(CATALOG_ITEMS_PER_SERVER_MAX <= CATALOG_ITEMS_PER_VIEW_MAX);
+// One item of the longest key must be able to stand in a list.
+const _: () = assert!(CATALOG_KEY_BYTES_MAX < CATALOG_LIST_BYTES_MAX);
