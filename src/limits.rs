@@ -183,9 +183,13 @@ pub const CATALOG_ITEMS_PER_SERVER_MAX: usize = 10_000;
 /// Items of one kind in one view, in number: past it as above. A list is kept whole in memory, once per view.
 pub const CATALOG_ITEMS_PER_VIEW_MAX: usize = 50_000;
 
-/// JSON text of one list in one view, in bytes: past it as above. Twice the largest message taken from a
-/// child by default, so that one server alone can always show what it was able to say in one page.
-pub const CATALOG_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// JSON text of one server's items of one kind, in bytes: past it what does not fit is left out, with a
+/// sentence. As large as the largest message taken from a child by default.
+pub const CATALOG_BYTES_PER_SERVER_MAX: usize = 16 * 1024 * 1024;
+
+/// JSON text of the items of one kind in one view, in bytes: past it as above. Four servers that do their
+/// worst, and no client that is known reads a hundredth of it.
+pub const CATALOG_BYTES_PER_VIEW_MAX: usize = 64 * 1024 * 1024;
 
 /// Longest name, URI or URI template that is served, in bytes: a longer one is left out, with a sentence.
 /// Every view keeps its keys beside its lists; real ones stay below 200 bytes.
@@ -198,9 +202,6 @@ pub const CATALOG_NAME_LENGTH_LEAST: usize = 24;
 /// Sentences about what a catalog left out, in number; one more says how many others there were. They go
 /// into a log and onto a screen, where nobody reads more.
 pub const CATALOG_SENTENCES_MAX: usize = 100;
-
-/// Most characters of a key that such a sentence repeats: enough to find it again.
-pub const CATALOG_SHOWN_KEY_LENGTH_MAX: usize = 80;
 
 /// Steps of all URI templates of one server that URIs are matched against, in number: templates past it are
 /// listed, but no URI is routed by them. A template has about as many steps as characters, so this is a
@@ -221,5 +222,4 @@ pub const CATALOG_LINKS_PER_SERVER_MAX: usize = 512;
 pub const CATALOG_LINK_BYTES_MAX: usize = 2 * 1024;
 
 const _: () = assert!(CATALOG_ITEMS_PER_SERVER_MAX <= CATALOG_ITEMS_PER_VIEW_MAX);
-// One item of the longest key must be able to stand in a list.
-const _: () = assert!(CATALOG_KEY_BYTES_MAX < CATALOG_LIST_BYTES_MAX);
+const _: () = assert!(CATALOG_BYTES_PER_SERVER_MAX <= CATALOG_BYTES_PER_VIEW_MAX);

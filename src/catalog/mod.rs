@@ -6,7 +6,9 @@
 //! value of a name is replaced. Knows neither sessions nor the configuration's
 //! types: the rules of a server come in as plain arguments.
 
+pub mod left_out;
 pub mod links;
+pub mod merge;
 pub mod name;
 pub mod offer;
 pub mod route;
