@@ -223,3 +223,98 @@ pub const CATALOG_LINK_BYTES_MAX: usize = 2 * 1024;
 
 const _: () = assert!(CATALOG_ITEMS_PER_SERVER_MAX <= CATALOG_ITEMS_PER_VIEW_MAX);
 const _: () = assert!(CATALOG_BYTES_PER_SERVER_MAX <= CATALOG_BYTES_PER_VIEW_MAX);
+// ---- http: the engine
+
+/// Stack of a `conn-N`, `http-accept` or `watch` thread, in bytes: room for a handler that parses and formats,
+/// and for a panic that prints its backtrace; only the pages that are touched cost memory.
+pub const HTTP_STACK_BYTES: usize = 128 * 1024;
+
+/// Longest request head (request line and headers), in bytes; past it 431. Browsers and SDKs stay below 4 KiB;
+/// 16 KiB leaves room for cookies that other programs set for `localhost`.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest request line, in bytes with its line end; past it 414. Our longest path is a server name and a session id.
+pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Most header fields in a head; past it 431. Every lookup walks the fields, so they must stay few.
+pub const HTTP_HEADERS_MAX: usize = 100;
+
+/// Longest line that announces a chunk, in bytes; past it 400. Sixteen digits and an extension that nobody sends.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Most bytes of chunk extensions in one body; past it 400. Else one-byte chunks could carry 256 times their payload.
+pub const HTTP_CHUNK_EXTENSIONS_BYTES_MAX: usize = 16 * 1024;
+
+/// Most bytes of trailers after a chunked body; past it 400. They are thrown away, so a few are plenty.
+pub const HTTP_TRAILERS_BYTES_MAX: usize = 4 * 1024;
+
+/// First size of a connection's read buffer, in bytes: an ordinary call, head and body, in one read.
+pub const HTTP_READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// A body is read in steps of at most this many bytes, so that a declared length alone costs no memory.
+pub const HTTP_BODY_STEP_BYTES: usize = 64 * 1024;
+
+/// Unread bytes of a body that are read and thrown away after the answer to keep the connection; past it the
+/// connection is closed, for a new one is cheaper than the rest of the body.
+pub const HTTP_DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes thrown away while a closed connection lingers so that the peer can read our last answer; past it the
+/// connection is cut. A client in the middle of a large upload looks at the answer only between its writes.
+pub const HTTP_LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most connections at once; past it 503. Each may hold a thread and a descriptor, and a common limit of
+/// descriptors is 1024, of which the children's pipes need their share.
+pub const HTTP_CONNECTIONS_MAX: usize = 512;
+
+/// Most refused connections that linger at once so that the 503 is seen; past it the oldest is cut.
+pub const HTTP_REFUSED_MAX: usize = 64;
+
+/// Most connections accepted in a row before the accept thread looks at its other duties.
+pub const HTTP_ACCEPT_BURST: usize = 64;
+
+/// Time for a whole head, from its first byte (from the accept for the first one); past it 408. An honest head is one packet.
+pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Time for a body or an answer to get going; to it the time is added that its bytes so far take at
+/// `HTTP_BYTES_PER_SECOND_MIN`. Past it 408 for a body, and the connection is cut for an answer.
+pub const HTTP_TRANSFER_GRACE: Duration = Duration::from_secs(30);
+
+/// Slowest transfer that is let go on, in bytes per second. The worst mobile link is ten times as fast.
+pub const HTTP_BYTES_PER_SECOND_MIN: u32 = 4 * 1024;
+
+/// Time a connection may be idle between two requests; past it it is closed without a word. Clients
+/// keep theirs for a minute or less.
+pub const HTTP_IDLE_DEADLINE: Duration = Duration::from_secs(75);
+
+/// Idle time after which a connection gives its buffers back. Chatty clients come again sooner.
+pub const HTTP_KEEP_BUFFERS: Duration = Duration::from_secs(5);
+
+/// Time to drain an unread body or to linger at the end. A client that has not looked by then never will.
+pub const HTTP_LINGER_DEADLINE: Duration = Duration::from_secs(2);
+
+/// At stop: time in which requests under way may end by themselves. The whole gateway stops in 3 s.
+pub const HTTP_STOP_GRACE: Duration = Duration::from_millis(300);
+
+/// At stop: time in which the threads of connections that were cut must end; past it they are left to the exit.
+pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(1);
+
+/// Pause after a failed accept. Out of descriptors, the error comes at once again; ten tries a second cost nothing.
+pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Pause of the watch thread between two looks, so that a storm of closing connections costs at most 200 polls a
+/// second; nobody minds if a client's leaving is seen 5 ms later.
+pub const HTTP_WATCH_PAUSE: Duration = Duration::from_millis(5);
+
+/// Silence after which the kernel starts to probe a peer, in seconds: a laptop that went to sleep says no goodbye.
+pub const HTTP_KEEPALIVE_IDLE_S: u32 = 60;
+
+/// Seconds between two such probes; the kernel gives up after `HTTP_KEEPALIVE_PROBES`.
+pub const HTTP_KEEPALIVE_INTERVAL_S: u32 = 15;
+
+/// Unanswered probes after which the peer counts as gone.
+pub const HTTP_KEEPALIVE_PROBES: u32 = 4;
+
+const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+// Places in a head are kept as 16-bit offsets.
+const _: () = assert!(HTTP_HEAD_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(HTTP_READ_BUFFER_BYTES <= HTTP_HEAD_BYTES_MAX);

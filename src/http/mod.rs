@@ -1,1 +1,144 @@
-//! An HTTP/1.1 engine that knows nothing of MCP.
+//! An HTTP/1.1 engine: blocking, one thread per connection, every wait and every input limited.
+//!
+//! This file is the seam: what the doors see of an engine, and all that a second engine must offer.
+//! The engine itself starts in [`server`]. It knows nothing of MCP, of routes, of origins and of tokens.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::http::head::Head;
+use crate::http::watch::Watching;
+
+pub mod accept;
+pub mod answer;
+pub mod body;
+pub mod connection;
+pub mod head;
+pub mod pace;
+pub mod peer;
+pub mod refusal;
+pub mod server;
+pub mod settings;
+pub mod socket;
+#[cfg(feature = "tiny_http")]
+pub mod tiny;
+pub mod turn;
+pub mod wake;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
+
+/// A connection, never the same twice in the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conn-{}", self.0)
+    }
+}
+
+/// Makes one handler for each connection; shared by all of them.
+pub trait Service: Send + Sync + 'static {
+    /// A handler for the connection `id`; called on that connection's thread before its first request.
+    fn connection(&self, id: ConnectionId) -> Box<dyn Handler>;
+}
+
+/// Answers the requests of one connection, one after the other. Dropped when the connection ends.
+pub trait Handler: Send {
+    /// Answers one request. If it returns without an answer, or panics before one, the peer gets 500;
+    /// a panic, and a stream that was begun and not ended, cost the connection.
+    fn serve(&mut self, exchange: &mut dyn Exchange);
+}
+
+/// A running engine.
+pub trait Running: Send {
+    /// Where it listens; the port is the real one where 0 was asked for.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// Stops to accept, closes idle connections, gives the others a moment, then cuts them.
+    /// Takes a bounded time, and returns how many connections had not ended by then (0 if all is well).
+    fn stop(self: Box<Self>) -> usize;
+}
+
+/// One request and the answer to it.
+///
+/// An error of a writing method means that the peer is gone or does not read, and that nothing more can be sent,
+/// except for [`io::ErrorKind::InvalidInput`]: the caller asked for something that HTTP cannot carry (a line break
+/// in a header, a framing header, a second answer); then nothing was written.
+pub trait Exchange {
+    /// The request line and the headers.
+    fn head(&self) -> &Head;
+
+    /// Reads the whole body, of at most `max` bytes, without its framing. A second call gives an empty body.
+    /// A peer that waits for `100 Continue` gets it here.
+    ///
+    /// # Errors
+    /// See [`BodyError`]. The request can and should still be answered, with [`BodyError::status`].
+    fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError>;
+
+    /// Sends a whole answer with one system call. `status` is 200 to 599; the engine adds `Content-Length`
+    /// and, where the connection ends, `Connection: close`. The body of an answer to HEAD is left out.
+    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()>;
+
+    /// Sends the head of an answer whose body follows in pieces (chunked; to HTTP/1.0, until the connection ends).
+    fn begin_stream(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()>;
+
+    /// Sends one piece of the body with one system call; an empty piece sends nothing.
+    /// Blocks while the peer does not read, up to the write deadline.
+    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Ends the body that [`Exchange::begin_stream`] began.
+    fn end_stream(&mut self) -> io::Result<()>;
+
+    /// Has `hangup` called once, from the watch thread, if the peer leaves (or shuts down its sending side)
+    /// while the returned guard lives. It must not block. At the moment of the guard's end it may just be running.
+    fn watch(&mut self, hangup: Box<dyn FnOnce() + Send>) -> Watching;
+
+    /// Our address on this connection.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// The peer's address.
+    fn peer_addr(&self) -> SocketAddr;
+}
+
+/// Why a body could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than the given limit (in bytes); if its length was declared, nothing was read.
+    TooLarge(usize),
+    /// It came too slowly.
+    Timeout,
+    /// The peer left in the middle of it.
+    Closed,
+    /// Its chunks are not framed as RFC 9112 section 7.1 says.
+    Malformed(&'static str),
+}
+
+impl BodyError {
+    /// The HTTP status that says this to the peer.
+    pub fn status(self) -> u16 {
+        match self {
+            BodyError::TooLarge(_) => 413,
+            BodyError::Timeout => 408,
+            BodyError::Closed | BodyError::Malformed(_) => 400,
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::TooLarge(limit) => {
+                write!(f, "the request body is larger than {limit} bytes")
+            }
+            BodyError::Timeout => write!(f, "the request body came too slowly"),
+            BodyError::Closed => write!(f, "the connection ended inside the request body"),
+            BodyError::Malformed(what) => write!(f, "the request body is malformed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}

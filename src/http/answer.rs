@@ -1,0 +1,191 @@
+//! Writes the head of an answer. Pure: bytes into a buffer.
+
+use std::io::{self, Write};
+
+/// How the body that follows is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerFraming {
+    /// This many bytes.
+    Length(usize),
+    /// Chunks.
+    Chunked,
+    /// Until the connection ends (HTTP/1.0).
+    UntilClose,
+}
+
+/// What the connection does after this answer, and whether the peer must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// HTTP/1.1 keeps a connection unsaid.
+    Keep,
+    /// HTTP/1.0 wants to hear it.
+    KeepAloud,
+    /// It ends.
+    Close,
+}
+
+/// Replaces the contents of `out` with the head of an answer.
+///
+/// # Errors
+/// `InvalidInput`, for a status that is not final, a header that could be read as more than one header, or one
+/// about framing, which is the engine's own business.
+pub fn write_head(
+    out: &mut Vec<u8>,
+    status: u16,
+    headers: &[(&str, &str)],
+    framing: AnswerFraming,
+    persistence: Persistence,
+) -> io::Result<()> {
+    if !(200..=599).contains(&status) {
+        return Err(refusal("an answer needs a status from 200 to 599"));
+    }
+    for (name, value) in headers {
+        check_header(name, value)?;
+    }
+    out.clear();
+    write!(out, "HTTP/1.1 {status} {}\r\n", reason(status))?;
+    for (name, value) in headers {
+        write!(out, "{name}: {value}\r\n")?;
+    }
+    match framing {
+        AnswerFraming::Length(_) if !has_body(status) => {}
+        AnswerFraming::Length(length) => write!(out, "Content-Length: {length}\r\n")?,
+        AnswerFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        AnswerFraming::UntilClose => {}
+    }
+    match persistence {
+        Persistence::Keep => {}
+        Persistence::KeepAloud => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Whether an answer with this status may have a body (RFC 9110 section 6.4.1).
+pub fn has_body(status: u16) -> bool {
+    !matches!(status, 204 | 304)
+}
+
+/// Replaces the contents of `out` with the line that announces a chunk of `length` bytes.
+pub fn write_chunk_size(out: &mut Vec<u8>, length: usize) -> io::Result<()> {
+    out.clear();
+    write!(out, "{length:x}\r\n")
+}
+
+/// The error for a caller that asks for what HTTP cannot carry.
+pub fn refusal(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+fn check_header(name: &str, value: &str) -> io::Result<()> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(refusal("a header name of the answer is not a token"));
+    }
+    if value.bytes().any(|b| b.is_ascii_control() && b != b'\t') {
+        return Err(refusal(
+            "a header value of the answer holds a control character",
+        ));
+    }
+    let framing = ["content-length", "transfer-encoding", "connection"];
+    if framing.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return Err(refusal("the framing headers of an answer are the engine's"));
+    }
+    Ok(())
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        // The phrase may be empty (RFC 9112 section 4); the blank before it may not.
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnswerFraming, Persistence, write_head};
+
+    fn head(status: u16, headers: &[(&str, &str)]) -> Option<String> {
+        let mut out = b"old".to_vec();
+        write_head(
+            &mut out,
+            status,
+            headers,
+            AnswerFraming::Length(3),
+            Persistence::Close,
+        )
+        .ok()?;
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_head_is_written_in_full() {
+        assert_eq!(
+            head(404, &[("Content-Type", "text/plain"), ("X-Tab", "a\tb")]).unwrap(),
+            "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nX-Tab: a\tb\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_body_declares_no_length() {
+        assert_eq!(
+            head(204, &[]).unwrap(),
+            "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_through_a_header() {
+        for bad in [
+            ("X", "a\r\nSet-Cookie: b"),
+            ("X", "a\nb"),
+            ("X", "a\rb"),
+            ("X", "a\0b"),
+            ("X\r\nY", "a"),
+            ("X:", "a"),
+            ("X ", "a"),
+            ("", "a"),
+            ("content-LENGTH", "3"),
+            ("Transfer-Encoding", "chunked"),
+            ("Connection", "keep-alive"),
+        ] {
+            assert_eq!(head(200, &[("Fine", "a"), bad]), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_interim_or_unknown_status_is_refused() {
+        for status in [0, 99, 100, 101, 199, 600, 999] {
+            assert_eq!(head(status, &[]), None);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The life of one connection: wait for a request, have it answered, and again, until somebody has enough.
+
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::http::head::{Head, HeadError};
+use crate::http::pace::Pace;
+use crate::http::peer::{Peer, Place, Table};
+use crate::http::settings::Settings;
+use crate::http::socket::{ReadError, Socket};
+use crate::http::turn::{End, Turn};
+use crate::http::watch::Watch;
+use crate::http::{Handler, Service};
+use crate::limits;
+
+/// What all connections of one engine share.
+pub struct Shared {
+    /// Who makes the handlers.
+    pub service: Arc<dyn Service>,
+    /// Limits and deadlines.
+    pub settings: Settings,
+    /// The open connections.
+    pub table: Arc<Table>,
+    /// Who notices that a peer left.
+    pub watch: Arc<Watch>,
+    /// Set once, when the engine stops.
+    pub stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Whether the engine stops: no connection begins another request.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// Serves a connection to its end; the whole work of a `conn-N` thread.
+pub fn run(shared: &Shared, peer: &Arc<Peer>, place: Place) {
+    let served = catch_unwind(AssertUnwindSafe(|| {
+        if let Ok(mut connection) = Connection::new(shared, Arc::clone(peer)) {
+            connection.serve(&mut *shared.service.connection(peer.id));
+        }
+    }));
+    if served.is_err() {
+        log::error!(
+            "http: {}: a panic outside a request; the connection is closed",
+            peer.id
+        );
+    }
+    // The watch thread may own the socket a moment longer; the client shall not wait for that.
+    peer.cut();
+    drop(place);
+}
+
+/// One connection, on its own thread.
+pub struct Connection<'a> {
+    /// What it shares with the others.
+    pub shared: &'a Shared,
+    /// Where its bytes come and go.
+    pub socket: Socket,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The head of the request at hand.
+    pub head: Head,
+    /// Heads of answers and of chunks are put together here.
+    pub scratch: Vec<u8>,
+}
+
+/// What waiting for a request came to.
+enum Awaited {
+    Request,
+    Refused(HeadError),
+    /// The head came too slowly, and the peer may be told so.
+    TooSlow,
+    /// The peer left, or was idle for too long, or the engine stops.
+    Over,
+}
+
+impl<'a> Connection<'a> {
+    fn new(shared: &'a Shared, peer: Arc<Peer>) -> io::Result<Connection<'a>> {
+        let local = peer.stream.local_addr()?;
+        let socket = Socket::new(peer, &shared.settings)?;
+        Ok(Connection {
+            shared,
+            socket,
+            local,
+            head: Head::default(),
+            scratch: Vec::new(),
+        })
+    }
+
+    fn serve(&mut self, handler: &mut dyn Handler) {
+        let mut is_first = true;
+        loop {
+            let (status, text) = match self.await_request(is_first) {
+                Awaited::Request if self.exchange(handler) => {
+                    is_first = false;
+                    continue;
+                }
+                Awaited::Request | Awaited::Over => return,
+                Awaited::TooSlow => (408, "the request head came too slowly".to_owned()),
+                Awaited::Refused(error) => (error.status(), error.to_string()),
+            };
+            log::debug!("http: {}: {status}: {text}", self.socket.peer().id);
+            // There is no request to speak of, so the answer goes by what every peer understands.
+            self.head.release();
+            let mut turn = Turn::new(self, true);
+            let sent = turn.answer_text(status, &text);
+            if sent.is_ok() {
+                self.socket.linger(self.shared.settings.linger_deadline);
+            }
+            return;
+        }
+    }
+
+    /// Waits for a whole head. The first one must come within the head deadline; a later one may let wait for it,
+    /// but once begun it must come within the same time.
+    fn await_request(&mut self, is_first: bool) -> Awaited {
+        let settings = &self.shared.settings;
+        let mut pace = Pace::fixed(settings.head_deadline);
+        if !is_first && self.socket.unread().is_empty() {
+            self.socket.peer().set_idle(true);
+            // Either we see that the engine stops, or whoever stops it sees that we are idle.
+            let waited = if self.shared.is_stopping() {
+                Err(ReadError::Closed)
+            } else {
+                self.await_bytes()
+            };
+            self.socket.peer().set_idle(false);
+            if waited.is_err() {
+                return Awaited::Over;
+            }
+            pace = Pace::fixed(settings.head_deadline);
+        }
+        let mut seen = 0;
+        loop {
+            // An empty line or two before a request are left over from clients of old (RFC 9112 section 2.2).
+            while self.socket.unread().starts_with(b"\r\n") {
+                self.socket.consume(2);
+                seen = 0;
+            }
+            match self.try_head(&mut seen) {
+                Ok(true) => return Awaited::Request,
+                Ok(false) => {}
+                Err(error) => return Awaited::Refused(error),
+            }
+            match self.socket.fill(&pace, 0) {
+                Ok(_) => {}
+                Err(ReadError::Timeout) if !self.socket.unread().is_empty() => {
+                    return Awaited::TooSlow;
+                }
+                Err(_) => return Awaited::Over,
+            }
+        }
+    }
+
+    /// Waits for the first byte of the next request: first with the buffers at hand, then without them.
+    fn await_bytes(&mut self) -> Result<usize, ReadError> {
+        let settings = &self.shared.settings;
+        let soon = settings.keep_buffers.min(settings.idle_deadline);
+        match self.socket.fill(&Pace::fixed(soon), 0) {
+            Err(ReadError::Timeout) => {}
+            result => return result,
+        }
+        self.socket.release();
+        self.head.release();
+        self.scratch = Vec::new();
+        self.socket
+            .fill_first(settings.idle_deadline.saturating_sub(soon))
+    }
+
+    /// Parses the unread bytes, if there is reason to think that it succeeds: `seen` of them were looked at before.
+    /// To parse anew at each byte of a slow peer would be work of the square of the head's size.
+    fn try_head(&mut self, seen: &mut usize) -> Result<bool, HeadError> {
+        let unread = self.socket.unread();
+        if unread.is_empty() {
+            return Ok(false);
+        }
+        let fresh = &unread[seen.saturating_sub(3)..];
+        let ends = fresh.windows(2).any(|pair| pair == b"\n\n")
+            || fresh.windows(3).any(|three| three == b"\n\r\n");
+        let too_long = unread.len() >= limits::HTTP_HEAD_BYTES_MAX
+            || (*seen < limits::HTTP_REQUEST_LINE_BYTES_MAX
+                && unread.len() >= limits::HTTP_REQUEST_LINE_BYTES_MAX);
+        if *seen > 0 && !ends && !too_long {
+            *seen = unread.len();
+            return Ok(false);
+        }
+        *seen = unread.len();
+        let Some(length) = self.head.parse(unread)? else {
+            return Ok(false);
+        };
+        self.socket.consume(length);
+        Ok(true)
+    }
+
+    /// Has one request answered; returns whether the connection can take another one.
+    fn exchange(&mut self, handler: &mut dyn Handler) -> bool {
+        let deadline = self.shared.settings.linger_deadline;
+        let id = self.socket.peer().id;
+        let mut turn = Turn::new(self, false);
+        // After a panic the handler is used no more, only dropped.
+        let served = catch_unwind(AssertUnwindSafe(|| handler.serve(&mut turn)));
+        let panicked = served.is_err();
+        if panicked {
+            log::error!("http: {id}: the handler panicked; the connection is closed");
+        }
+        match turn.finish(panicked) {
+            End::Keep => true,
+            End::Close => false,
+            End::Linger => {
+                self.socket.linger(deadline);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Panics, hang-ups and the end of the engine.
+
+use crate::http::pace::now;
+use std::net::{Shutdown, TcpStream};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::http::settings::Settings;
+use crate::http::tests::{Engine, PATIENCE, SHORT, echo};
+use crate::http::{ConnectionId, Exchange, Handler, Service, server};
+
+#[test]
+fn a_panic_costs_its_own_connection_alone() {
+    let engine = Engine::start(Settings::default(), |exchange| {
+        match exchange.head().path() {
+            "/before" => panic!("meant by the test"),
+            "/within" => {
+                exchange.begin_stream(200, &[]).unwrap();
+                exchange.write_chunk(b"half").unwrap();
+                panic!("meant by the test");
+            }
+            _ => echo(exchange),
+        }
+    });
+    let mut other = engine.connect();
+    assert_eq!(other.get("/").status, 200);
+    let mut client = engine.connect();
+    let answer = client.get("/before");
+    assert_eq!(
+        (answer.status, answer.has("Connection: close")),
+        (500, true)
+    );
+    assert_eq!(client.rest(), "");
+    let mut client = engine.connect();
+    client.send("GET /within HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(
+        client.rest().ends_with("\r\n\r\n4\r\nhalf\r\n"),
+        "the end of the body must be missing"
+    );
+    assert_eq!(other.get("/").status, 200);
+}
+
+#[test]
+fn a_handler_that_gives_no_answer_gives_a_500() {
+    let engine = Engine::start(Settings::default(), |_| {});
+    let mut client = engine.connect();
+    assert_eq!((client.get("/").status, client.get("/").status), (500, 500));
+}
+
+#[test]
+fn a_service_that_panics_costs_its_connection_alone() {
+    struct Moody;
+    impl Service for Moody {
+        fn connection(&self, _: ConnectionId) -> Box<dyn Handler> {
+            panic!("meant by the test");
+        }
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let running = server::start(listener, std::sync::Arc::new(Moody), Settings::default()).unwrap();
+    let mut engine = Engine {
+        address: running.local_addr(),
+        running: Some(running),
+    };
+    assert_eq!(engine.connect().rest(), "");
+    assert_eq!(engine.connect().rest(), "");
+    assert_eq!(engine.stop(), 0);
+}
+
+/// Each request watches; the test learns of its start and of its end, and says when to answer.
+struct Watched {
+    engine: Engine,
+    /// For each request a way to tell its handler to answer.
+    begun: Receiver<Sender<&'static str>>,
+    /// What ended the wait of a handler: the test's word, or that the client left.
+    heard: Receiver<&'static str>,
+}
+
+impl Watched {
+    fn begun(&self) -> Sender<&'static str> {
+        self.begun.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn heard(&self) -> &'static str {
+        self.heard.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+fn watched() -> Watched {
+    let (begin, begun) = bounded(10);
+    let (hear, heard) = bounded(10);
+    let engine = Engine::start(Settings::default(), move |exchange: &mut dyn Exchange| {
+        let (word, words) = bounded(2);
+        let hangup = word.clone();
+        let watching = exchange.watch(Box::new(move || hangup.send("left").unwrap()));
+        begin.send(word).unwrap();
+        let word = words.recv_timeout(PATIENCE).unwrap();
+        drop(watching);
+        hear.send(word).unwrap();
+        // The peer may be gone.
+        let _ = exchange.answer(200, &[], b"");
+    });
+    Watched {
+        engine,
+        begun,
+        heard,
+    }
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[test]
+fn a_client_that_leaves_is_noticed_while_the_handler_waits_elsewhere() {
+    let watched = watched();
+    for how in [Shutdown::Both, Shutdown::Write] {
+        let mut client = watched.engine.connect();
+        client.send(GET);
+        let _word = watched.begun();
+        client.stream.shutdown(how).unwrap();
+        assert_eq!(watched.heard(), "left");
+    }
+}
+
+#[test]
+fn a_client_that_left_is_noticed_by_its_next_request_too() {
+    let watched = watched();
+    let mut client = watched.engine.connect();
+    client.send([GET, GET].concat());
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    for _ in 0..2 {
+        let _word = watched.begun();
+        assert_eq!(watched.heard(), "left");
+    }
+}
+
+#[test]
+fn pipelined_bytes_are_no_hangup_and_each_request_is_watched_anew() {
+    let watched = watched();
+    let mut client = watched.engine.connect();
+    client.send([GET, GET, GET].concat());
+    for _ in 0..2 {
+        let word = watched.begun();
+        assert!(watched.heard.recv_timeout(SHORT).is_err());
+        word.send("answer").unwrap();
+        assert_eq!(watched.heard(), "answer");
+        assert_eq!(client.answer().status, 200);
+    }
+    let _word = watched.begun();
+    drop(client);
+    assert_eq!(watched.heard(), "left");
+}
+
+#[test]
+fn many_watched_clients_leave_and_all_are_noticed() {
+    let watched = watched();
+    for _ in 0..5 {
+        let mut clients: Vec<_> = (0..10).map(|_| watched.engine.connect()).collect();
+        clients.iter_mut().for_each(|client| client.send(GET));
+        let words: Vec<_> = clients.iter().map(|_| watched.begun()).collect();
+        drop(clients);
+        for _ in words {
+            assert_eq!(watched.heard(), "left");
+        }
+    }
+}
+
+#[test]
+fn a_guard_that_is_gone_is_not_told() {
+    let (hangup, hangups) = bounded(10);
+    let engine = Engine::start(Settings::default(), move |exchange| {
+        let hangup = hangup.clone();
+        let path = exchange.head().path().to_owned();
+        drop(exchange.watch(Box::new(move || hangup.send(path).unwrap())));
+        exchange.answer(200, &[], b"").unwrap();
+    });
+    let mut client = engine.connect();
+    client.get("/a");
+    drop(client);
+    // Whoever is told is told from the watch thread, which ends with the engine.
+    drop(engine);
+    assert!(hangups.try_recv().is_err());
+}
+
+#[test]
+fn stop_closes_idle_connections_and_the_port() {
+    let mut engine = Engine::start(Settings::default(), echo);
+    let mut idle = engine.connect();
+    assert_eq!(idle.get("/").status, 200);
+    let mut silent = engine.connect();
+    let since = now();
+    assert_eq!(engine.stop(), 0);
+    assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
+    assert_eq!((idle.rest(), silent.rest()), (String::new(), String::new()));
+    assert!(TcpStream::connect(engine.address).is_err());
+}
+
+#[test]
+fn stop_lets_a_request_end_and_then_cuts() {
+    let mut watched = watched();
+    let mut client = watched.engine.connect();
+    client.send(GET);
+    let _word = watched.begun();
+    assert_eq!(watched.engine.stop(), 0);
+    assert_eq!(watched.heard.try_recv(), Ok("left"));
+}
+
+#[test]
+fn stop_waits_for_an_answer_under_way() {
+    let settings = Settings {
+        stop_grace: PATIENCE,
+        ..Settings::default()
+    };
+    let (begin, begun) = bounded(1);
+    let (go, gone) = bounded(1);
+    let mut engine = Engine::start(settings, move |exchange| {
+        begin.send(()).unwrap();
+        gone.recv_timeout(PATIENCE).unwrap();
+        exchange.answer(200, &[], b"in time").unwrap();
+    });
+    let mut client = engine.connect();
+    client.send(GET);
+    begun.recv_timeout(PATIENCE).unwrap();
+    let stopper = crate::threads::spawn("stopper", 64 * 1024, move || engine.stop()).unwrap();
+    go.send(()).unwrap();
+    assert!(client.rest().ends_with("in time"));
+    assert_eq!(stopper.join().unwrap(), 0);
+}
+
+#[test]
+fn stop_does_not_wait_for_a_handler_that_hangs() {
+    let settings = Settings {
+        stop_wait: SHORT,
+        ..Settings::default()
+    };
+    let (begin, begun) = bounded(1);
+    let (go, gone) = bounded::<()>(1);
+    let mut engine = Engine::start(settings, move |_| {
+        begin.send(()).unwrap();
+        let _ = gone.recv_timeout(PATIENCE);
+    });
+    let mut client = engine.connect();
+    client.send(GET);
+    begun.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(engine.stop(), 1);
+    drop(go);
+}

@@ -1,0 +1,316 @@
+//! One request and its answer: what a handler knows as [`Exchange`].
+//!
+//! Here the promises of HTTP about one exchange are kept: framing, `100 Continue`, HEAD, what may be written when,
+//! and whether the connection can be used again.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use crate::http::answer::{self, AnswerFraming, Persistence};
+use crate::http::body::Decoder;
+use crate::http::connection::Connection;
+use crate::http::head::Head;
+use crate::http::pace::Pace;
+use crate::http::socket::ReadError;
+use crate::http::watch::Watching;
+use crate::http::{BodyError, Exchange};
+use crate::limits;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Unanswered,
+    Streaming,
+    Answered,
+    /// A write failed: nothing more can be sent.
+    Broken,
+}
+
+/// What becomes of the connection after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It can take another request.
+    Keep,
+    /// Nothing more is expected from either side.
+    Close,
+    /// Close, but the peer may still be sending and must see our answer.
+    Linger,
+}
+
+/// One exchange under way.
+pub struct Turn<'a, 'b> {
+    connection: &'a mut Connection<'b>,
+    body: Decoder,
+    stage: Stage,
+    framing: AnswerFraming,
+    /// The peer waits for `100 Continue` before it sends its body.
+    owes_continue: bool,
+    /// The rest of the body cannot be found any more.
+    body_lost: bool,
+    closing: bool,
+}
+
+impl<'a, 'b> Turn<'a, 'b> {
+    /// The exchange whose head the connection holds; if `closing`, the connection ends with it.
+    pub fn new(connection: &'a mut Connection<'b>, closing: bool) -> Turn<'a, 'b> {
+        Turn {
+            body: Decoder::new(connection.head.body()),
+            stage: Stage::Unanswered,
+            framing: AnswerFraming::Length(0),
+            owes_continue: connection.head.expects_continue(),
+            body_lost: false,
+            closing: closing || !connection.head.keep_alive(),
+            connection,
+        }
+    }
+
+    /// Answers with a line of plain text.
+    pub fn answer_text(&mut self, status: u16, text: &str) -> io::Result<()> {
+        self.answer(
+            status,
+            &[("Content-Type", "text/plain; charset=utf-8")],
+            format!("{text}\n").as_bytes(),
+        )
+    }
+
+    /// Whether what is left of the body is little enough to read it for the sake of the next request.
+    fn can_drain(&self) -> bool {
+        let small = self
+            .body
+            .length_left()
+            .is_none_or(|left| left <= limits::HTTP_DRAIN_BYTES_MAX);
+        // Whether a peer that was not told to continue sends its body nevertheless is its secret.
+        self.body.is_done() || (small && !self.body_lost && !self.owes_continue)
+    }
+
+    fn body_error(&mut self, error: BodyError) -> BodyError {
+        self.body_lost |=
+            !matches!(error, BodyError::TooLarge(_)) || self.body.length_left().is_none();
+        error
+    }
+
+    fn read_rest(&mut self, out: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
+        let settings = &self.connection.shared.settings;
+        let pace = Pace::moving(settings.body_grace, settings.bytes_per_second_min);
+        loop {
+            let socket = &mut self.connection.socket;
+            let used = self.body.decode(socket.unread(), Some(out), max)?;
+            socket.consume(used);
+            if self.body.is_done() {
+                return Ok(());
+            }
+            if std::mem::take(&mut self.owes_continue) {
+                let line = b"HTTP/1.1 100 Continue\r\n\r\n";
+                socket
+                    .send(&mut [IoSlice::new(line)])
+                    .map_err(|_| BodyError::Closed)?;
+            }
+            let moved = self.body.taken();
+            let read = match self.body.length_left() {
+                Some(left) => {
+                    // Straight into the body, and never past its end: what follows is the next request's.
+                    let most = left.min(limits::HTTP_BODY_STEP_BYTES as u64) as usize;
+                    let read = socket.read_past_buffer(out, most, &pace, moved);
+                    self.body.skip(read.unwrap_or(0) as u64);
+                    read
+                }
+                None => socket.fill(&pace, moved),
+            };
+            read.map_err(|error| match error {
+                ReadError::Timeout => BodyError::Timeout,
+                ReadError::Closed => BodyError::Closed,
+            })?;
+        }
+    }
+
+    /// Reads and throws away what is left of the body; whether that succeeded.
+    fn drain(&mut self) -> bool {
+        let pace = Pace::fixed(self.connection.shared.settings.linger_deadline);
+        let socket = &mut self.connection.socket;
+        let max = self.body.taken() + limits::HTTP_DRAIN_BYTES_MAX;
+        loop {
+            let Ok(used) = self.body.decode(socket.unread(), None, max as usize) else {
+                return false;
+            };
+            socket.consume(used);
+            if self.body.is_done() {
+                return true;
+            }
+            if socket.fill(&pace, 0).is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Completes what the handler left undone, after it returned or `panicked`.
+    pub fn finish(mut self, panicked: bool) -> End {
+        self.closing |= panicked;
+        if self.stage == Stage::Unanswered {
+            let text = if panicked {
+                "the handler of this request failed"
+            } else {
+                "the handler gave no answer"
+            };
+            // If it cannot be sent, the stage says so.
+            let _ = self.answer_text(500, text);
+        }
+        if self.stage != Stage::Answered {
+            // Of a body cut short the end is missing, and that tells the peer.
+            return End::Close;
+        }
+        let drained = self.can_drain() && self.drain();
+        let closing = self.closing || self.connection.shared.is_stopping();
+        match (drained, closing, self.connection.head.keep_alive()) {
+            (true, false, _) => End::Keep,
+            (true, true, false) => End::Close,
+            // The peer means to go on and may have sent the next request already.
+            (true, true, true) | (false, ..) => End::Linger,
+        }
+    }
+
+    /// Puts the head of the answer into the scratch buffer.
+    fn prepare(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        framing: AnswerFraming,
+    ) -> io::Result<()> {
+        match self.stage {
+            Stage::Unanswered => {}
+            Stage::Broken => return Err(io::ErrorKind::BrokenPipe.into()),
+            Stage::Streaming | Stage::Answered => {
+                return Err(answer::refusal("this request was answered before"));
+            }
+        }
+        let closing = self.closing
+            || framing == AnswerFraming::UntilClose
+            || !self.can_drain()
+            || self.connection.shared.is_stopping();
+        let persistence = match (closing, self.connection.head.is_http_1_0()) {
+            (true, _) => Persistence::Close,
+            (false, true) => Persistence::KeepAloud,
+            (false, false) => Persistence::Keep,
+        };
+        answer::write_head(
+            &mut self.connection.scratch,
+            status,
+            headers,
+            framing,
+            persistence,
+        )?;
+        self.closing = closing;
+        self.framing = framing;
+        Ok(())
+    }
+
+    /// Sends the scratch buffer and two more pieces in one system call.
+    fn send(&mut self, stage: Stage, first: &[u8], second: &[u8]) -> io::Result<()> {
+        let Connection {
+            socket, scratch, ..
+        } = &mut *self.connection;
+        let sent = socket.send(&mut [
+            IoSlice::new(scratch),
+            IoSlice::new(first),
+            IoSlice::new(second),
+        ]);
+        self.stage = if sent.is_ok() { stage } else { Stage::Broken };
+        sent
+    }
+
+    fn refuse_unless_streaming(&self) -> io::Result<()> {
+        match self.stage {
+            Stage::Streaming => Ok(()),
+            Stage::Broken => Err(io::ErrorKind::BrokenPipe.into()),
+            Stage::Unanswered | Stage::Answered => {
+                Err(answer::refusal("there is no stream to write to"))
+            }
+        }
+    }
+}
+
+impl Exchange for Turn<'_, '_> {
+    fn head(&self) -> &Head {
+        &self.connection.head
+    }
+
+    fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError> {
+        if self.body_lost {
+            return Err(BodyError::Closed);
+        }
+        let declared = match self.body.length_left() {
+            Some(length) if length > max as u64 => return Err(BodyError::TooLarge(max)),
+            Some(length) => length as usize,
+            None => 0,
+        };
+        let mut out = Vec::with_capacity(declared.min(limits::HTTP_BODY_STEP_BYTES));
+        match self.read_rest(&mut out, max) {
+            Ok(()) => Ok(out),
+            Err(error) => Err(self.body_error(error)),
+        }
+    }
+
+    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+        self.prepare(status, headers, AnswerFraming::Length(body.len()))?;
+        let silent = self.connection.head.method() == "HEAD" || !answer::has_body(status);
+        self.send(Stage::Answered, if silent { &[] } else { body }, &[])
+    }
+
+    fn begin_stream(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
+        if !answer::has_body(status) {
+            return Err(answer::refusal(
+                "an answer with this status has no body to stream",
+            ));
+        }
+        let old = self.connection.head.is_http_1_0();
+        self.prepare(
+            status,
+            headers,
+            if old {
+                AnswerFraming::UntilClose
+            } else {
+                AnswerFraming::Chunked
+            },
+        )?;
+        self.send(Stage::Streaming, &[], &[])
+    }
+
+    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.refuse_unless_streaming()?;
+        // An empty chunk would be the end of the body.
+        if bytes.is_empty() || self.connection.head.method() == "HEAD" {
+            return Ok(());
+        }
+        if self.framing == AnswerFraming::UntilClose {
+            self.connection.scratch.clear();
+            return self.send(Stage::Streaming, bytes, &[]);
+        }
+        answer::write_chunk_size(&mut self.connection.scratch, bytes.len())?;
+        self.send(Stage::Streaming, bytes, b"\r\n")
+    }
+
+    fn end_stream(&mut self) -> io::Result<()> {
+        self.refuse_unless_streaming()?;
+        self.connection.scratch.clear();
+        let silent =
+            self.framing == AnswerFraming::UntilClose || self.connection.head.method() == "HEAD";
+        self.send(
+            Stage::Answered,
+            if silent { &[] } else { b"0\r\n\r\n" },
+            &[],
+        )
+    }
+
+    fn watch(&mut self, hangup: Box<dyn FnOnce() + Send>) -> Watching {
+        self.connection
+            .shared
+            .watch
+            .arm(self.connection.socket.peer(), hangup)
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.connection.local
+    }
+
+    fn peer_addr(&self) -> SocketAddr {
+        self.connection.socket.peer().address
+    }
+}
