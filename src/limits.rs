@@ -318,3 +318,57 @@ const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 // Places in a head are kept as 16-bit offsets.
 const _: () = assert!(HTTP_HEAD_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_READ_BUFFER_BYTES <= HTTP_HEAD_BYTES_MAX);
+
+// ---- child: processes and the threads that pump their pipes
+
+/// Stack of an `out:NAME` thread, in bytes. It parses, so it may stand as deep as JSON nests; only touched pages cost.
+pub const CHILD_OUT_STACK_BYTES: usize = 128 * 1024;
+/// Stack of an `in:NAME` thread, in bytes. It splices and writes; the log's formatting is the deepest it goes.
+pub const CHILD_IN_STACK_BYTES: usize = 64 * 1024;
+/// Stack of an `err:NAME` thread, in bytes. It cuts lines and logs them.
+pub const CHILD_ERR_STACK_BYTES: usize = 64 * 1024;
+/// Stack of the `reaper` thread, in bytes. It waits, and reads `/proc` at most.
+pub const REAPER_STACK_BYTES: usize = 64 * 1024;
+/// Bytes of a thread's name that the kernel keeps (`TASK_COMM_LEN` less its zero byte).
+pub const THREAD_NAME_BYTES_MAX: usize = 15;
+/// Places in the channel that hands a pump its pipe: it is handed one, once.
+pub const CHILD_PIPE_GATE_SLOTS: usize = 1;
+
+/// Bytes read from a child's stdout at once: a pipe's usual capacity, so that a full pipe is one read.
+pub const CHILD_READ_BYTES: usize = 64 * 1024;
+/// Bytes read from a child's stderr at once: mostly it says a line at a time.
+pub const CHILD_STDERR_READ_BYTES: usize = 4 * 1024;
+/// Bytes that `F_GETPIPE_SZ` would have said where it fails: Linux's default since 2.6.11.
+pub const PIPE_CAPACITY_BYTES: usize = 64 * 1024;
+/// Bytes of waiting messages that are gathered into one write: past a pipe's capacity a larger write saves no call.
+/// A single message may be longer. What the buffer grew beyond this is given back after the write.
+pub const CHILD_WRITE_BATCH_BYTES: usize = 64 * 1024;
+
+/// Messages taken from a child's queue after which that is reported: an event per message would double the
+/// dispatcher's work. Queues must be larger than this by far, for the rest below it is never reported.
+pub const CHILD_TAKEN_MESSAGES: u32 = 16;
+/// Bytes taken from a child's queue after which that is reported, for large messages that come one by one.
+pub const CHILD_TAKEN_BYTES: u64 = 256 * 1024;
+
+/// Bytes of a stderr line that are kept; the rest of the line is counted only. A stack frame with long paths fits.
+pub const CHILD_STDERR_LINE_BYTES: usize = 2 * 1024;
+/// Last lines of stderr that are kept for the last words: Node prints ten stack frames and more below the error.
+pub const CHILD_STDERR_RING_LINES: usize = 24;
+/// Bytes of a stdout line that is no message that the log shows: enough to recognise whose greeting it is.
+pub const CHILD_JUNK_SHOWN_BYTES: usize = 200;
+/// Lines that one child's stdout or stderr may bring into the log per `CHILD_LOG_INTERVAL`: more than anybody
+/// reads, and the stack trace of a crash fits.
+pub const CHILD_LOG_LINES: u32 = 100;
+/// The interval over which `CHILD_LOG_LINES` are counted.
+pub const CHILD_LOG_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Pause of the reaper between two looks at its own children one by one, while the kernel shows it the exit of a
+/// process that is not its own to take. Only a spawn under way or foreign code in the same process brings that about.
+pub const REAPER_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+/// Pause of the reaper between two looks for adopted orphans while it has no child at all: as PID 1 it can be given
+/// one by a process that somebody else put into the container. A zombie harms nobody for as long.
+pub const REAPER_IDLE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Pause between two rounds of killing at the end, where no exit ends it sooner: each round reads all of `/proc`.
+pub const FINISH_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+const _: () = assert!(CHILD_STDERR_READ_BYTES >= CHILD_STDERR_LINE_BYTES);

@@ -1,1 +1,154 @@
 //! Processes and the threads that pump their pipes.
+//!
+//! A life has three threads. `out:NAME` spawns the process, so that a slow
+//! `exec` holds nobody else, and reads its stdout; `in:NAME` writes its stdin;
+//! `err:NAME` reads its stderr and reports its exit. The one `reaper` thread of
+//! the program waits for all processes. What a message means, when a life
+//! ends, and whether another follows: that is not decided here.
+//!
+//! The words of a life, in order: `Spawned` comes first, or `SpawnFailed`
+//! comes alone. `OutputEnded` comes after all that was read from stdout, and
+//! `Exited` after all that was read from stderr; of these two either may be
+//! first. Both always come, however long a grandchild keeps the pipes open.
+
+pub mod kin;
+pub mod launch;
+pub mod noise;
+pub mod pipes;
+pub mod process;
+pub mod reaper;
+pub mod stderr;
+pub mod stdin;
+pub mod stdout;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::child::process::Process;
+use crate::child::reaper::Reaper;
+use crate::event::{Event, FromChild, Life, Signal};
+use crate::wire::envelope::Outgoing;
+
+/// What to run: everything a life needs to know of the configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// The server's name, for the names of threads and the log.
+    pub name: String,
+    /// The program: a path, or a name that is looked up in the `PATH` of `env`.
+    pub program: PathBuf,
+    /// Its arguments, without the program itself.
+    pub args: Vec<String>,
+    /// Its whole environment; nothing is inherited.
+    pub env: Vec<(String, String)>,
+    /// Its working directory; the gateway's own if absent.
+    pub cwd: Option<PathBuf>,
+    /// The longest line taken from its stdout, in bytes (`max_child_message_size`).
+    pub line_max: usize,
+    /// How long it may leave its stdin unread before that is reported.
+    pub message_timeout: Duration,
+    /// How many messages may wait for it.
+    pub queue_slots: usize,
+}
+
+/// Puts an event into the inbox. It may block, for the dispatcher always
+/// drains; once the dispatcher has ended it drops the event.
+pub type Inbox = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// One life's way to report.
+#[derive(Clone)]
+pub struct Report {
+    life: Life,
+    inbox: Inbox,
+}
+
+impl Report {
+    /// Reports one word. May block.
+    pub fn tell(&self, word: FromChild) {
+        (self.inbox)(Event::Child {
+            life: self.life,
+            word,
+        });
+    }
+}
+
+/// The dispatcher's end of a life. No method blocks.
+///
+/// Dropping it closes the input, as [`Handle::close_input`] does, and sends no
+/// signal: to end a process is the hub's decision.
+pub struct Handle {
+    queue: Option<Sender<Outgoing>>,
+    process: Arc<Process>,
+}
+
+/// Why a message was not put into a child's queue. It is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unsent {
+    /// The queue is full.
+    Full,
+    /// The input was closed by us or by the child, or the life is over.
+    Closed,
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unsent::Full => "the child's queue is full",
+            Unsent::Closed => "the child's input is closed",
+        })
+    }
+}
+
+impl std::error::Error for Unsent {}
+
+impl Handle {
+    /// Puts a message into the child's queue.
+    ///
+    /// # Errors
+    /// There is no place, or nobody to write it any more.
+    pub fn send(&self, message: Outgoing) -> Result<(), Unsent> {
+        let queue = self.queue.as_ref().ok_or(Unsent::Closed)?;
+        queue.try_send(message).map_err(|refused| match refused {
+            TrySendError::Full(_) => Unsent::Full,
+            TrySendError::Disconnected(_) => Unsent::Closed,
+        })
+    }
+
+    /// Closes the child's stdin once what waits in the queue is written.
+    pub fn close_input(&mut self) {
+        self.queue = None;
+    }
+
+    /// Sends a signal to the child's process group; to one not yet spawned,
+    /// as soon as it is; to one that has exited, never.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+}
+
+/// Starts a life. [`FromChild::Spawned`] or [`FromChild::SpawnFailed`] follows
+/// through the inbox, never from within this call.
+///
+/// # Errors
+/// The system gives no thread. Then nothing follows.
+pub fn start(life: Life, recipe: Recipe, inbox: Inbox, reaper: &Reaper) -> io::Result<Handle> {
+    let (queue, waiting): (_, Receiver<Outgoing>) = bounded(recipe.queue_slots);
+    let process = Arc::new(Process::starting());
+    launch::start(launch::Launch {
+        recipe,
+        report: Report { life, inbox },
+        process: Arc::clone(&process),
+        waiting,
+        reaper: reaper.clone(),
+    })?;
+    Ok(Handle {
+        queue: Some(queue),
+        process,
+    })
+}

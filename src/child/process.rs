@@ -1,0 +1,152 @@
+//! One process with its group: signalled only while its id is certainly its
+//! own, reaped once. Who waits for it, and when, is the reaper's business.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal as UnixSignal, killpg};
+use nix::unistd::Pid;
+
+use crate::event::Signal;
+
+/// The process of a life, shared by the dispatcher (which signals it) and the
+/// reaper (which ends it).
+///
+/// The lock is what makes signalling safe: a process id can only pass to a
+/// stranger after the reaper's wait, and that happens under the same lock. It
+/// is never held over anything that blocks.
+#[derive(Debug)]
+pub struct Process {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not spawned yet. A signal that came too early waits here.
+    Starting { early: Option<Signal> },
+    /// It runs, or is a zombie: its id, which is also its group's, is its own.
+    Running { group: Pid },
+    /// It was reaped.
+    Gone { how: String },
+}
+
+impl Process {
+    /// One that is still to be spawned.
+    pub fn starting() -> Process {
+        Process {
+            state: Mutex::new(State::Starting { early: None }),
+        }
+    }
+
+    /// Signals the whole group; see [`crate::child::Handle::signal`].
+    pub fn signal(&self, signal: Signal) {
+        let mut state = self.lock();
+        match &mut *state {
+            State::Starting { early } => {
+                // Kill is never weakened to a later Terminate.
+                if *early != Some(Signal::Kill) {
+                    *early = Some(signal);
+                }
+            }
+            State::Running { group } => signal_group(*group, signal),
+            State::Gone { .. } => {}
+        }
+    }
+
+    /// The process runs, as the leader of a group of its own. Signals that
+    /// came early are sent now.
+    pub fn started(&self, pid: Pid) {
+        let mut state = self.lock();
+        if let State::Starting { early: Some(early) } = *state {
+            signal_group(pid, early);
+        }
+        *state = State::Running { group: pid };
+    }
+
+    /// Takes the exit of a process that is known to have ended. What is left
+    /// of its group is killed first: until the leader is waited for, nobody
+    /// else can own the group's number.
+    pub fn reap(&self, child: &mut Child) {
+        let mut state = self.lock();
+        if let State::Running { group } = *state {
+            signal_group(group, Signal::Kill);
+        }
+        let how = match child.wait() {
+            Ok(status) => describe(status),
+            Err(error) => format!("ended in a way that could not be learned ({error})"),
+        };
+        *state = State::Gone { how };
+    }
+
+    /// How it ended, once it was reaped.
+    pub fn how(&self) -> Option<String> {
+        match &*self.lock() {
+            State::Gone { how } => Some(how.clone()),
+            State::Starting { .. } | State::Running { .. } => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is one assignment, so a panic elsewhere left it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn signal_group(group: Pid, signal: Signal) {
+    let signal = match signal {
+        Signal::Terminate => UnixSignal::SIGTERM,
+        Signal::Kill => UnixSignal::SIGKILL,
+    };
+    match killpg(group, signal) {
+        // No such process: a group whose members are all past signalling.
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => log::warn!("cannot send {signal} to process group {group}: {error}"),
+    }
+}
+
+/// How a process ended, to follow its server's name in a sentence.
+fn describe(status: ExitStatus) -> String {
+    if let Some(code) = status.code() {
+        return format!("exited with code {code}");
+    }
+    let Some(number) = status.signal() else {
+        return format!("ended with {status}");
+    };
+    match UnixSignal::try_from(number) {
+        Ok(signal) => format!("was killed by signal {number} ({signal})"),
+        // The real-time signals have no names.
+        Err(_) => format!("was killed by signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_told_in_words() {
+        let told = |raw| describe(ExitStatus::from_raw(raw));
+        assert_eq!(told(0), "exited with code 0");
+        assert_eq!(told(3 << 8), "exited with code 3");
+        assert_eq!(told(9), "was killed by signal 9 (SIGKILL)");
+        // 128 is the flag of a dumped core.
+        assert_eq!(told(11 | 128), "was killed by signal 11 (SIGSEGV)");
+        assert_eq!(told(40), "was killed by signal 40");
+    }
+
+    #[test]
+    fn an_early_kill_is_not_weakened() {
+        let process = Process::starting();
+        process.signal(Signal::Kill);
+        process.signal(Signal::Terminate);
+        let state = process.lock();
+        assert!(matches!(
+            *state,
+            State::Starting {
+                early: Some(Signal::Kill)
+            }
+        ));
+    }
+}

@@ -1,0 +1,143 @@
+//! The `in:NAME` thread: takes messages from a child's queue, splices them and
+//! writes them to its stdin, many in one write.
+
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::process::ChildStdin;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use nix::poll::PollFlags;
+
+use crate::child::Report;
+use crate::child::pipes::{self, ExitWatch, Woken};
+use crate::event::{FromChild, Load};
+use crate::limits;
+use crate::wire::envelope::Outgoing;
+
+/// What the thread needs before its pipe comes.
+pub struct Writer {
+    report: Report,
+    waiting: Receiver<Outgoing>,
+    /// How long the child may leave its stdin unread.
+    patience: Duration,
+    /// What was written and not reported yet.
+    untold: Load,
+}
+
+/// Why nothing more can be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Broken {
+    /// The child has exited.
+    Exited,
+    /// Nobody holds the other end of the pipe.
+    Closed,
+}
+
+impl Writer {
+    /// For one child; `patience` as in [`crate::child::Recipe::message_timeout`].
+    pub fn new(report: Report, waiting: Receiver<Outgoing>, patience: Duration) -> Writer {
+        Writer {
+            report,
+            waiting,
+            patience,
+            untold: Load::default(),
+        }
+    }
+
+    /// Writes until the queue is closed and empty, then closes the pipe; or
+    /// until the child is gone.
+    pub fn run(mut self, pipe: ChildStdin, exit: &ExitWatch) {
+        if let Err(error) = pipes::set_nonblocking(&pipe) {
+            return log::error!("cannot write to a child: {error}");
+        }
+        if self.write_all(pipe, exit) == Err(Broken::Closed) {
+            // Mostly this is the last breath of a child whose exit is about to
+            // be seen. One that lives on without its stdin is past all use.
+            if !exit.wait(Some(self.patience)) {
+                self.report.tell(FromChild::NotReading);
+            }
+        }
+    }
+
+    fn write_all(&mut self, mut pipe: ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
+        let mut batch = Vec::new();
+        while let Ok(first) = self.waiting.recv() {
+            let load = self.gather(&first, &mut batch);
+            drop(first);
+            self.write(&mut pipe, &batch, exit)?;
+            batch.clear();
+            batch.shrink_to(limits::CHILD_WRITE_BATCH_BYTES);
+            self.tell_taken(load);
+        }
+        Ok(())
+    }
+
+    /// Puts the first message and those that wait behind it into the batch,
+    /// until it is large enough for one write.
+    fn gather(&self, first: &Outgoing, batch: &mut Vec<u8>) -> Load {
+        let mut load = Load::default();
+        add_line(first, batch, &mut load);
+        while batch.len() < limits::CHILD_WRITE_BATCH_BYTES {
+            let Ok(next) = self.waiting.try_recv() else {
+                break;
+            };
+            add_line(&next, batch, &mut load);
+        }
+        load
+    }
+
+    /// Writes the whole batch. A child that does not read is reported once per
+    /// stall; then only its reading, or its exit, ends the wait.
+    fn write(
+        &self,
+        pipe: &mut ChildStdin,
+        mut rest: &[u8],
+        exit: &ExitWatch,
+    ) -> Result<(), Broken> {
+        let mut patience = Some(self.patience);
+        while !rest.is_empty() {
+            match pipe.write(rest) {
+                Ok(count) => {
+                    rest = &rest[count..];
+                    patience = Some(self.patience);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    match pipes::wait(pipe.as_fd(), PollFlags::POLLOUT, exit, patience) {
+                        Woken::Ready => {}
+                        Woken::Exited => return Err(Broken::Exited),
+                        Woken::TimedOut => {
+                            self.report.tell(FromChild::NotReading);
+                            patience = None;
+                        }
+                    }
+                }
+                Err(_) => return Err(Broken::Closed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports what was written, a good many messages at a time. What stays
+    /// below the threshold at the end is never reported.
+    fn tell_taken(&mut self, load: Load) {
+        self.untold.messages += load.messages;
+        self.untold.bytes += load.bytes;
+        if self.untold.messages >= limits::CHILD_TAKEN_MESSAGES
+            || self.untold.bytes >= limits::CHILD_TAKEN_BYTES
+        {
+            let taken = std::mem::take(&mut self.untold);
+            self.report.tell(FromChild::Taken(taken));
+        }
+    }
+}
+
+/// Adds one message and its line end. Its load is counted as `len_max`, as it
+/// was when it was put into the queue, so that the two sums agree.
+fn add_line(message: &Outgoing, batch: &mut Vec<u8>, load: &mut Load) {
+    message.write_to(batch);
+    batch.push(b'\n');
+    load.messages += 1;
+    load.bytes += message.len_max() as u64;
+}

@@ -1,0 +1,159 @@
+//! The `out:NAME` thread, once the process runs: reads its stdout, understands
+//! each line, and reports it. What an answer to the gateway's own requests
+//! says is read here too, so that the dispatcher never parses.
+
+use std::borrow::Cow;
+use std::process::ChildStdout;
+use std::sync::Arc;
+
+use crate::child::Report;
+use crate::child::noise::{Quota, shown};
+use crate::child::pipes::{Drawn, ExitWatch, Tap};
+use crate::event::{FromChild, Reply};
+use crate::limits;
+use crate::wire::envelope::{Kind, Message, split_batch};
+use crate::wire::handshake;
+use crate::wire::items::{self, ItemKind};
+use crate::wire::lines::{Line, Lines};
+use crate::wire::own_id::{OwnId, Purpose};
+
+/// Reads one child's stdout.
+pub struct Reader {
+    server: String,
+    report: Report,
+    quota: Quota,
+}
+
+impl Reader {
+    /// For the child of that server.
+    pub fn new(server: &str, report: Report) -> Reader {
+        Reader {
+            server: server.to_owned(),
+            report,
+            quota: Quota::default(),
+        }
+    }
+
+    /// Reads to the end, and reports that.
+    pub fn run(mut self, pipe: ChildStdout, exit: &ExitWatch, line_max: usize) {
+        // Reported even if a bug makes this thread panic: then the hub ends
+        // the life, instead of waiting for answers that nobody reads.
+        let _end = EndReport(self.report.clone());
+        self.read(pipe, exit, line_max);
+        self.settle();
+    }
+
+    fn read(&mut self, pipe: ChildStdout, exit: &ExitWatch, line_max: usize) {
+        let mut tap = match Tap::new(pipe) {
+            Ok(tap) => tap,
+            Err(error) => return log::error!("{}: cannot read its stdout: {error}", self.server),
+        };
+        let mut lines = Lines::new(line_max);
+        let mut buffer = vec![0; limits::CHILD_READ_BYTES];
+        loop {
+            // Lines that were dropped are told of when it falls quiet.
+            let patience = self.quota.owes().then_some(limits::CHILD_LOG_INTERVAL);
+            match tap.draw(&mut buffer, exit, patience) {
+                Drawn::Bytes(count) => lines.feed(&buffer[..count], |line| self.take(line)),
+                Drawn::Nothing => self.settle(),
+                Drawn::End => break,
+            }
+        }
+        lines.finish(|line| self.take(line));
+    }
+
+    fn take(&mut self, line: Line<'_>) {
+        match line {
+            Line::Whole(line) => self.take_whole(line),
+            Line::Oversized { length, id, head } => {
+                if self.quota.take() {
+                    self.settle();
+                    let head = shown(&head, limits::CHILD_JUNK_SHOWN_BYTES, length);
+                    log::warn!("{}: line over the limit, skipped: {head}", self.server);
+                }
+                let id = id.and_then(OwnId::from_number);
+                self.report.tell(FromChild::Oversized { id, length });
+            }
+        }
+    }
+
+    /// Takes one message, or a batch of them (2025-03-26, which asks everybody
+    /// to receive batches).
+    fn take_whole(&mut self, line: Cow<'_, [u8]>) {
+        match split_batch(&line) {
+            Ok(None) => self.take_message(line),
+            Ok(Some(members)) => {
+                for member in members {
+                    self.take_message(Cow::Owned(member));
+                }
+            }
+            Err(malformed) => self.skip(&line, line.len() as u64, &malformed.sentence),
+        }
+    }
+
+    fn take_message(&mut self, line: Cow<'_, [u8]>) {
+        // Parsing takes the line; should it be garbage, the log wants its start.
+        let mut start = [0; limits::CHILD_JUNK_SHOWN_BYTES];
+        let kept = line.len().min(start.len());
+        start[..kept].copy_from_slice(&line[..kept]);
+        let length = line.len() as u64;
+        match Message::parse(line.into_owned()) {
+            Ok(message) => self.report.tell(understand(message)),
+            Err(malformed) => self.skip(&start[..kept], length, &malformed.sentence),
+        }
+    }
+
+    fn skip(&mut self, start: &[u8], length: u64, why: &str) {
+        if start.trim_ascii().is_empty() || !self.quota.take() {
+            return;
+        }
+        self.settle();
+        let start = shown(start, limits::CHILD_JUNK_SHOWN_BYTES, length);
+        log::warn!("{}: not JSON-RPC on stdout, skipped: {start}", self.server);
+        log::debug!("{}: {why}", self.server);
+    }
+
+    /// Tells how many lines were dropped from the log.
+    fn settle(&mut self) {
+        if self.quota.owes() {
+            let dropped = self.quota.settle();
+            log::warn!("{}: {dropped} more lines on stdout skipped", self.server);
+        }
+    }
+}
+
+struct EndReport(Report);
+
+impl Drop for EndReport {
+    fn drop(&mut self) {
+        self.0.tell(FromChild::OutputEnded);
+    }
+}
+
+/// What a message means to the hub: an answer to one of the gateway's own
+/// requests is read, all else is passed on as it is.
+fn understand(message: Message) -> FromChild {
+    let answers = matches!(message.kind, Kind::Answer { .. });
+    match message.own_id().filter(|_| answers) {
+        Some(id) if id.purpose() != Purpose::Call => FromChild::Reply {
+            id,
+            reply: read_reply(id.purpose(), &message).unwrap_or_else(Reply::Failed),
+        },
+        // The answer to a call, or to nothing we asked: the hub knows.
+        _ => FromChild::Message(Arc::new(message)),
+    }
+}
+
+fn read_reply(purpose: Purpose, message: &Message) -> Result<Reply, String> {
+    let page = |kind| items::read_page(message, kind).map(Reply::Page);
+    match purpose {
+        Purpose::Initialize => {
+            handshake::read_server_hello(message).map(|hello| Reply::Hello(Box::new(hello)))
+        }
+        Purpose::Tools => page(ItemKind::Tool),
+        Purpose::Prompts => page(ItemKind::Prompt),
+        Purpose::Resources => page(ItemKind::Resource),
+        Purpose::Templates => page(ItemKind::Template),
+        Purpose::Errand | Purpose::Call => message.succeeded().map(|_| Reply::Done),
+    }
+}

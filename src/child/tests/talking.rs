@@ -1,0 +1,302 @@
+//! What goes over the pipes: messages, noise, stalls, last lines.
+
+use std::time::Duration;
+
+use crate::child::Unsent;
+use crate::child::tests::{Subject, eventually, message, sh, threads_end};
+use crate::event::{FromChild, Load, Reply, Signal};
+use crate::limits;
+use crate::wire::envelope::Kind;
+use crate::wire::method::Method;
+use crate::wire::own_id::{OwnId, Purpose};
+
+#[test]
+fn the_last_line_before_an_exit_is_never_lost() {
+    let answer = OwnId::new(5, Purpose::Call).number();
+    let script =
+        format!(r#"echo '{{"jsonrpc":"2.0","id":{answer},"result":{{}}}}'; echo bye >&2; exit 1"#);
+    for _ in 0..200 {
+        let story = Subject::start(sh("last", &script)).story();
+        assert_eq!(story.how(), "exited with code 1");
+        assert_eq!(story.last_words.as_deref(), Some("bye"));
+        assert!(
+            matches!(
+                &story.output[..],
+                [FromChild::Message(_), FromChild::OutputEnded]
+            ),
+            "{story:?}"
+        );
+    }
+}
+
+#[test]
+fn a_last_line_needs_no_line_end() {
+    let script = r#"printf '{"jsonrpc":"2.0","method":"cut"}'; printf 'no end' >&2"#;
+    let story = Subject::start(sh("noend", script)).story();
+    assert_eq!(story.messages().len(), 1);
+    assert_eq!(story.last_words.as_deref(), Some("no end"));
+}
+
+#[test]
+fn messages_pass_through_in_order_and_are_accounted_for() {
+    let mut subject = Subject::start(sh("echo", "exec cat"));
+    subject.spawned();
+    let mut taken = Load::default();
+    let mut seen = 0;
+    let mut bytes = 0;
+    let total = 5000;
+    let take = |word, taken: &mut Load, seen: &mut u32| match word {
+        FromChild::Taken(load) => {
+            taken.messages += load.messages;
+            taken.bytes += load.bytes;
+        }
+        FromChild::Message(message) => {
+            let name = format!("m{seen}");
+            assert_eq!(message.kind, Kind::Notification(Method::Other(name.into())));
+            *seen += 1;
+        }
+        other => panic!("{other:?}"),
+    };
+    for number in 0..total {
+        let outgoing = message(&format!(r#"{{"jsonrpc":"2.0","method":"m{number}"}}"#));
+        bytes += outgoing.len_max() as u64;
+        while subject.handle.send(outgoing.clone()).is_err() {
+            take(subject.next(), &mut taken, &mut seen);
+        }
+    }
+    while seen < total {
+        take(subject.next(), &mut taken, &mut seen);
+    }
+    subject.handle.close_input();
+    loop {
+        match subject.next() {
+            FromChild::OutputEnded => break,
+            FromChild::Exited { .. } => {}
+            word => take(word, &mut taken, &mut seen),
+        }
+    }
+    let untold = total - taken.messages;
+    assert!(untold < limits::CHILD_TAKEN_MESSAGES, "{untold} untold");
+    assert!(taken.bytes <= bytes);
+    assert!(bytes - taken.bytes < limits::CHILD_TAKEN_BYTES);
+}
+
+#[test]
+fn large_messages_are_told_by_their_bytes() {
+    let subject = Subject::start(sh("large", "cat >/dev/null; exit 0"));
+    subject.spawned();
+    let padding = "x".repeat(300 * 1024);
+    let outgoing = message(&format!(
+        r#"{{"jsonrpc":"2.0","method":"m","params":{{"p":"{padding}"}}}}"#
+    ));
+    let bytes = outgoing.len_max() as u64;
+    subject.handle.send(outgoing).unwrap();
+    assert!(
+        matches!(subject.next(), FromChild::Taken(load) if load == Load { messages: 1, bytes })
+    );
+}
+
+/// Messages that do not fit into a pipe.
+fn fill(subject: &Subject) -> usize {
+    let padding = "x".repeat(10_000);
+    let line = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{{"p":"{padding}"}}}}"#);
+    for _ in 0..50 {
+        subject.handle.send(message(&line)).unwrap();
+    }
+    50 * (line.len() + 1)
+}
+
+#[test]
+fn a_child_that_does_not_read_is_told_of_once_and_can_be_killed() {
+    let mut recipe = sh("stuck", "exec sleep 900");
+    recipe.message_timeout = Duration::from_millis(50);
+    let mut subject = Subject::start(recipe);
+    subject.spawned();
+    fill(&subject);
+    assert!(matches!(
+        subject.next(),
+        FromChild::NotReading | FromChild::Taken(_)
+    ));
+    subject.handle.close_input();
+    // Many times the 50 ms: a second report would come.
+    let quiet = subject.words.recv_timeout(Duration::from_millis(400));
+    assert!(quiet.is_err(), "{quiet:?}");
+    subject.handle.signal(Signal::Kill);
+    let ends = [subject.next(), subject.next()];
+    assert!(
+        ends.iter()
+            .any(|word| matches!(word, FromChild::OutputEnded))
+    );
+    assert!(
+        ends.iter()
+            .any(|word| matches!(word, FromChild::Exited { .. }))
+    );
+    // With the handle still held: the exit ends the thread that writes.
+    threads_end("stuck");
+}
+
+#[test]
+fn a_child_that_reads_again_gets_every_byte() {
+    // SIGTERM ends the shell's `sleep`; only then it reads.
+    let mut recipe = sh("slow", "trap : TERM; sleep 900 & wait; wc -c >&2");
+    recipe.message_timeout = Duration::from_millis(50);
+    let mut subject = Subject::start(recipe);
+    subject.spawned();
+    let sent = fill(&subject);
+    subject.handle.close_input();
+    assert!(matches!(subject.next(), FromChild::NotReading));
+    subject.handle.signal(Signal::Terminate);
+    let mut last_words = None;
+    let mut ended = false;
+    while last_words.is_none() || !ended {
+        match subject.next() {
+            FromChild::Taken(_) => {}
+            FromChild::OutputEnded => ended = true,
+            FromChild::Exited {
+                last_words: words,
+                how,
+            } => {
+                assert_eq!(how, "exited with code 0");
+                last_words = words;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(last_words.unwrap().trim(), sent.to_string());
+}
+
+#[test]
+fn a_child_that_closes_its_input_and_lives_is_not_reading() {
+    let mut recipe = sh("deaf", "exec <&-; echo >&2 closed; sleep 900");
+    recipe.message_timeout = Duration::from_millis(50);
+    let subject = Subject::start(recipe);
+    subject.spawned();
+    let hello = message(r#"{"jsonrpc":"2.0","method":"m"}"#);
+    // The first may come before the child has closed; in the end one fails.
+    eventually("the queue is closed", || {
+        subject.handle.send(hello.clone()) == Err(Unsent::Closed)
+    });
+    loop {
+        match subject.next() {
+            FromChild::NotReading => break,
+            FromChild::Taken(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    subject.handle.signal(Signal::Kill);
+}
+
+#[test]
+fn a_full_queue_refuses() {
+    let mut recipe = sh("full", "exec sleep 900");
+    recipe.queue_slots = 3;
+    let subject = Subject::start(recipe);
+    let padding = "x".repeat(200_000);
+    let large =
+        message(&format!(r#"{{"jsonrpc":"2.0","method":"{padding}"}}"#).replace(&padding, "m"));
+    let refused = (0..100_000).find_map(|_| subject.handle.send(large.clone()).err());
+    assert_eq!(refused, Some(Unsent::Full));
+    subject.handle.signal(Signal::Kill);
+}
+
+#[test]
+fn a_line_over_the_limit_is_told_with_its_id_and_the_next_one_is_read() {
+    let id = OwnId::new(9, Purpose::Call);
+    let script = format!(
+        r#"printf '{{"jsonrpc":"2.0","id":{},"result":{{"x":"%05000d"}}}}\n' 0; echo '{{"jsonrpc":"2.0","method":"next"}}'"#,
+        id.number()
+    );
+    let mut recipe = sh("over", &script);
+    recipe.line_max = 1000;
+    let story = Subject::start(recipe).story();
+    let expected_length = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"x":""}}}}"#,
+        id.number()
+    )
+    .len()
+        + 5000;
+    match &story.output[..] {
+        [
+            FromChild::Oversized { id: told, length },
+            FromChild::Message(_),
+            FromChild::OutputEnded,
+        ] => {
+            assert_eq!(*told, Some(id));
+            assert_eq!(*length, expected_length as u64);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn garbage_is_skipped() {
+    let script = r#"echo 'Server listening'; echo; echo '{"broken":'; printf '\377\0\n'; echo '[]'; echo 17
+        echo '{"jsonrpc":"2.0","method":"good"}'"#;
+    let story = Subject::start(sh("noisy", script)).story();
+    assert!(
+        matches!(
+            &story.output[..],
+            [FromChild::Message(_), FromChild::OutputEnded]
+        ),
+        "{story:?}"
+    );
+}
+
+#[test]
+fn a_batch_is_taken_apart() {
+    let script = r#"echo '[{"jsonrpc":"2.0","method":"a"}, {"jsonrpc":"2.0","method":"b"}]'"#;
+    let story = Subject::start(sh("batch", script)).story();
+    let kinds: Vec<&Kind> = story
+        .messages()
+        .iter()
+        .map(|message| &message.kind)
+        .collect();
+    let named = |name: &str| Kind::Notification(Method::Other(name.into()));
+    assert_eq!(kinds, [&named("a"), &named("b")]);
+}
+
+#[test]
+fn answers_to_our_own_requests_are_read() {
+    let answers = [
+        (
+            Purpose::Initialize,
+            r#""result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"1"}}"#,
+        ),
+        (
+            Purpose::Tools,
+            r#""result":{"tools":[{"name":"t","inputSchema":{}}]}"#,
+        ),
+        (
+            Purpose::Prompts,
+            r#""error":{"code":-32601,"message":"no \"prompts\""}"#,
+        ),
+        (Purpose::Resources, r#""result":{"no":"list"}"#),
+        (Purpose::Templates, r#""result":{"resourceTemplates":[]}"#),
+        (Purpose::Errand, r#""result":{}"#),
+        (Purpose::Call, r#""error":{"code":1,"message":"m"}"#),
+    ];
+    let lines: Vec<String> = answers
+        .iter()
+        .map(|(purpose, rest)| {
+            let id = OwnId::new(3, *purpose).number();
+            format!(r#"echo '{{"jsonrpc":"2.0","id":{id},{rest}}}'"#)
+        })
+        .collect();
+    let story = Subject::start(sh("own", &lines.join("\n"))).story();
+    let reply = |at: usize| match &story.output[at] {
+        FromChild::Reply { id, reply } => {
+            assert_eq!(id.purpose(), answers[at].0);
+            reply
+        }
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(reply(0), Reply::Hello(hello) if hello.has.tools));
+    assert!(matches!(reply(1), Reply::Page(page) if page.items[0].key == "t"));
+    assert!(
+        matches!(reply(2), Reply::Failed(why) if why.contains("-32601") && why.contains("no "))
+    );
+    assert!(matches!(reply(3), Reply::Failed(why) if !why.is_empty()));
+    assert!(matches!(reply(4), Reply::Page(page) if page.items.is_empty()));
+    assert!(matches!(reply(5), Reply::Done));
+    assert!(matches!(&story.output[6], FromChild::Message(_)));
+}
