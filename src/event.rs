@@ -8,10 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::envelope::{Message, Outgoing};
+use crate::wire::envelope::{Malformed, Message, Outgoing};
 use crate::wire::handshake::{ClientHello, ServerHello};
 use crate::wire::items::Page;
 use crate::wire::own_id::OwnId;
+use crate::wire::sse::EventId;
 
 /// A point in time, counted from the start of the program. The hub never reads
 /// a clock; each event is handed in with the moment it was taken up.
@@ -73,7 +74,7 @@ impl fmt::Debug for SessionKey {
 }
 
 /// What one endpoint shows.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum View {
     /// All servers, names prefixed.
     Merged,
@@ -81,34 +82,6 @@ pub enum View {
     Server(String),
     /// A named selection of servers, names prefixed.
     Group(String),
-}
-
-/// The place of one event in a resumable stream. On the wire it is the text
-/// `stream-number`, both decimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct EventId {
-    /// The stream, unique in the process.
-    pub stream: u64,
-    /// The place in it; 0 is the priming event.
-    pub number: u32,
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.stream, self.number)
-    }
-}
-
-impl std::str::FromStr for EventId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<EventId, ()> {
-        let (stream, number) = text.split_once('-').ok_or(())?;
-        Ok(EventId {
-            stream: stream.parse().map_err(|_| ())?,
-            number: number.parse().map_err(|_| ())?,
-        })
-    }
 }
 
 /// Everything that can wake the hub.
@@ -196,7 +169,12 @@ pub enum FromClient {
     /// The client has left, or the door has given the exchange up.
     Gone,
     /// A question about the gateway itself.
-    Ask(Report),
+    Ask {
+        /// Which.
+        report: Report,
+        /// The wall-clock time to be shown in it (RFC 3339), for the hub has none.
+        at: String,
+    },
 }
 
 /// The JSON-RPC content of a request to a door.
@@ -217,17 +195,6 @@ pub enum ClientMessage {
     Initialize(Arc<Message>, Box<ClientHello>),
     /// Something that is no JSON-RPC message: the refusal is its answer.
     Malformed(Malformed),
-}
-
-/// Why bytes are no JSON-RPC message, and what is told of it.
-#[derive(Debug, Clone)]
-pub struct Malformed {
-    /// The JSON-RPC error code: -32700, -32600 or -32602.
-    pub code: i32,
-    /// The sentence, naming the thing.
-    pub sentence: String,
-    /// The id of the request, as its JSON text, where it could be read.
-    pub id: Option<Box<str>>,
 }
 
 /// What the gateway can be asked about itself.

@@ -8,7 +8,6 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::event::Malformed;
 use crate::limits::{BATCH_MESSAGES_MAX, QUOTED_CHARS_MAX};
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
@@ -22,6 +21,17 @@ pub const PARSE_ERROR: i32 = -32700;
 pub const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC's code for parameters that the method does not take.
 pub const INVALID_PARAMS: i32 = -32602;
+
+/// Why bytes are no JSON-RPC message, and what is told of it.
+#[derive(Debug, Clone)]
+pub struct Malformed {
+    /// The JSON-RPC error code: -32700, -32600 or -32602.
+    pub code: i32,
+    /// The sentence, naming the thing.
+    pub sentence: String,
+    /// The id of the request, as its JSON text, where it could be read.
+    pub id: Option<Box<str>>,
+}
 
 /// A stretch of a message's bytes. Never empty, for no JSON value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

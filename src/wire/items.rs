@@ -10,7 +10,7 @@ use crate::wire::method::Method;
 use crate::wire::scan::{self, Fault, Scanner, Shape, Value};
 
 /// The four kinds of things that a server lists.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ItemKind {
     /// `tools/list`
     Tool,

@@ -2,9 +2,36 @@
 //! Each function appends one whole block, blank line included, so that a door
 //! can hand it to the socket in one write.
 
+use std::fmt;
 use std::io::Write;
 
-use crate::event::EventId;
+/// The place of one event in a resumable stream. On the wire it is the text
+/// `stream-number`, both decimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EventId {
+    /// The stream, unique in the process.
+    pub stream: u64,
+    /// The place in it; 0 is the priming event.
+    pub number: u32,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.stream, self.number)
+    }
+}
+
+impl std::str::FromStr for EventId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<EventId, ()> {
+        let (stream, number) = text.split_once('-').ok_or(())?;
+        Ok(EventId {
+            stream: stream.parse().map_err(|_| ())?,
+            number: number.parse().map_err(|_| ())?,
+        })
+    }
+}
 
 /// Appends an event. `data` appends its data, which must be one line: a second
 /// one would end up outside the event.

@@ -1,8 +1,8 @@
 //! Understanding one message: the pass over its text that notes where the
 //! parts stand, whatever their order, and the judgement on what was found.
 
-use crate::event::Malformed;
 use crate::limits::{ID_BYTES_MAX, METHOD_BYTES_MAX};
+use crate::wire::envelope::Malformed;
 use crate::wire::envelope::{
     INVALID_PARAMS, INVALID_REQUEST, Kind, Marks, PARSE_ERROR, Span, broken,
 };
