@@ -1,5 +1,7 @@
 //! Every number of the program, with its reason.
 
+use std::time::Duration;
+
 // ---- wire
 
 /// How deep JSON may be nested, in levels. The scanner keeps one bit per level
@@ -40,8 +42,6 @@ pub const LINE_BUFFER_KEEP_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(JSON_DEPTH_MAX <= u128::BITS);
 // ---- config
-
-use std::time::Duration;
 
 /// What a setting of the configuration may be: its default, its least and its most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,9 @@ pub const LOG_SYSLOG_WRITE_TIMEOUT: std::time::Duration = std::time::Duration::f
 
 // The messages in the log's queue hold 4 MiB at the very most.
 const _: () = assert!(LOG_QUEUE_MESSAGES * LOG_MESSAGE_BYTES_MAX <= 4 << 20);
+
+/// How long the log may take at the exit to write what waits.
+pub const LOG_STOP_WAIT: Duration = Duration::from_millis(200);
 
 // ---- demo server
 
@@ -296,7 +299,7 @@ pub const HTTP_LINGER_DEADLINE: Duration = Duration::from_secs(2);
 pub const HTTP_STOP_GRACE: Duration = Duration::from_millis(300);
 
 /// At stop: time in which the threads of connections that were cut must end; past it they are left to the exit.
-pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(1);
+pub const HTTP_STOP_WAIT: Duration = Duration::from_millis(700);
 
 /// Pause after a failed accept. Out of descriptors, the error comes at once again; ten tries a second cost nothing.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -372,3 +375,196 @@ pub const REAPER_IDLE_PAUSE: std::time::Duration = std::time::Duration::from_sec
 pub const FINISH_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 const _: () = assert!(CHILD_STDERR_READ_BYTES >= CHILD_STDERR_LINE_BYTES);
+// ---- hub: the lives of children
+
+/// How long after the exit of a child its stdout is still read, and how long
+/// after the end of its stdout its exit is awaited. What a dead process had
+/// written is in the pipe already, so this is ample.
+pub const CHILD_DRAIN_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a child that is replaced may take to end after its stdin was
+/// closed, before SIGTERM. Well-behaved servers need a few milliseconds; ones
+/// that save their state, a second.
+pub const DISMISS_TERMINATE_WAIT: Duration = Duration::from_secs(2);
+
+/// And before SIGKILL.
+pub const DISMISS_KILL_WAIT: Duration = Duration::from_secs(4);
+
+/// The same when the gateway itself ends, which must take less than 3 s.
+pub const STOP_TERMINATE_WAIT: Duration = Duration::from_millis(500);
+
+/// And before SIGKILL.
+pub const STOP_KILL_WAIT: Duration = Duration::from_millis(1200);
+
+/// A child that does not read its stdin gets SIGTERM at once, and SIGKILL after this.
+pub const USELESS_KILL_WAIT: Duration = Duration::from_secs(2);
+
+/// After how long a ready life the failures before it are forgotten.
+pub const STABLE_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest wait before a new start.
+pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// How often the wait doubles at most, so that the power cannot overflow: the
+/// wait has long reached its maximum by then.
+pub const RECONNECT_DOUBLINGS_MAX: u32 = 16;
+
+/// Places in a child's queue beyond `max_queue_size`, for what is no call:
+/// cancellations, answers to its questions, requests of the gateway's own.
+pub const CHILD_QUEUE_RESERVE: usize = 128;
+
+/// How many bytes may lie in a child's queue before further calls are refused.
+/// Eight of the largest messages that clients may send by default.
+pub const CHILD_QUEUE_BYTES_MAX: u64 = 8 << 20;
+
+/// How many questions one child may have open. A server asks one or two in a
+/// call; hundreds are a fault.
+pub const CHILD_QUESTIONS_MAX: usize = 64;
+
+/// How long a client may take to answer a question. It is a person who is
+/// asked, so ten minutes.
+pub const QUESTION_WAIT: Duration = Duration::from_mins(10);
+
+// ---- hub: lists
+
+/// How many pages of one list are read. A list that has not ended by then has
+/// a cursor that goes in circles.
+pub const LIST_PAGES_MAX: u32 = 1_000;
+
+/// How many items of one list are served.
+pub const LIST_ITEMS_MAX: usize = 20_000;
+
+/// How long a child's `list_changed` is gathered with those that follow, so
+/// that a burst is read and told once.
+pub const LIST_CHANGED_WAIT: Duration = Duration::from_millis(200);
+
+// ---- hub: sessions and streams
+
+/// How many sessions there may be; an idle one costs about a kilobyte. Past
+/// this the longest idle one ends, and if none is idle, the new one is refused.
+pub const SESSIONS_MAX: usize = 10_000;
+
+/// After how long without a word a session nobody is connected for is forgotten.
+/// Desktop clients stay open over night, so a day.
+pub const SESSION_IDLE_MAX: Duration = Duration::from_hours(24);
+
+/// How many requests of one session may be without an answer, or with one that
+/// was not yet read. Clients with more in flight than this have lost count.
+pub const SESSION_UNANSWERED_MAX: usize = 128;
+
+/// How many resources one session may have subscribed to.
+pub const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
+
+/// How many listening streams, and broken ones that may be resumed, one session
+/// may have. Clients open one; a second comes when the first broke unnoticed.
+pub const SESSION_STREAMS_MAX: usize = 8;
+
+/// How many notifications may lie in an outbox. Past this they are dropped: the
+/// places beyond are kept for answers.
+pub const STREAM_NOTICES_MAX: u32 = 64;
+
+/// How many bytes may lie in an outbox before notifications are dropped.
+pub const STREAM_NOTICE_BYTES_MAX: u64 = 1 << 20;
+
+/// How many bytes may lie in an outbox before its client is parted with. It
+/// holds the largest answers of a few calls (16 MiB each by default), or all
+/// that a session may have unanswered at half a megabyte each.
+pub const STREAM_BYTES_MAX: u64 = 64 << 20;
+
+/// How many events are kept for a client whose connection breaks.
+pub const REPLAY_EVENTS_MAX: usize = 64;
+
+/// And how many bytes.
+pub const REPLAY_BYTES_MAX: usize = 1 << 20;
+
+/// How many parcels an outbox holds.
+pub const OUTBOX_SLOTS: usize = 256;
+
+// An outbox holds all the answers and notifications that are ever admitted at
+// once, a batch's among them, and the words that open and end it.
+const _: () = assert!(
+    SESSION_UNANSWERED_MAX + STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_SLOTS
+        && BATCH_MESSAGES_MAX <= SESSION_UNANSWERED_MAX
+        && REPLAY_EVENTS_MAX + STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_SLOTS
+);
+
+// ---- mail
+
+/// How many letters the inbox of the dispatcher holds. A burst of that many is
+/// worked off in about a millisecond; whoever comes later waits that long.
+pub const INBOX_SLOTS: usize = 512;
+
+/// After how many messages taken out of an outbox the hub is told. One event
+/// for sixteen messages is cheap, and an eighth of what a session may have
+/// unread is exact enough.
+pub const TAKEN_MESSAGES: u32 = 16;
+
+/// And after how many bytes.
+pub const TAKEN_BYTES: u64 = 256 << 10;
+
+// ---- dispatcher
+
+/// How long the children may take to end when the gateway does. After that
+/// they are killed.
+pub const STOP_MAX: Duration = Duration::from_millis(1500);
+
+/// How long processes that had left their group may take to die once they were
+/// killed.
+pub const STOP_REAP_MAX: Duration = Duration::from_millis(300);
+
+// The whole end must take less than 3 s.
+const _: () = assert!(
+    STOP_MAX.as_millis()
+        + HTTP_STOP_GRACE.as_millis()
+        + HTTP_STOP_WAIT.as_millis()
+        + STOP_REAP_MAX.as_millis()
+        < 3_000
+);
+
+/// The stack of the dispatcher, in bytes. The hub calls itself at no depth that
+/// grows with its input.
+pub const DISPATCHER_STACK_BYTES: usize = 256 << 10;
+
+// ---- doors
+
+/// How many bytes of waiting events are gathered into one write. As much as
+/// the socket's buffer takes at once.
+pub const STREAM_WRITE_BYTES: usize = 64 << 10;
+
+/// A stream's buffer is reused up to this many bytes; a larger one is given
+/// back, so that one big answer does not cost memory for ever.
+pub const STREAM_BUFFER_KEEP_BYTES: usize = 64 << 10;
+
+/// How long a client shall wait before it takes up a broken stream again.
+pub const STREAM_RETRY_MS: u64 = 1_000;
+
+/// How long a POST waits for its answer before its socket is watched for the
+/// client's leaving. Most answers come sooner, and watching costs a wake-up of
+/// another thread.
+pub const POST_WATCH_AFTER: Duration = Duration::from_millis(250);
+
+/// How long a door waits for a word that the hub gives at once. If it does not
+/// come, the dispatcher is not working.
+pub const VERDICT_WAIT: Duration = Duration::from_secs(10);
+
+/// How many requests of a stdio client may be without an answer before no more
+/// are read: the client then waits, instead of being refused.
+pub const STDIO_UNANSWERED_MAX: usize = 96;
+
+const _: () = assert!(STDIO_UNANSWERED_MAX < SESSION_UNANSWERED_MAX);
+
+/// How long the stdio door holds back a request for the answers before it.
+/// A request that will have no answer, for it was taken back, must not hold
+/// back the others for ever.
+pub const STDIO_FLOW_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the stdio door waits, once its input has ended, for the answers
+/// that are still to come.
+pub const STDIO_DRAIN_MAX: Duration = Duration::from_secs(60);
+
+/// How many bytes are read from stdin at once.
+pub const STDIO_READ_BYTES: usize = 64 << 10;
+
+/// The stacks of the stdio door's reader and of the thread that waits for
+/// signals, in bytes.
+pub const SMALL_STACK_BYTES: usize = 128 << 10;

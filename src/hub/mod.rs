@@ -1,1 +1,210 @@
-//! The thinking core: events in, effects out. Pure.
+//! The thinking core: `handle(now, event)` takes what happened and says what
+//! shall be done. It owns every fact and touches nothing: no socket, no clock,
+//! no lock, no thread, no dice.
+//!
+//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `fans`,
+//! `timers`) only remember. The policy is in the `impl Hub` blocks of
+//! `clients` (what the doors pass on), `requests` (what clients ask), `answers`
+//! (what they get), `asking` (what children ask), `notices` (what nobody
+//! answers), `upkeep` (the lives of the children), `listing` (what they
+//! offer), `views` (what is shown of it) and `status`.
+
+pub mod answers;
+pub mod asking;
+pub mod calls;
+pub mod children;
+pub mod clients;
+pub mod fans;
+pub mod lifecycle;
+pub mod listing;
+pub mod notices;
+pub mod plan;
+pub mod questions;
+pub mod refusal;
+pub mod requests;
+pub mod sessions;
+pub mod status;
+pub mod streams;
+pub mod timers;
+pub mod upkeep;
+pub mod views;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::catalog::links::Links;
+use crate::catalog::merge::Catalog;
+use crate::event::{Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, ServerId, View};
+use crate::hub::calls::Calls;
+use crate::hub::children::{ChildId, Children};
+use crate::hub::fans::Fans;
+use crate::hub::plan::Plan;
+use crate::hub::questions::Questions;
+use crate::hub::requests::Waiter;
+use crate::hub::sessions::Sessions;
+use crate::hub::streams::Streams;
+use crate::hub::timers::{Timer, Timers};
+
+/// The core of the gateway.
+pub struct Hub {
+    plan: Plan,
+    /// The moment of the event being handled.
+    now: Moment,
+    /// What is to be done about the event being handled.
+    effects: Vec<Effect>,
+    children: Children,
+    /// The child of each server that all share, or that its lists come from.
+    mains: BTreeMap<ServerId, ChildId>,
+    calls: Calls,
+    streams: Streams,
+    sessions: Sessions,
+    questions: Questions,
+    fans: Fans,
+    timers: Timers,
+    /// What each view that was asked for shows, until a server changes.
+    shelf: HashMap<View, Arc<Catalog>>,
+    links: Links,
+    /// Clients that wait for servers in their first start.
+    waiters: Vec<Waiter>,
+    stopping: bool,
+}
+
+impl Hub {
+    /// A hub that has started nothing yet; [`Hub::start`] does.
+    pub fn new(plan: Plan) -> Hub {
+        Hub {
+            plan,
+            now: Moment::default(),
+            effects: Vec::new(),
+            children: Children::default(),
+            mains: BTreeMap::new(),
+            calls: Calls::default(),
+            streams: Streams::default(),
+            sessions: Sessions::default(),
+            questions: Questions::default(),
+            fans: Fans::default(),
+            timers: Timers::default(),
+            shelf: HashMap::new(),
+            links: Links::default(),
+            waiters: Vec::new(),
+            stopping: false,
+        }
+    }
+
+    /// Starts every enabled server. Call it once, before any event.
+    pub fn start(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        self.thinking(now, effects, Hub::start_servers);
+    }
+
+    /// Takes one event in and appends what shall be done about it.
+    pub fn handle(&mut self, now: Moment, event: Event, effects: &mut Vec<Effect>) {
+        self.thinking(now, effects, |hub| match event {
+            Event::Client { outbox, word } => hub.client(outbox, word),
+            Event::Child { life, word } => hub.child(life, word),
+            Event::Tick => hub.tick(),
+            Event::Stop => hub.stop(),
+        });
+    }
+
+    /// When the hub next wants an [`Event::Tick`], if nothing else happens.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    fn thinking(&mut self, now: Moment, effects: &mut Vec<Effect>, think: impl FnOnce(&mut Hub)) {
+        debug_assert!(now >= self.now, "time does not run backwards");
+        self.now = now;
+        std::mem::swap(&mut self.effects, effects);
+        think(self);
+        std::mem::swap(&mut self.effects, effects);
+    }
+
+    fn client(&mut self, outbox: OutboxId, word: FromClient) {
+        match word {
+            FromClient::Post {
+                view,
+                session,
+                version,
+                fresh,
+                body,
+            } => {
+                let address = clients::Address {
+                    outbox,
+                    view,
+                    session,
+                    version,
+                };
+                self.post(address, fresh, body);
+            }
+            FromClient::Listen {
+                view,
+                session,
+                version,
+                resume,
+            } => {
+                let address = clients::Address {
+                    outbox,
+                    view,
+                    session,
+                    version,
+                };
+                self.listen(address, resume);
+            }
+            FromClient::Delete { view, session } => self.delete(clients::Address {
+                outbox,
+                view,
+                session,
+                version: None,
+            }),
+            FromClient::Open { view, fresh } => self.open(outbox, view, fresh),
+            FromClient::Tell {
+                view,
+                session,
+                body,
+            } => self.tell(outbox, &view, session, body),
+            FromClient::Patience => self.patience(outbox),
+            FromClient::Taken(load) => self.taken_by_client(outbox, load),
+            FromClient::Gone => self.gone(outbox),
+            FromClient::Ask { report, at } => self.report(outbox, report, &at),
+        }
+    }
+
+    fn child(&mut self, life: Life, word: FromChild) {
+        let Some(id) = self.children.of_life(life) else {
+            return; // a word of a past life
+        };
+        match word {
+            FromChild::Spawned { pid } => self.spawned(id, pid),
+            FromChild::SpawnFailed { why } => self.spawn_failed(id, why),
+            FromChild::Message(message) => self.child_message(id, message),
+            FromChild::Reply { id: request, reply } => self.reply(id, request, reply),
+            FromChild::Oversized {
+                id: request,
+                length,
+            } => self.oversized(id, request, length),
+            FromChild::Taken(load) => self.taken_by_child(id, load),
+            FromChild::NotReading => self.not_reading(id),
+            FromChild::OutputEnded => self.output_ended(id),
+            FromChild::Exited { how, last_words } => self.exited(id, how, last_words),
+        }
+    }
+
+    /// Everything whose time has come.
+    fn tick(&mut self) {
+        while let Some(timer) = self.timers.due(self.now) {
+            match timer {
+                Timer::Call(id) => self.call_overdue(id),
+                Timer::Startup(life) => self.startup_overdue(life),
+                Timer::Retry(child) => self.retry_due(child),
+                Timer::Drain(life) => self.drain_overdue(life),
+                Timer::Terminate(life) => self.terminate_due(life),
+                Timer::Kill(life) => self.kill_due(life),
+                Timer::Relist(child, kind) => self.relist_due(child, kind),
+                Timer::FirstStarts => self.first_starts_overdue(),
+                Timer::Question(id) => self.question_overdue(id),
+                Timer::Idle(session) => self.idle_due(session),
+            }
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The way to the clients: answers, refusals and notifications into the
+//! streams, and the ends of calls.
+
+use std::sync::Arc;
+
+use crate::event::{Effect, Load, OutboxId, Parcel, SessionKey, Standing};
+use crate::hub::Hub;
+use crate::hub::calls::{Asker, Call, Caller};
+use crate::hub::children::ChildId;
+use crate::hub::refusal::Refusal;
+use crate::hub::streams::{StreamId, StreamKind};
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::handshake::Revision;
+use crate::wire::method::Method;
+use crate::wire::own_id::OwnId;
+use crate::wire::sse::EventId;
+
+impl Hub {
+    /// Ends an exchange with a verdict. On a stream that carries a whole
+    /// session there is no such end: what there is to tell is told on it.
+    pub(super) fn verdict(
+        &mut self,
+        outbox: OutboxId,
+        standing: Standing,
+        message: Option<Outgoing>,
+    ) {
+        if let Some(stream) = self.streams.of_outbox(outbox) {
+            if let Some(message) = message {
+                self.put(stream, message, false);
+            }
+            return;
+        }
+        let parcel = Parcel::Verdict { standing, message };
+        self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    /// Ends an exchange with a refusal, which answers the request of that id,
+    /// or none in particular.
+    pub(super) fn refuse(
+        &mut self,
+        outbox: OutboxId,
+        standing: Standing,
+        refusal: &Refusal,
+        id: Option<&str>,
+    ) {
+        let mut message = Outgoing::plain(refusal.message().into());
+        message.id = Some(Patch::Json(id.unwrap_or("null").into()));
+        self.verdict(outbox, standing, Some(message));
+    }
+
+    /// Answers a request on its stream, with the id the client gave it.
+    pub(super) fn answer(&mut self, caller: &Caller, message: Arc<Message>) {
+        let mut message = Outgoing::plain(message);
+        message.id = Some(Patch::Json(caller.id.clone()));
+        self.answer_as_is(&caller.session, caller.stream, message);
+    }
+
+    /// Puts a finished answer on its stream.
+    pub(super) fn answer_as_is(
+        &mut self,
+        session: &SessionKey,
+        stream: StreamId,
+        message: Outgoing,
+    ) {
+        self.answered(session);
+        let last = self.pay(stream);
+        self.put(stream, message, last);
+        if last {
+            self.close_stream(stream);
+        }
+    }
+
+    /// A request of the session has its answer, or its end.
+    fn answered(&mut self, session: &SessionKey) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.unanswered = session.unanswered.saturating_sub(1);
+            session.heard = self.now;
+        }
+    }
+
+    /// One answer less is owed on a POST's stream; whether it was the last.
+    fn pay(&mut self, stream: StreamId) -> bool {
+        match self.streams.get_mut(stream).map(|s| &mut s.kind) {
+            Some(StreamKind::Post { owed }) => {
+                *owed = owed.saturating_sub(1);
+                *owed == 0
+            }
+            Some(StreamKind::Listen | StreamKind::Whole) | None => false,
+        }
+    }
+
+    /// A request will have no answer: its client took it back.
+    pub(super) fn answer_nothing(&mut self, caller: &Caller) {
+        self.answered(&caller.session);
+        if self.pay(caller.stream) {
+            self.end_stream(caller.stream);
+        }
+    }
+
+    /// Answers a request with a refusal.
+    pub(super) fn refuse_caller(&mut self, caller: &Caller, refusal: &Refusal) {
+        log::debug!("refused: {refusal}");
+        self.answer(caller, refusal.message().into());
+    }
+
+    /// Puts a message on a stream, numbered and kept where the stream can be
+    /// resumed.
+    pub(super) fn put(&mut self, id: StreamId, message: Outgoing, last: bool) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let event = stream.next_event(id);
+        let outbox = stream.outbox;
+        stream.load.messages += 1;
+        stream.load.bytes += message.len_max() as u64;
+        let overfull = stream.load.bytes > limits::STREAM_BYTES_MAX
+            || stream.load.messages as usize >= limits::OUTBOX_SLOTS - 2;
+        let session = stream.session.clone();
+        if let (Some(event), Some(session)) = (event, self.sessions.get_mut(&session)) {
+            session.replay.keep(event, &message);
+        }
+        let Some(outbox) = outbox else {
+            return; // kept for its return, or lost with its client
+        };
+        if overfull {
+            log::warn!("a client does not read its answers; its stream is closed");
+            self.drop_outbox(outbox);
+            return;
+        }
+        let parcel = Parcel::Message {
+            message,
+            event,
+            last,
+        };
+        self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    /// Tells something on a stream that is no answer. It is dropped if the
+    /// client reads too slowly.
+    pub(super) fn notify(&mut self, id: StreamId, message: Outgoing) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        if !stream.has_room_for_notice() {
+            log::debug!("a client reads slowly; a notification is dropped");
+            return;
+        }
+        self.open_post_stream(id);
+        self.put(id, message, false);
+    }
+
+    /// Turns the answer to a POST into a stream, for there is something to say
+    /// before the answer.
+    pub(super) fn open_post_stream(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        if stream.opened {
+            return;
+        }
+        stream.opened = true;
+        stream.load.messages += 1;
+        let outbox = stream.outbox;
+        let prime = self.prime(id);
+        if let Some(outbox) = outbox {
+            let parcel = Parcel::Opened {
+                prime,
+                session: None,
+            };
+            self.effects.push(Effect::ToClient { outbox, parcel });
+        }
+    }
+
+    /// The priming event of a stream, for clients that know such events: those
+    /// of 2025-11-25; older ones take its empty data for a broken message.
+    pub(super) fn prime(&self, id: StreamId) -> Option<EventId> {
+        let stream = self.streams.get(id)?;
+        let session = self.sessions.get(&stream.session)?;
+        let knows = session.revision? >= Revision::V2025_11_25;
+        (knows && stream.resumable).then_some(EventId {
+            stream: id.0,
+            number: stream.numbered,
+        })
+    }
+
+    /// Tells a session something that belongs to none of its requests: on the
+    /// stream that carries it, or on its newest listening stream. Without one
+    /// it is not told.
+    pub(super) fn tell_session(&mut self, key: &SessionKey, message: Outgoing) {
+        if let Some(stream) = self.standing_stream(key) {
+            self.notify(stream, message);
+        }
+    }
+
+    /// The stream for what belongs to no request: an attached one first, else
+    /// one whose client may come back for it.
+    pub(super) fn standing_stream(&self, key: &SessionKey) -> Option<StreamId> {
+        let session = self.sessions.get(key)?;
+        if session.whole.is_some() {
+            return session.whole;
+        }
+        let listening = |attached: bool| {
+            session.streams.iter().rev().copied().find(|&id| {
+                self.streams
+                    .get(id)
+                    .is_some_and(|s| s.kind == StreamKind::Listen && s.outbox.is_some() == attached)
+            })
+        };
+        listening(true).or_else(|| listening(false))
+    }
+
+    /// Ends a stream without a further word.
+    pub(super) fn end_stream(&mut self, id: StreamId) {
+        if let Some(outbox) = self.close_stream(id) {
+            let parcel = Parcel::End;
+            self.effects.push(Effect::ToClient { outbox, parcel });
+        }
+    }
+
+    /// Strikes a stream out of the books; returns the outbox it had.
+    pub(super) fn close_stream(&mut self, id: StreamId) -> Option<OutboxId> {
+        let stream = self.streams.close(id)?;
+        if let Some(session) = self.sessions.get_mut(&stream.session) {
+            session.streams.retain(|&other| other != id);
+        }
+        stream.outbox
+    }
+
+    /// Parts with a client that does not take its answers.
+    fn drop_outbox(&mut self, outbox: OutboxId) {
+        self.effects.push(Effect::ToClient {
+            outbox,
+            parcel: Parcel::End,
+        });
+        self.gone(outbox);
+    }
+
+    /// A door has written parcels to its client.
+    pub(super) fn taken_by_client(&mut self, outbox: OutboxId, load: Load) {
+        let stream = self
+            .streams
+            .of_outbox(outbox)
+            .and_then(|id| self.streams.get_mut(id));
+        if let Some(stream) = stream {
+            stream.load.messages = stream.load.messages.saturating_sub(load.messages);
+            stream.load.bytes = stream.load.bytes.saturating_sub(load.bytes);
+        }
+    }
+
+    /// Strikes a call out of the books, and returns it.
+    pub(super) fn close_call(&mut self, id: OwnId) -> Option<Call> {
+        let call = self.calls.remove(id)?;
+        if let Some(timer) = call.timer {
+            self.timers.cancel(timer);
+        }
+        if let Some(child) = self.children.get_mut(call.child) {
+            child.under_way.remove(&id);
+            if call.life.is_none() {
+                child.held.retain(|&held| held != id);
+            }
+        }
+        Some(call)
+    }
+
+    /// A child has answered a call.
+    pub(super) fn call_answered(&mut self, child: ChildId, message: Arc<Message>) {
+        let Some(id) = message.own_id() else {
+            log::debug!("{}: an answer to no request of ours", self.label(child));
+            return;
+        };
+        let asked = self.calls.get(id).filter(|call| call.child == child);
+        if asked.is_none_or(|call| call.life.is_none()) {
+            log::debug!("{}: an answer nobody waits for", self.label(child));
+            return;
+        }
+        let Some(call) = self.close_call(id) else {
+            return;
+        };
+        self.learn(&call, &message);
+        if !call.abandoned {
+            match &call.asker {
+                Asker::Client(caller) => self.answer(caller, message),
+                Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, Some(message)),
+                Asker::Nobody => {}
+            }
+        }
+        self.send_held(child);
+    }
+
+    /// What an answer tells the gateway itself.
+    fn learn(&mut self, call: &Call, message: &Message) {
+        let failed = matches!(message.kind, Kind::Answer { failed: true });
+        match call.method {
+            Method::ToolsCall if !failed => {
+                let Some(server) = self.children.get(call.child).map(|c| c.server) else {
+                    return;
+                };
+                for uri in message.resource_links() {
+                    self.links.learn(&uri, server);
+                }
+            }
+            Method::ResourcesSubscribe if failed => {
+                if let (Some(session), Some(uri)) = (&call.origin, &call.uri) {
+                    self.forget_subscription(&session.clone(), &uri.clone(), call.child);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A call that the child will not answer any more.
+    pub(super) fn fail_call(&mut self, id: OwnId, refusal: &Refusal) {
+        let Some(call) = self.close_call(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        match &call.asker {
+            Asker::Client(caller) => self.refuse_caller(caller, refusal),
+            Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, None),
+            Asker::Nobody => {}
+        }
+    }
+
+    /// Fails every call that waits for a child.
+    pub(super) fn fail_held(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let refusal = Refusal::ServerDown {
+            server: self.server_of(child).name.clone(),
+            why: child
+                .trouble
+                .clone()
+                .unwrap_or_else(|| "it was stopped".to_owned()),
+        };
+        let held: Vec<OwnId> = child.held.iter().copied().collect();
+        for call in held {
+            self.fail_call(call, &refusal);
+        }
+    }
+
+    /// A call has had its time. While its client is being asked something, the
+    /// time stands still.
+    pub(super) fn call_overdue(&mut self, id: OwnId) {
+        let Some(call) = self.calls.get(id) else {
+            return;
+        };
+        let waits_for_client = call
+            .origin
+            .as_ref()
+            .is_some_and(|session| self.questions.is_open(call.child, session));
+        if waits_for_client {
+            self.rearm(id);
+            return;
+        }
+        let Some(server) = self.children.get(call.child).map(|c| c.server) else {
+            return;
+        };
+        let refusal = Refusal::CallTimedOut {
+            server: self.server(server).name.clone(),
+            after: call.timeout,
+        };
+        log::warn!("{refusal}");
+        self.abandon(id, Some(&refusal));
+    }
+
+    /// Counts a call's time anew.
+    pub(super) fn rearm(&mut self, id: OwnId) {
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        if let Some(timer) = call.timer {
+            self.timers.cancel(timer);
+        }
+        let due = self.now.after(call.timeout);
+        call.timer = Some(self.timers.set(due, Timer::Call(id)));
+    }
+
+    /// Gives a call up: its asker is refused, or told nothing, and the child is
+    /// asked to stop. The call stays in the books until the child is done with
+    /// it, for until then the child may still ask and log because of it.
+    pub(super) fn abandon(&mut self, id: OwnId, refusal: Option<&Refusal>) {
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        let child = call.child;
+        let asker = call.asker.clone();
+        if call.life.is_some() {
+            call.abandoned = true;
+            if let Some(timer) = call.timer.take() {
+                self.timers.cancel(timer);
+            }
+            let params = format!(r#"{{"requestId":{}}}"#, id.number());
+            let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
+            self.to_child(child, Outgoing::plain(message.into()));
+        } else {
+            self.close_call(id);
+        }
+        match (asker, refusal) {
+            (Asker::Client(caller), Some(refusal)) => self.refuse_caller(&caller, refusal),
+            (Asker::Client(caller), None) => self.answer_nothing(&caller),
+            (Asker::Fan(fan), _) => self.fan_answered(fan, id, child, None),
+            (Asker::Nobody, _) => {}
+        }
+    }
+
+    /// A line of a child was over the limit; it may have been an answer.
+    pub(super) fn oversized(&mut self, child: ChildId, id: Option<OwnId>, length: u64) {
+        log::warn!(
+            "{}: a line of {length} bytes on stdout is over \"max_child_message_size\"; skipped",
+            self.label(child)
+        );
+        let Some(id) = id else { return };
+        let server = match self.children.get(child) {
+            Some(child) => self.server_of(child).name.clone(),
+            None => return,
+        };
+        if self.calls.get(id).is_some_and(|call| call.child == child) {
+            let refusal = Refusal::AnswerTooLong { server, length };
+            self.fail_call(id, &refusal);
+            self.send_held(child);
+        } else {
+            let why = format!("the answer is {length} bytes long, over the limit");
+            self.reply(child, id, crate::event::Reply::Failed(why));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The children: each is a place that one life after another fills. Here is
+//! what is known of them; `upkeep` acts on it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::catalog::offer::Offer;
+use crate::event::{Life, Load, Moment, ServerId, SessionKey};
+use crate::hub::lifecycle::Phase;
+use crate::hub::timers::TimerKey;
+use crate::wire::handshake::ServerHello;
+use crate::wire::items::{Item, ItemKind};
+use crate::wire::log_level::LogLevel;
+use crate::wire::own_id::OwnId;
+
+/// A place for a child; never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ChildId(pub u32);
+
+/// One child.
+#[derive(Debug)]
+pub struct Child {
+    /// The server it is a process of.
+    pub server: ServerId,
+    /// The session whose own it is; none for a shared child, and for the
+    /// template of a server with `scope: session`.
+    pub owner: Option<SessionKey>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Its life, or the last one it had.
+    pub life: Life,
+    /// When its phase began.
+    pub since: Moment,
+    /// What it said of itself, in its last life that said anything.
+    pub hello: Option<Box<ServerHello>>,
+    /// What it offers; kept over its lives, so that tools stay listed while it
+    /// is being restarted.
+    pub offer: Offer,
+    /// The lists that are being read.
+    pub reading: BTreeMap<ItemKind, Reading>,
+    /// The lists that have changed and will be read when the burst is over.
+    pub stale: BTreeSet<ItemKind>,
+    /// Whether its first start is over, for good or ill.
+    pub settled: bool,
+    /// Starts that have failed in a row.
+    pub failures: u32,
+    /// Why it does not run, or last did not.
+    pub trouble: Option<String>,
+    /// Calls that wait for it to be ready, or to have fewer under way.
+    pub held: VecDeque<OwnId>,
+    /// Calls it was sent and has not answered, abandoned ones included.
+    pub under_way: BTreeSet<OwnId>,
+    /// What lies in its queue, as far as is known here.
+    pub load: Load,
+    /// The deadline of its start.
+    pub startup: Option<TimerKey>,
+    /// How its process ended, where that is known but its last word is not.
+    pub ended: Option<String>,
+    /// Whether its stdout has ended.
+    pub silent: bool,
+    /// The log level it was set to.
+    pub level: Option<LogLevel>,
+    /// Who has subscribed to which of its resources.
+    pub subscribers: BTreeMap<Arc<str>, BTreeSet<SessionKey>>,
+}
+
+/// A list that is being read, page by page.
+#[derive(Debug)]
+pub struct Reading {
+    /// The request for the page under way.
+    pub request: OwnId,
+    /// The items so far.
+    pub items: Vec<Item>,
+    /// How many pages so far.
+    pub pages: u32,
+}
+
+impl Child {
+    /// A child that does not run yet.
+    pub fn new(server: ServerId, owner: Option<SessionKey>, now: Moment) -> Child {
+        Child {
+            server,
+            owner,
+            phase: Phase::Down,
+            life: Life(0),
+            since: now,
+            hello: None,
+            offer: Offer::default(),
+            reading: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            settled: false,
+            failures: 0,
+            trouble: None,
+            held: VecDeque::new(),
+            under_way: BTreeSet::new(),
+            load: Load::default(),
+            startup: None,
+            ended: None,
+            silent: false,
+            level: None,
+            subscribers: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a process of it may be alive.
+    pub fn has_process(&self) -> bool {
+        match self.phase {
+            Phase::Starting | Phase::Ready | Phase::Ousted | Phase::Retiring => true,
+            Phase::Waiting | Phase::Down => false,
+        }
+    }
+}
+
+/// All children, and which of them the words of a life belong to.
+#[derive(Debug, Default)]
+pub struct Children {
+    book: BTreeMap<ChildId, Child>,
+    lives: HashMap<Life, ChildId>,
+    serial: u32,
+    last_life: u64,
+}
+
+impl Children {
+    /// Enters a child.
+    pub fn insert(&mut self, child: Child) -> ChildId {
+        self.serial += 1;
+        let id = ChildId(self.serial);
+        self.book.insert(id, child);
+        id
+    }
+
+    /// Begins a new life of a child.
+    pub fn begin_life(&mut self, id: ChildId) -> Option<Life> {
+        let child = self.book.get_mut(&id)?;
+        self.last_life += 1;
+        child.life = Life(self.last_life);
+        child.load = Load::default();
+        child.ended = None;
+        child.silent = false;
+        child.level = None;
+        self.lives.insert(child.life, id);
+        Some(child.life)
+    }
+
+    /// Ends a life: its words mean nothing from here on.
+    pub fn end_life(&mut self, life: Life) {
+        self.lives.remove(&life);
+    }
+
+    /// The child whose present life this is.
+    pub fn of_life(&self, life: Life) -> Option<ChildId> {
+        self.lives.get(&life).copied()
+    }
+
+    /// The child of that id.
+    pub fn get(&self, id: ChildId) -> Option<&Child> {
+        self.book.get(&id)
+    }
+
+    /// The child of that id, to change it.
+    pub fn get_mut(&mut self, id: ChildId) -> Option<&mut Child> {
+        self.book.get_mut(&id)
+    }
+
+    /// Strikes a child out.
+    pub fn remove(&mut self, id: ChildId) -> Option<Child> {
+        self.book.remove(&id)
+    }
+
+    /// All of them, in the order they were made.
+    pub fn iter(&self) -> impl Iterator<Item = (ChildId, &Child)> {
+        self.book.iter().map(|(&id, child)| (id, child))
+    }
+
+    /// The ids of all of them.
+    pub fn ids(&self) -> Vec<ChildId> {
+        self.book.keys().copied().collect()
+    }
+}

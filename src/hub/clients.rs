@@ -1,0 +1,502 @@
+//! What the doors pass on: posts, streams that open and break, sessions that
+//! begin and end.
+
+use std::sync::Arc;
+
+use crate::event::{Body, ClientMessage, Effect, OutboxId, Parcel, SessionKey, Standing, View};
+use crate::hub::Hub;
+use crate::hub::calls::Caller;
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::Need;
+use crate::hub::sessions::Session;
+use crate::hub::streams::{StreamId, StreamKind};
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::envelope::Malformed;
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::handshake::{ClientHello, Revision};
+use crate::wire::method::Method;
+use crate::wire::sse::EventId;
+
+/// Where a request to a door was addressed, and where its answer goes.
+pub(super) struct Address {
+    pub(super) outbox: OutboxId,
+    pub(super) view: View,
+    pub(super) session: Option<SessionKey>,
+    pub(super) version: Option<String>,
+}
+
+impl Hub {
+    /// A Streamable HTTP POST.
+    pub(super) fn post(&mut self, address: Address, fresh: SessionKey, body: Body) {
+        let outbox = address.outbox;
+        if let Err(refusal) = self.check_view(&address.view) {
+            return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
+        }
+        match body {
+            Body::Single(ClientMessage::Malformed(malformed)) => {
+                self.verdict(
+                    outbox,
+                    Standing::BadRequest,
+                    Some(malformed_answer(&malformed)),
+                );
+            }
+            // A session id that comes with it is one the client has given up.
+            Body::Single(ClientMessage::Initialize(message, hello)) => {
+                self.post_initialize(address, fresh, message, hello);
+            }
+            body => match self.known_session(&address) {
+                Ok(session) => self.post_body(outbox, &session, body),
+                Err((standing, refusal)) => {
+                    self.refuse(outbox, standing, &refusal, body_id(&body));
+                }
+            },
+        }
+    }
+
+    fn post_initialize(
+        &mut self,
+        address: Address,
+        fresh: SessionKey,
+        message: Arc<Message>,
+        hello: Box<ClientHello>,
+    ) {
+        let outbox = address.outbox;
+        if let Err(refusal) = self.begin_session(fresh.clone(), address.view) {
+            let id = message.marks.id.map(|span| message.json(span));
+            return self.refuse(outbox, Standing::Busy, &refusal, id);
+        }
+        let idle = self.now.after(limits::SESSION_IDLE_MAX);
+        self.timers.set(idle, Timer::Idle(fresh.clone()));
+        let kind = StreamKind::Post { owed: 1 };
+        let stream = self.open_stream(&fresh, outbox, kind);
+        self.take_request(&fresh, stream, message, Some(hello));
+    }
+
+    /// Enters a session; the longest idle one makes room for it if it must.
+    fn begin_session(&mut self, key: SessionKey, view: View) -> Result<(), Refusal> {
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if self.sessions.len() >= limits::SESSIONS_MAX {
+            let streams = &self.streams;
+            let idle = self
+                .sessions
+                .longest_unheard(|_, session| is_idle(session, streams));
+            match idle {
+                Some(idle) => self.end_session(&idle, &Refusal::UnknownSession),
+                None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
+            }
+        }
+        self.sessions.insert(key, Session::new(view, self.now));
+        Ok(())
+    }
+
+    fn open_stream(&mut self, key: &SessionKey, outbox: OutboxId, kind: StreamKind) -> StreamId {
+        let session = self.sessions.get_mut(key);
+        // Streams are resumed since 2025-03-26, and never where one stream is
+        // the session itself.
+        let resumable = kind != StreamKind::Whole
+            && session
+                .as_ref()
+                .and_then(|s| s.revision)
+                .is_some_and(|revision| revision >= Revision::V2025_03_26);
+        let stream = self.streams.open(key.clone(), outbox, kind, resumable);
+        if let Some(session) = session {
+            session.streams.push(stream);
+            session.heard = self.now;
+        }
+        stream
+    }
+
+    /// The session an HTTP request belongs to.
+    fn known_session(&mut self, address: &Address) -> Result<SessionKey, (Standing, Refusal)> {
+        let Some(key) = &address.session else {
+            return Err((Standing::BadRequest, Refusal::MissingSession));
+        };
+        let session = self.sessions.get_mut(key);
+        let Some(session) = session.filter(|s| s.view == address.view && s.whole.is_none()) else {
+            return Err((Standing::NotFound, Refusal::UnknownSession));
+        };
+        session.heard = self.now;
+        match &address.version {
+            Some(version) if Revision::from_name(version).is_none() => Err((
+                Standing::BadRequest,
+                Refusal::UnknownVersion(version.clone()),
+            )),
+            _ => Ok(key.clone()),
+        }
+    }
+
+    fn post_body(&mut self, outbox: OutboxId, key: &SessionKey, body: Body) {
+        let messages = match self.admit(key, 0, body) {
+            Ok(messages) => messages,
+            Err((standing, refusal, id)) => {
+                return self.refuse(outbox, standing, &refusal, id.as_deref());
+            }
+        };
+        let owed = messages.iter().filter(|m| is_owed(m)).count();
+        if owed == 0 {
+            for message in messages {
+                self.take_quiet(key, message);
+            }
+            return self.verdict(outbox, Standing::Accepted, None);
+        }
+        let stream = self.open_stream(key, outbox, StreamKind::Post { owed });
+        for message in messages {
+            self.take(key, stream, message);
+        }
+    }
+
+    /// Whether a session may have all these messages taken up: all or none.
+    fn admit(
+        &self,
+        key: &SessionKey,
+        unread: usize,
+        body: Body,
+    ) -> Result<Vec<ClientMessage>, (Standing, Refusal, Option<String>)> {
+        let id = body_id(&body).map(str::to_owned);
+        let Some(session) = self.sessions.get(key) else {
+            return Err((Standing::NotFound, Refusal::UnknownSession, id));
+        };
+        let messages = match body {
+            Body::Single(message) => vec![message],
+            Body::Batch(messages) => {
+                let revision = session.revision.unwrap_or(Revision::LATEST);
+                if revision > Revision::V2025_03_26 {
+                    let refusal = Refusal::BatchNotAllowed(revision.name());
+                    return Err((Standing::BadRequest, refusal, None));
+                }
+                let initialize = |m: &ClientMessage| matches!(m, ClientMessage::Initialize(..));
+                if messages.iter().any(initialize) {
+                    return Err((Standing::BadRequest, Refusal::InitializeInBatch, None));
+                }
+                messages
+            }
+        };
+        let owed = messages.iter().filter(|m| is_owed(m)).count();
+        let max = limits::SESSION_UNANSWERED_MAX;
+        if owed > 0 && session.unanswered + unread + owed > max {
+            return Err((Standing::Busy, Refusal::SessionBusy(max), id));
+        }
+        Ok(messages)
+    }
+
+    /// Takes up one message of a client; `stream` takes its answer.
+    fn take(&mut self, key: &SessionKey, stream: StreamId, message: ClientMessage) {
+        match message {
+            ClientMessage::Malformed(malformed) => {
+                self.count_request(key);
+                self.answer_as_is(key, stream, malformed_answer(&malformed));
+            }
+            ClientMessage::Initialize(message, hello) => {
+                self.take_request(key, stream, message, Some(hello));
+            }
+            ClientMessage::Message(message) if matches!(message.kind, Kind::Request(_)) => {
+                self.take_request(key, stream, message, None);
+            }
+            other => self.take_quiet(key, other),
+        }
+    }
+
+    /// Takes up a message that wants no answer.
+    fn take_quiet(&mut self, key: &SessionKey, message: ClientMessage) {
+        if let ClientMessage::Message(message) = message {
+            match &message.kind {
+                Kind::Notification(method) => {
+                    let method = method.clone();
+                    self.client_notice(key, &method, &message);
+                }
+                Kind::Answer { .. } => self.client_answer(key, message),
+                Kind::Request(_) => {}
+            }
+        }
+    }
+
+    fn count_request(&mut self, key: &SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.unanswered += 1;
+            session.heard = self.now;
+        }
+    }
+
+    fn take_request(
+        &mut self,
+        key: &SessionKey,
+        stream: StreamId,
+        message: Arc<Message>,
+        hello: Option<Box<ClientHello>>,
+    ) {
+        self.count_request(key);
+        let text = |span| Arc::from(message.json(span));
+        let caller = Caller {
+            session: key.clone(),
+            stream,
+            id: message.marks.id.map_or_else(|| "null".into(), text),
+            progress_token: message.marks.progress_token.map(text),
+        };
+        self.request(Need {
+            caller,
+            message,
+            hello,
+            patient: true,
+        });
+    }
+
+    /// A Streamable HTTP GET.
+    pub(super) fn listen(&mut self, address: Address, resume: Option<EventId>) {
+        let outbox = address.outbox;
+        if let Err(refusal) = self.check_view(&address.view) {
+            return self.refuse(outbox, Standing::NotFound, &refusal, None);
+        }
+        let key = match self.known_session(&address) {
+            Ok(key) => key,
+            Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
+        };
+        if let Some(event) = resume {
+            return self.resume(outbox, &key, event);
+        }
+        self.bound_streams(&key);
+        let stream = self.open_stream(&key, outbox, StreamKind::Listen);
+        let prime = self.prime(stream);
+        self.opened(outbox, prime, None);
+    }
+
+    /// The oldest listening streams of a session make room for a new one.
+    fn bound_streams(&mut self, key: &SessionKey) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let listening: Vec<StreamId> = session
+            .streams
+            .iter()
+            .copied()
+            .filter(|&id| {
+                self.streams
+                    .get(id)
+                    .is_some_and(|s| s.kind == StreamKind::Listen || s.outbox.is_none())
+            })
+            .collect();
+        let surplus = (listening.len() + 1).saturating_sub(limits::SESSION_STREAMS_MAX);
+        for &stream in &listening[..surplus] {
+            self.end_stream(stream);
+        }
+    }
+
+    fn opened(&mut self, outbox: OutboxId, prime: Option<EventId>, session: Option<SessionKey>) {
+        let parcel = Parcel::Opened { prime, session };
+        self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    /// Goes on with a stream that broke: what came after the event first.
+    fn resume(&mut self, outbox: OutboxId, key: &SessionKey, last: EventId) {
+        let id = StreamId(last.stream);
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let is_open = self.streams.get(id).is_some_and(|s| s.session == *key);
+        if !is_open && !session.replay.knows(last.stream) {
+            let refusal = Refusal::UnknownEvent;
+            return self.refuse(outbox, Standing::BadRequest, &refusal, None);
+        }
+        let missed = session.replay.after(last);
+        self.opened(outbox, None, None);
+        if is_open && let Some(before) = self.streams.attach(id, outbox) {
+            let parcel = Parcel::End;
+            self.effects.push(Effect::ToClient {
+                outbox: before,
+                parcel,
+            });
+        }
+        for (event, message) in missed {
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.load.messages += 1;
+                stream.load.bytes += message.len_max() as u64;
+            }
+            let parcel = Parcel::Message {
+                message,
+                event: Some(event),
+                last: false,
+            };
+            self.effects.push(Effect::ToClient { outbox, parcel });
+        }
+        if !is_open {
+            let parcel = Parcel::End;
+            self.effects.push(Effect::ToClient { outbox, parcel });
+        }
+    }
+
+    /// A Streamable HTTP DELETE.
+    pub(super) fn delete(&mut self, address: Address) {
+        let outbox = address.outbox;
+        match self.known_session(&address) {
+            Ok(key) => {
+                self.end_session(&key, &Refusal::UnknownSession);
+                self.verdict(outbox, Standing::Ended, None);
+            }
+            Err((standing, refusal)) => self.refuse(outbox, standing, &refusal, None),
+        }
+    }
+
+    /// A stream that carries a whole session opens.
+    pub(super) fn open(&mut self, outbox: OutboxId, view: View, fresh: SessionKey) {
+        let begun = self
+            .check_view(&view)
+            .map_err(|refusal| (Standing::NotFound, refusal))
+            .and_then(|()| {
+                self.begin_session(fresh.clone(), view)
+                    .map_err(|refusal| (Standing::Busy, refusal))
+            });
+        if let Err((standing, refusal)) = begun {
+            return self.refuse(outbox, standing, &refusal, None);
+        }
+        let stream = self.open_stream(&fresh, outbox, StreamKind::Whole);
+        if let Some(session) = self.sessions.get_mut(&fresh) {
+            session.whole = Some(stream);
+        }
+        self.opened(outbox, None, Some(fresh));
+    }
+
+    /// A message for a session that one stream carries.
+    pub(super) fn tell(&mut self, outbox: OutboxId, view: &View, key: SessionKey, body: Body) {
+        let stream = self
+            .sessions
+            .get(&key)
+            .filter(|session| session.view == *view)
+            .and_then(|session| session.whole);
+        let Some(stream) = stream else {
+            let refusal = Refusal::UnknownSession;
+            return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
+        };
+        if let Body::Single(ClientMessage::Malformed(malformed)) = &body {
+            let message = malformed_answer(malformed);
+            return self.verdict(outbox, Standing::BadRequest, Some(message));
+        }
+        let unread = self.streams.get(stream).map_or(0, |s| s.load.messages);
+        match self.admit(&key, unread as usize, body) {
+            Ok(messages) => {
+                self.verdict(outbox, Standing::Accepted, None);
+                for message in messages {
+                    self.take(&key, stream, message);
+                }
+            }
+            Err((standing, refusal, id)) => {
+                self.refuse(outbox, standing, &refusal, id.as_deref());
+            }
+        }
+    }
+
+    /// A door would rather have a stream than wait further for an answer.
+    pub(super) fn patience(&mut self, outbox: OutboxId) {
+        if let Some(stream) = self.streams.of_outbox(outbox) {
+            self.open_post_stream(stream);
+        }
+    }
+
+    /// A client has left. That is no cancellation (2025-11-25, transports,
+    /// "Sending Messages to the Server"): its calls go on, and what can be
+    /// resumed is kept for its return.
+    pub(super) fn gone(&mut self, outbox: OutboxId) {
+        let Some(id) = self.streams.detach(outbox) else {
+            return;
+        };
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        let key = stream.session.clone();
+        match stream.kind {
+            StreamKind::Whole => self.end_session(&key, &Refusal::ClientLeft),
+            StreamKind::Listen if !stream.resumable => {
+                self.close_stream(id);
+            }
+            // The answers it owes are still counted.
+            StreamKind::Post { .. } | StreamKind::Listen => {}
+        }
+    }
+
+    /// Ends a session: its streams, its calls, its questions, its children.
+    pub(super) fn end_session(&mut self, key: &SessionKey, why: &Refusal) {
+        for call in self.calls.of_session(key) {
+            self.abandon(call, Some(why));
+        }
+        self.fail_waiters_of(key, why);
+        self.drop_questions_to(key);
+        let Some(session) = self.sessions.remove(key) else {
+            return;
+        };
+        for &stream in &session.streams {
+            self.end_stream(stream);
+        }
+        for (uri, child) in &session.subscriptions {
+            self.unsubscribe(key, uri, *child);
+        }
+        for &child in session.children.values() {
+            self.happen(child, crate::hub::lifecycle::Happening::StopAsked);
+        }
+        if session.level.is_some() {
+            self.adjust_levels();
+        }
+    }
+
+    /// Looks whether a session has been idle for too long.
+    pub(super) fn idle_due(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key) else {
+            return;
+        };
+        let due = session.heard.after(limits::SESSION_IDLE_MAX);
+        if !is_idle(session, &self.streams) {
+            let later = self.now.after(limits::SESSION_IDLE_MAX);
+            self.timers.set(later, Timer::Idle(key));
+        } else if due > self.now {
+            self.timers.set(due, Timer::Idle(key));
+        } else {
+            self.end_session(&key, &Refusal::UnknownSession);
+        }
+    }
+}
+
+/// Whether nothing of a session is under way and nobody is connected for it,
+/// so that only time tells whether it will be heard of again.
+fn is_idle(session: &Session, streams: &crate::hub::streams::Streams) -> bool {
+    let attached = |id: &StreamId| streams.get(*id).is_some_and(|s| s.outbox.is_some());
+    session.unanswered == 0 && !session.streams.iter().any(attached)
+}
+
+/// Whether a message must be answered.
+fn is_owed(message: &ClientMessage) -> bool {
+    match message {
+        ClientMessage::Message(message) => matches!(message.kind, Kind::Request(_)),
+        ClientMessage::Initialize(..) | ClientMessage::Malformed(_) => true,
+    }
+}
+
+/// The id of the request that a body is, if it is one.
+fn body_id(body: &Body) -> Option<&str> {
+    match body {
+        Body::Single(ClientMessage::Message(message) | ClientMessage::Initialize(message, _))
+            if matches!(message.kind, Kind::Request(_)) =>
+        {
+            message.marks.id.map(|span| message.json(span))
+        }
+        Body::Single(ClientMessage::Malformed(malformed)) => malformed.id.as_deref(),
+        Body::Single(_) | Body::Batch(_) => None,
+    }
+}
+
+/// What is told of bytes that are no JSON-RPC message.
+fn malformed_answer(malformed: &Malformed) -> Outgoing {
+    let message = Message::error(malformed.code, &malformed.sentence, None);
+    let mut message = Outgoing::plain(message.into());
+    message.id = Some(Patch::Json(
+        malformed.id.as_deref().unwrap_or("null").into(),
+    ));
+    message
+}
+
+/// The method of a request, for the log and for refusals.
+pub(super) fn method_of(message: &Message) -> Method {
+    match &message.kind {
+        Kind::Request(method) | Kind::Notification(method) => method.clone(),
+        Kind::Answer { .. } => Method::Other("an answer".into()),
+    }
+}

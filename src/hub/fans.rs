@@ -1,0 +1,73 @@
+//! Questions put to several servers at once: a resource that no list and no
+//! template names may be known to any of them. A book only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::ServerId;
+use crate::hub::calls::Caller;
+use crate::wire::envelope::Message;
+use crate::wire::own_id::OwnId;
+
+/// A question to several servers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FanId(pub u64);
+
+/// What has come of it so far.
+#[derive(Debug)]
+pub struct Fan {
+    /// Who waits for it.
+    pub caller: Caller,
+    /// The URI in question.
+    pub uri: Arc<str>,
+    /// The calls not yet answered.
+    pub open: Vec<OwnId>,
+    /// Whether calls are still being added.
+    pub placing: bool,
+    /// The servers that know the resource, with their answers.
+    pub found: Vec<(ServerId, Arc<Message>)>,
+}
+
+/// All such questions.
+#[derive(Debug, Default)]
+pub struct Fans {
+    book: BTreeMap<FanId, Fan>,
+    serial: u64,
+}
+
+impl Fans {
+    /// Enters a question; its calls are added as they are made.
+    pub fn insert(&mut self, fan: Fan) -> FanId {
+        self.serial += 1;
+        let id = FanId(self.serial);
+        self.book.insert(id, fan);
+        id
+    }
+
+    /// The question of that id, to change it.
+    pub fn get_mut(&mut self, id: FanId) -> Option<&mut Fan> {
+        self.book.get_mut(&id)
+    }
+
+    /// Strikes a question out.
+    pub fn remove(&mut self, id: FanId) -> Option<Fan> {
+        self.book.remove(&id)
+    }
+
+    /// The question a client knows by this id of its own.
+    pub fn of_client(&self, session: &crate::event::SessionKey, id: &str) -> Option<FanId> {
+        self.book.iter().find_map(|(&key, fan)| {
+            (fan.caller.session == *session && *fan.caller.id == *id).then_some(key)
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+}

@@ -1,0 +1,248 @@
+//! Reading what the children offer: all pages of all lists, when a child is
+//! ready and when it says that a list has changed.
+
+use crate::event::Reply;
+use crate::hub::Hub;
+use crate::hub::children::{ChildId, Reading};
+use crate::hub::lifecycle::Phase;
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::handshake::ServerHas;
+use crate::wire::items::{ItemKind, Page};
+use crate::wire::own_id::{OwnId, Purpose};
+
+fn list_purpose(kind: ItemKind) -> Purpose {
+    match kind {
+        ItemKind::Tool => Purpose::Tools,
+        ItemKind::Prompt => Purpose::Prompts,
+        ItemKind::Resource => Purpose::Resources,
+        ItemKind::Template => Purpose::Templates,
+    }
+}
+
+fn kind_of(purpose: Purpose) -> Option<ItemKind> {
+    ItemKind::ALL
+        .into_iter()
+        .find(|&kind| list_purpose(kind) == purpose)
+}
+
+fn declares(has: ServerHas, kind: ItemKind) -> bool {
+    match kind {
+        ItemKind::Tool => has.tools,
+        ItemKind::Prompt => has.prompts,
+        ItemKind::Resource | ItemKind::Template => has.resources,
+    }
+}
+
+impl Hub {
+    /// Reads every list that the child has declared.
+    pub(super) fn read_lists(&mut self, id: ChildId) {
+        let Some(has) = self
+            .children
+            .get(id)
+            .and_then(|c| c.hello.as_ref())
+            .map(|h| h.has)
+        else {
+            return;
+        };
+        for kind in ItemKind::ALL {
+            if declares(has, kind) {
+                self.read_page(id, kind, None);
+            } else {
+                // An earlier life may have offered what this one does not.
+                self.take_offer(id, kind, Vec::new());
+            }
+        }
+        self.lists_read(id);
+    }
+
+    /// Asks for a page: the first one, or the one that a cursor names.
+    fn read_page(&mut self, id: ChildId, kind: ItemKind, cursor: Option<&str>) {
+        let request = self.calls.mint(list_purpose(kind));
+        let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
+        let message = Message::build(Kind::Request(kind.method()), params.as_deref());
+        let mut message = Outgoing::plain(message.into());
+        message.id = Some(Patch::Number(request.number()));
+        if let Some(child) = self.children.get_mut(id) {
+            let reading = child.reading.entry(kind).or_insert(Reading {
+                request,
+                items: Vec::new(),
+                pages: 0,
+            });
+            reading.request = request;
+            reading.pages += 1;
+        }
+        self.to_child(id, message);
+    }
+
+    /// The answer to a request of the gateway's own.
+    pub(super) fn reply(&mut self, id: ChildId, request: OwnId, reply: Reply) {
+        match (request.purpose(), reply) {
+            (Purpose::Initialize, Reply::Hello(hello)) => self.greeted(id, Ok(hello)),
+            (Purpose::Initialize, Reply::Failed(why)) => self.greeted(id, Err(why)),
+            (purpose, Reply::Page(page)) => {
+                if let Some(kind) = kind_of(purpose) {
+                    self.page_read(id, kind, request, page);
+                }
+            }
+            (purpose, Reply::Failed(why)) => match kind_of(purpose) {
+                Some(kind) => self.list_failed(id, kind, request, &why),
+                None => log::debug!("{}: {why}", self.label(id)),
+            },
+            (_, Reply::Hello(_) | Reply::Done) => {}
+        }
+    }
+
+    fn page_read(&mut self, id: ChildId, kind: ItemKind, request: OwnId, page: Page) {
+        let label = self.label(id);
+        let method = kind.method();
+        let Some(reading) = self
+            .children
+            .get_mut(id)
+            .and_then(|c| c.reading.get_mut(&kind))
+        else {
+            return;
+        };
+        if reading.request != request {
+            return;
+        }
+        for left_out in &page.left_out {
+            log::warn!("{label}: {left_out}; left out");
+        }
+        reading.items.extend(page.items);
+        let full = reading.pages >= limits::LIST_PAGES_MAX
+            || reading.items.len() >= limits::LIST_ITEMS_MAX;
+        match page.next {
+            Some(_) if full => {
+                log::warn!(
+                    "{label}: {} does not end; only its first {} items are served",
+                    method.name(),
+                    limits::LIST_ITEMS_MAX.min(reading.items.len())
+                );
+                reading.items.truncate(limits::LIST_ITEMS_MAX);
+                self.list_read(id, kind);
+            }
+            Some(cursor) => self.read_page(id, kind, Some(&cursor)),
+            None => self.list_read(id, kind),
+        }
+    }
+
+    fn list_failed(&mut self, id: ChildId, kind: ItemKind, request: OwnId, why: &str) {
+        let label = self.label(id);
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if child
+            .reading
+            .get(&kind)
+            .is_some_and(|r| r.request == request)
+        {
+            log::warn!("{label}: {} failed: {why}", kind.method().name());
+            child.reading.remove(&kind);
+            self.lists_read(id);
+        }
+    }
+
+    fn list_read(&mut self, id: ChildId, kind: ItemKind) {
+        let reading = self
+            .children
+            .get_mut(id)
+            .and_then(|c| c.reading.remove(&kind));
+        if let Some(reading) = reading {
+            self.take_offer(id, kind, reading.items);
+        }
+        self.lists_read(id);
+    }
+
+    fn take_offer(&mut self, id: ChildId, kind: ItemKind, items: Vec<crate::wire::items::Item>) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if child.offer.items(kind) != items {
+            child.offer.replace(kind, items);
+            self.offer_changed(id);
+        }
+    }
+
+    /// If all lists are read, its first start is over.
+    fn lists_read(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child.reading.is_empty() || child.phase != Phase::Ready {
+            return;
+        }
+        if child.startup.is_some() {
+            let taken = self.now.since(child.since).as_secs_f64();
+            log::info!(
+                "{}: ready, {} (lists read in {taken:.1} s)",
+                self.label(id),
+                self.offers(id)
+            );
+        }
+        self.settle(id);
+    }
+
+    /// What a child offers, in words: `13 tools, 4 prompts`.
+    pub(super) fn offers(&self, id: ChildId) -> String {
+        let Some(child) = self.children.get(id) else {
+            return String::new();
+        };
+        let counts: Vec<String> = ItemKind::ALL
+            .into_iter()
+            .map(|kind| (kind, child.offer.items(kind).len()))
+            .filter(|&(kind, count)| count > 0 || kind == ItemKind::Tool)
+            .map(|(kind, count)| {
+                format!(
+                    "{count} {}{}",
+                    kind.noun(),
+                    if count == 1 { "" } else { "s" }
+                )
+            })
+            .collect();
+        counts.join(", ")
+    }
+
+    /// A child that has greeted has not told its lists in time.
+    pub(super) fn give_up_lists(&mut self, id: ChildId, seconds: f64) {
+        let label = self.label(id);
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        for kind in std::mem::take(&mut child.reading).into_keys() {
+            log::warn!(
+                "{label}: has not answered {} within {seconds} s; it is served without",
+                kind.method().name()
+            );
+        }
+        self.settle(id);
+    }
+
+    /// A child says that a list has changed. It is read when the burst is over.
+    pub(super) fn list_changed(&mut self, id: ChildId, kind: ItemKind) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if child.stale.insert(kind) {
+            let due = self.now.after(limits::LIST_CHANGED_WAIT);
+            self.timers.set(due, Timer::Relist(id, kind));
+        }
+    }
+
+    /// The burst is over; but a list that is still being read is read to its
+    /// end first, and then again.
+    pub(super) fn relist_due(&mut self, id: ChildId, kind: ItemKind) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child.stale.remove(&kind) || child.phase != Phase::Ready {
+            return;
+        }
+        if child.reading.contains_key(&kind) {
+            self.list_changed(id, kind);
+        } else {
+            self.read_page(id, kind, None);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What nobody answers: progress, cancellations, log messages, changes, in
+//! both directions.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::event::SessionKey;
+use crate::hub::Hub;
+use crate::hub::calls::Asker;
+use crate::hub::children::ChildId;
+use crate::hub::lifecycle::Phase;
+use crate::hub::requests::json_string;
+use crate::hub::streams::StreamId;
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::items::ItemKind;
+use crate::wire::log_level::LogLevel;
+use crate::wire::method::Method;
+use crate::wire::own_id::{OwnId, Purpose};
+
+impl Hub {
+    /// A message of a child that is no answer to the gateway's own requests.
+    pub(super) fn child_message(&mut self, id: ChildId, message: Arc<Message>) {
+        match &message.kind {
+            Kind::Answer { .. } => self.call_answered(id, message),
+            Kind::Request(method) => {
+                let method = method.clone();
+                self.child_asks(id, &method, message);
+            }
+            Kind::Notification(method) => {
+                let method = method.clone();
+                self.child_notice(id, &method, message);
+            }
+        }
+    }
+
+    fn child_notice(&mut self, id: ChildId, method: &Method, message: Arc<Message>) {
+        match method {
+            Method::Progress => self.progress_of_child(id, message),
+            Method::LogMessage => self.log_of_child(id, &message),
+            Method::ResourceUpdated => self.resource_updated(id, &message),
+            Method::ToolsChanged => self.list_changed(id, ItemKind::Tool),
+            Method::PromptsChanged => self.list_changed(id, ItemKind::Prompt),
+            Method::ResourcesChanged => {
+                self.list_changed(id, ItemKind::Resource);
+                self.list_changed(id, ItemKind::Template);
+            }
+            Method::Cancelled => self.child_takes_back(id, &message),
+            Method::ElicitComplete => {
+                if let [only] = self.origins(id).as_slice() {
+                    self.tell_session(&only.clone(), Outgoing::plain(message));
+                }
+            }
+            other => log::debug!("{}: {:?} is not passed on", self.label(id), other.name()),
+        }
+    }
+
+    /// Progress of a call: its time counts anew, and its client hears of it
+    /// under the token it gave.
+    fn progress_of_child(&mut self, child: ChildId, message: Arc<Message>) {
+        let call = message
+            .marks
+            .progress_token
+            .and_then(|span| message.json(span).parse().ok())
+            .and_then(OwnId::from_number)
+            .filter(|&id| self.calls.get(id).is_some_and(|call| call.child == child));
+        let Some(id) = call else {
+            return; // a call that has its answer, or never was
+        };
+        self.rearm(id);
+        let Some(call) = self.calls.get(id).filter(|call| !call.abandoned) else {
+            return;
+        };
+        let Asker::Client(caller) = &call.asker else {
+            return;
+        };
+        let (stream, token) = (caller.stream, caller.progress_token.clone());
+        if let Some(token) = token {
+            let mut message = Outgoing::plain(message);
+            message.progress_token = Some(Patch::Json(token));
+            self.notify(stream, message);
+        }
+    }
+
+    /// The sessions that have a call under way on a child, in the order of
+    /// their keys. Abandoned calls count, until the child is done with them.
+    pub(super) fn origins(&self, id: ChildId) -> Vec<SessionKey> {
+        let Some(child) = self.children.get(id) else {
+            return Vec::new();
+        };
+        if let Some(owner) = &child.owner {
+            return vec![owner.clone()];
+        }
+        let origins: BTreeSet<SessionKey> = child
+            .under_way
+            .iter()
+            .filter_map(|&call| self.calls.get(call)?.origin.clone())
+            .collect();
+        origins.into_iter().collect()
+    }
+
+    /// The stream on which something that a child does for a session is told:
+    /// that of its newest call there that is still waited for, else the
+    /// session's standing one.
+    pub(super) fn stream_towards(&self, id: ChildId, session: &SessionKey) -> Option<StreamId> {
+        let of_call = self.children.get(id).and_then(|child| {
+            child.under_way.iter().rev().find_map(|&call| {
+                let call = self.calls.get(call).filter(|call| !call.abandoned)?;
+                match &call.asker {
+                    Asker::Client(caller) if caller.session == *session => {
+                        let stream = self.streams.get(caller.stream)?;
+                        stream.outbox.map(|_| caller.stream)
+                    }
+                    _ => None,
+                }
+            })
+        });
+        of_call.or_else(|| self.standing_stream(session))
+    }
+
+    /// A log message goes to the one session it can come from; with none or
+    /// several, to the sessions that have asked for a level.
+    fn log_of_child(&mut self, id: ChildId, message: &Arc<Message>) {
+        let level = message
+            .marks
+            .level
+            .and_then(|span| message.text(span))
+            .and_then(|name| LogLevel::from_name(&name));
+        let Some(level) = level else {
+            return;
+        };
+        let origins = self.origins(id);
+        let sessions = match (origins.as_slice(), self.children.get(id)) {
+            ([_], _) => origins,
+            (_, Some(child)) => {
+                let server = child.server;
+                self.sessions
+                    .keys_where(|s| s.level.is_some() && self.shows(&s.view, server))
+            }
+            (_, None) => return,
+        };
+        for key in sessions {
+            // One that has asked for no level gets them all, as from a server
+            // that decides for itself (2025-11-25, logging, "Setting Log Level").
+            let wants = self
+                .sessions
+                .get(&key)
+                .is_some_and(|s| s.level.is_none_or(|wanted| level >= wanted));
+            if let (true, Some(stream)) = (wants, self.stream_towards(id, &key)) {
+                self.notify(stream, Outgoing::plain(message.clone()));
+            }
+        }
+    }
+
+    fn resource_updated(&mut self, id: ChildId, message: &Arc<Message>) {
+        let Some(uri) = message.marks.uri.and_then(|span| message.text(span)) else {
+            return;
+        };
+        let subscribers: Vec<SessionKey> = self
+            .children
+            .get(id)
+            .and_then(|child| child.subscribers.get(&*uri))
+            .map(|sessions| sessions.iter().cloned().collect())
+            .unwrap_or_default();
+        for session in subscribers {
+            self.tell_session(&session, Outgoing::plain(message.clone()));
+        }
+    }
+
+    /// A notification of a client.
+    pub(super) fn client_notice(
+        &mut self,
+        key: &SessionKey,
+        method: &Method,
+        message: &Arc<Message>,
+    ) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.heard = self.now;
+        }
+        match method {
+            Method::Cancelled => self.client_takes_back(key, message),
+            Method::Progress => self.progress_of_client(key, message),
+            Method::RootsChanged => {
+                let own: Vec<ChildId> = self
+                    .sessions
+                    .get(key)
+                    .map(|s| s.children.values().copied().collect())
+                    .unwrap_or_default();
+                for child in own {
+                    self.to_child(child, Outgoing::plain(message.clone()));
+                }
+            }
+            other => log::trace!("a client's {:?} is not passed on", other.name()),
+        }
+    }
+
+    /// A client takes a request back: the child is told under the id it knows,
+    /// and nobody is answered. An unknown id is dropped in silence, for the
+    /// answer may have crossed it.
+    fn client_takes_back(&mut self, key: &SessionKey, message: &Message) {
+        let Some(id) = message.marks.request_id.map(|span| message.json(span)) else {
+            return;
+        };
+        if let Some(caller) = self.forget_waiter(key, id) {
+            self.answer_nothing(&caller);
+        } else if let Some(call) = self.calls.of_client(key, id) {
+            self.abandon(call, None);
+        } else if let Some(fan) = self
+            .fans
+            .of_client(key, id)
+            .and_then(|f| self.fans.remove(f))
+        {
+            for call in fan.open {
+                self.abandon(call, None);
+            }
+            self.answer_nothing(&fan.caller);
+        }
+    }
+
+    /// Progress of a client's work on a question.
+    fn progress_of_client(&mut self, key: &SessionKey, message: &Arc<Message>) {
+        let question = message
+            .marks
+            .progress_token
+            .and_then(|span| message.json(span).parse().ok())
+            .map(crate::hub::questions::QuestionId)
+            .and_then(|id| self.questions.get(id))
+            .filter(|question| question.session == *key);
+        let Some(question) = question else {
+            return;
+        };
+        let child = question.child;
+        if let Some(token) = question.progress_token.clone() {
+            let mut message = Outgoing::plain(message.clone());
+            message.progress_token = Some(Patch::Json(token));
+            self.to_child(child, message);
+        }
+    }
+
+    /// A session is no longer interested in a resource.
+    pub(super) fn unsubscribe(&mut self, key: &SessionKey, uri: &Arc<str>, child: ChildId) {
+        self.forget_subscription(key, uri, child);
+        let Some(place) = self.children.get_mut(child) else {
+            return;
+        };
+        if place.subscribers.get(uri).is_some_and(BTreeSet::is_empty) {
+            place.subscribers.remove(uri);
+            let is_ready = place.phase == Phase::Ready;
+            if is_ready {
+                self.errand(child, Method::ResourcesUnsubscribe, &uri_params(uri));
+            }
+        }
+    }
+
+    /// Strikes a subscription out of the books.
+    pub(super) fn forget_subscription(&mut self, key: &SessionKey, uri: &Arc<str>, child: ChildId) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.subscriptions.remove(&(uri.clone(), child));
+        }
+        if let Some(place) = self.children.get_mut(child)
+            && let Some(subscribers) = place.subscribers.get_mut(uri)
+        {
+            subscribers.remove(key);
+        }
+    }
+
+    /// Sends a child a request whose answer says nothing.
+    fn errand(&mut self, child: ChildId, method: Method, params: &str) {
+        let id = self.calls.mint(Purpose::Errand);
+        let message = Message::build(Kind::Request(method), Some(params));
+        let mut message = Outgoing::plain(message.into());
+        message.id = Some(Patch::Number(id.number()));
+        self.to_child(child, message);
+    }
+
+    /// Tells a new life of a child what its sessions had asked of the last.
+    pub(super) fn restore(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.subscribers.retain(|_, sessions| !sessions.is_empty());
+        let uris: Vec<Arc<str>> = child.subscribers.keys().cloned().collect();
+        for uri in uris {
+            self.errand(id, Method::ResourcesSubscribe, &uri_params(&uri));
+        }
+        self.adjust_levels();
+    }
+
+    /// Sets each child to the most verbose level that a session which sees it
+    /// has asked for.
+    pub(super) fn adjust_levels(&mut self) {
+        for id in self.children.ids() {
+            let Some(child) = self.children.get(id) else {
+                continue;
+            };
+            let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
+            if child.phase != Phase::Ready || !logs {
+                continue;
+            }
+            let wanted = self
+                .sessions
+                .iter()
+                .filter(|(key, session)| match &child.owner {
+                    Some(owner) => owner == *key,
+                    None => self.shows(&session.view, child.server),
+                })
+                .filter_map(|(_, session)| session.level)
+                .min();
+            let Some(level) = wanted.filter(|_| wanted != child.level) else {
+                continue;
+            };
+            if let Some(child) = self.children.get_mut(id) {
+                child.level = Some(level);
+            }
+            let params = format!(r#"{{"level":"{}"}}"#, level.name());
+            self.errand(id, Method::SetLevel, &params);
+        }
+    }
+}
+
+fn uri_params(uri: &str) -> String {
+    format!(r#"{{"uri":{}}}"#, json_string(uri))
+}

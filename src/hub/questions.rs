@@ -1,0 +1,100 @@
+//! The questions of children to clients (sampling, elicitation, roots), open
+//! until the client answers, leaves, or takes too long. A book only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::{Life, SessionKey};
+use crate::hub::children::ChildId;
+use crate::hub::timers::TimerKey;
+use crate::wire::method::Method;
+
+/// A question; on the wire to the client, its id is this number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct QuestionId(pub u64);
+
+/// A question that is open.
+#[derive(Debug)]
+pub struct Question {
+    /// The child that asks.
+    pub child: ChildId,
+    /// The life of it that asks.
+    pub life: Life,
+    /// The id it gave the question, as JSON text.
+    pub id: Arc<str>,
+    /// The progress token it gave, as JSON text.
+    pub progress_token: Option<Arc<str>>,
+    /// What it asks.
+    pub method: Method,
+    /// The client that is asked.
+    pub session: SessionKey,
+    /// When the client has had its time.
+    pub timer: TimerKey,
+}
+
+/// All open questions.
+#[derive(Debug, Default)]
+pub struct Questions {
+    book: BTreeMap<QuestionId, Question>,
+    serial: u64,
+}
+
+impl Questions {
+    /// The id of the next question.
+    pub fn mint(&mut self) -> QuestionId {
+        self.serial += 1;
+        QuestionId(self.serial)
+    }
+
+    /// Enters a question.
+    pub fn insert(&mut self, id: QuestionId, question: Question) {
+        self.book.insert(id, question);
+    }
+
+    /// The question of that id.
+    pub fn get(&self, id: QuestionId) -> Option<&Question> {
+        self.book.get(&id)
+    }
+
+    /// Strikes a question out.
+    pub fn remove(&mut self, id: QuestionId) -> Option<Question> {
+        self.book.remove(&id)
+    }
+
+    /// The question that a child knows by this id of its own.
+    pub fn of_child(&self, life: Life, id: &str) -> Option<QuestionId> {
+        self.book
+            .iter()
+            .find_map(|(&key, q)| (q.life == life && *q.id == *id).then_some(key))
+    }
+
+    /// The questions that pass a test.
+    pub fn ids_where(&self, mut test: impl FnMut(&Question) -> bool) -> Vec<QuestionId> {
+        self.book
+            .iter()
+            .filter_map(|(&id, question)| test(question).then_some(id))
+            .collect()
+    }
+
+    /// Whether a child waits for an answer of that session.
+    pub fn is_open(&self, child: ChildId, session: &SessionKey) -> bool {
+        self.book
+            .values()
+            .any(|q| q.child == child && q.session == *session)
+    }
+
+    /// How many a life has open.
+    pub fn count_of(&self, life: Life) -> usize {
+        self.book.values().filter(|q| q.life == life).count()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+}

@@ -1,0 +1,328 @@
+//! What a client may be told when it does not get what it asked for: code and
+//! sentence side by side, so that no other place of the hub writes either.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::wire::envelope::Message;
+
+/// The request is no valid JSON-RPC request here.
+const INVALID_REQUEST: i32 = -32600;
+/// No such method (JSON-RPC 2.0, section 5.1).
+const METHOD_NOT_FOUND: i32 = -32601;
+/// The parameters are wrong, or name what is not there.
+const INVALID_PARAMS: i32 = -32602;
+/// No such resource (MCP 2025-11-25, resources, error handling).
+const RESOURCE_NOT_FOUND: i32 = -32002;
+/// The request, or the session it needs, has run out of time. The number that
+/// the official client libraries use for both.
+const TIMED_OUT: i32 = -32001;
+/// Any other failure of the gateway or of a server.
+const SERVER_ERROR: i32 = -32000;
+
+/// Why a request is not answered with a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No tool of that name in this view.
+    UnknownTool(String),
+    /// No prompt of that name in this view.
+    UnknownPrompt(String),
+    /// No resource of that URI in this view.
+    UnknownResource(String),
+    /// Several servers have that URI, and nobody can say which is meant.
+    AmbiguousResource {
+        /// The URI.
+        uri: String,
+        /// Their names.
+        servers: Vec<String>,
+    },
+    /// A cursor that this gateway, which serves lists in one page, never gave.
+    UnknownCursor(String),
+    /// A parameter is missing or has the wrong type.
+    BadParameter {
+        /// The method.
+        method: &'static str,
+        /// The parameter, with what it should be.
+        needs: &'static str,
+    },
+    /// A method that this gateway does not serve.
+    UnknownMethod(String),
+    /// A server of that name is not in the configuration.
+    UnknownServer(String),
+    /// A group of that name is not in the configuration.
+    UnknownGroup(String),
+    /// The session id is not known (any more).
+    UnknownSession,
+    /// A session id is needed.
+    MissingSession,
+    /// The first message of a session must be `initialize`.
+    NotInitialized(String),
+    /// A session is initialized once.
+    InitializedTwice,
+    /// A protocol version that this gateway does not speak.
+    UnknownVersion(String),
+    /// Batches were part of 2025-03-26 alone.
+    BatchNotAllowed(&'static str),
+    /// `initialize` may not be part of a batch.
+    InitializeInBatch,
+    /// A session's events are kept for a while only.
+    UnknownEvent,
+    /// The child ended with the call under way.
+    ServerGone {
+        /// The server's name.
+        server: String,
+        /// How it ended.
+        how: String,
+    },
+    /// The server does not run, and the call could not wait longer.
+    ServerDown {
+        /// The server's name.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// The server has not answered in time.
+    CallTimedOut {
+        /// The server's name.
+        server: String,
+        /// The call's time.
+        after: Duration,
+    },
+    /// The server's answer was over the limit.
+    AnswerTooLong {
+        /// The server's name.
+        server: String,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// Too many calls wait for the server.
+    ServerBusy {
+        /// The server's name.
+        server: String,
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The session has too many requests under way, or does not read its answers.
+    SessionBusy(usize),
+    /// There are too many sessions.
+    TooManySessions(usize),
+    /// No further process for a session may be started.
+    TooManyProcesses(usize),
+    /// The gateway is about to end.
+    Stopping,
+    /// The client has declared no support for what the server asks of it.
+    ClientCannot(String),
+    /// A shared child asks while no or several clients have calls under way.
+    NoOrigin {
+        /// The method of its question.
+        method: String,
+        /// How many clients it could have meant.
+        origins: usize,
+    },
+    /// The server, or the client, has too many questions open.
+    TooManyQuestions,
+    /// The client to be asked has no open stream.
+    NoStream,
+    /// The client did not answer the question in time.
+    QuestionTimedOut(Duration),
+    /// The client left before it answered the question.
+    ClientLeft,
+}
+
+impl Refusal {
+    /// The JSON-RPC error code.
+    pub fn code(&self) -> i32 {
+        match self {
+            Refusal::UnknownTool(_)
+            | Refusal::UnknownPrompt(_)
+            | Refusal::AmbiguousResource { .. }
+            | Refusal::UnknownCursor(_)
+            | Refusal::BadParameter { .. } => INVALID_PARAMS,
+            Refusal::UnknownResource(_) => RESOURCE_NOT_FOUND,
+            Refusal::UnknownMethod(_) | Refusal::ClientCannot(_) => METHOD_NOT_FOUND,
+            Refusal::NotInitialized(_)
+            | Refusal::InitializedTwice
+            | Refusal::BatchNotAllowed(_)
+            | Refusal::InitializeInBatch => INVALID_REQUEST,
+            Refusal::UnknownSession
+            | Refusal::CallTimedOut { .. }
+            | Refusal::QuestionTimedOut(_) => TIMED_OUT,
+            Refusal::UnknownServer(_)
+            | Refusal::UnknownGroup(_)
+            | Refusal::MissingSession
+            | Refusal::UnknownVersion(_)
+            | Refusal::UnknownEvent
+            | Refusal::ServerGone { .. }
+            | Refusal::ServerDown { .. }
+            | Refusal::AnswerTooLong { .. }
+            | Refusal::ServerBusy { .. }
+            | Refusal::SessionBusy(_)
+            | Refusal::TooManySessions(_)
+            | Refusal::TooManyProcesses(_)
+            | Refusal::Stopping
+            | Refusal::NoOrigin { .. }
+            | Refusal::TooManyQuestions
+            | Refusal::NoStream
+            | Refusal::ClientLeft => SERVER_ERROR,
+        }
+    }
+
+    /// The `data` member of the error, as JSON text.
+    fn data(&self) -> Option<String> {
+        match self {
+            Refusal::UnknownResource(uri) | Refusal::AmbiguousResource { uri, .. } => {
+                Some(serde_json::json!({ "uri": uri }).to_string())
+            }
+            Refusal::UnknownVersion(version) => {
+                let supported = crate::wire::handshake::Revision::ALL.map(|known| known.name());
+                Some(
+                    serde_json::json!({ "requested": version, "supported": supported }).to_string(),
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// The error answer; its id is a placeholder.
+    pub fn message(&self) -> Message {
+        Message::error(self.code(), &self.to_string(), self.data().as_deref())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::UnknownTool(name) => write!(f, "unknown tool {name:?}"),
+            Refusal::UnknownPrompt(name) => write!(f, "unknown prompt {name:?}"),
+            Refusal::UnknownResource(uri) => write!(f, "resource {uri:?} not found"),
+            Refusal::AmbiguousResource { uri, servers } => {
+                write!(
+                    f,
+                    "resource {uri:?} is offered by several servers; ask one:"
+                )?;
+                servers
+                    .iter()
+                    .try_for_each(|name| write!(f, " /servers/{name}/mcp"))
+            }
+            Refusal::UnknownCursor(cursor) => write!(f, "unknown cursor {cursor}"),
+            Refusal::BadParameter { method, needs } => write!(f, "{method} needs {needs}"),
+            Refusal::UnknownMethod(name) => write!(f, "method {name:?} not found"),
+            Refusal::UnknownServer(name) => write!(f, "no server {name:?} is configured"),
+            Refusal::UnknownGroup(name) => write!(f, "no group {name:?} is configured"),
+            Refusal::UnknownSession => {
+                f.write_str("session not found: it ended or never was; initialize a new one")
+            }
+            Refusal::MissingSession => f.write_str(
+                "bad request: the Mcp-Session-Id header is missing; initialize a session first",
+            ),
+            Refusal::NotInitialized(method) => write!(
+                f,
+                "{method:?} came before \"initialize\", which must be the first request of a session"
+            ),
+            Refusal::InitializedTwice => f.write_str("this session is initialized already"),
+            Refusal::UnknownVersion(version) => {
+                write!(f, "unsupported protocol version {version:?}")
+            }
+            Refusal::BatchNotAllowed(revision) => {
+                write!(f, "batches are not part of protocol version {revision}")
+            }
+            Refusal::InitializeInBatch => f.write_str("\"initialize\" must not be part of a batch"),
+            Refusal::UnknownEvent => {
+                f.write_str("the events after that Last-Event-ID are no longer kept")
+            }
+            Refusal::ServerGone { server, how } => write!(
+                f,
+                "server {server:?} {how} while this call was under way; it is being restarted"
+            ),
+            Refusal::ServerDown { server, why } => {
+                write!(f, "server {server:?} is not available: {why}")
+            }
+            Refusal::CallTimedOut { server, after } => write!(
+                f,
+                "server {server:?} has not answered this call within {} s",
+                after.as_secs_f64()
+            ),
+            Refusal::AnswerTooLong { server, length } => write!(
+                f,
+                "the answer of server {server:?} is {length} bytes long, over the limit \
+                 \"max_child_message_size\""
+            ),
+            Refusal::ServerBusy { server, waiting } => write!(
+                f,
+                "server {server:?} is busy: {waiting} calls wait for it; try again later"
+            ),
+            Refusal::SessionBusy(max) => write!(
+                f,
+                "this session has {max} answers under way or unread; read them first"
+            ),
+            Refusal::TooManySessions(max) => {
+                write!(f, "the gateway has {max} sessions already; try again later")
+            }
+            Refusal::TooManyProcesses(max) => write!(
+                f,
+                "{max} processes for single sessions run already (\"max_processes\"); try again later"
+            ),
+            Refusal::Stopping => f.write_str("the gateway is stopping"),
+            Refusal::ClientCannot(method) => {
+                write!(f, "the client does not support {method:?}")
+            }
+            Refusal::NoOrigin { method, origins } => match origins {
+                0 => write!(
+                    f,
+                    "{method:?} cannot be asked: no client has a call under way"
+                ),
+                _ => write!(
+                    f,
+                    "{method:?} cannot be asked: {origins} clients have calls under way on this \
+                     shared server; give it \"scope\": \"session\""
+                ),
+            },
+            Refusal::TooManyQuestions => {
+                f.write_str("too many questions to the client are open; try again later")
+            }
+            Refusal::NoStream => f.write_str("the client has no open stream to be asked on"),
+            Refusal::QuestionTimedOut(after) => {
+                write!(
+                    f,
+                    "the client has not answered within {} s",
+                    after.as_secs()
+                )
+            }
+            Refusal::ClientLeft => f.write_str("the client has left"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_thing_and_what_comes_next() {
+        let gone = Refusal::ServerGone {
+            server: "git".into(),
+            how: "exited with code 1".into(),
+        };
+        assert_eq!(
+            gone.to_string(),
+            "server \"git\" exited with code 1 while this call was under way; it is being restarted"
+        );
+        let ambiguous = Refusal::AmbiguousResource {
+            uri: "file:///x".into(),
+            servers: vec!["a".into(), "b".into()],
+        };
+        assert!(
+            ambiguous
+                .to_string()
+                .ends_with("/servers/a/mcp /servers/b/mcp")
+        );
+    }
+
+    #[test]
+    fn codes_are_those_of_the_specification() {
+        assert_eq!(Refusal::UnknownTool("x".into()).code(), -32602);
+        assert_eq!(Refusal::UnknownMethod("x".into()).code(), -32601);
+        assert_eq!(Refusal::UnknownResource("x".into()).code(), -32002);
+        assert_eq!(Refusal::NotInitialized("x".into()).code(), -32600);
+    }
+}

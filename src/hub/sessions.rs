@@ -1,0 +1,180 @@
+//! The sessions of the handshake era: who a client is, what it can be asked,
+//! what it has subscribed to, and the events kept for it in case its
+//! connection breaks. A book only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::catalog::merge::Catalog;
+use crate::event::{Moment, ServerId, SessionKey, View};
+use crate::hub::children::ChildId;
+use crate::hub::streams::StreamId;
+use crate::limits;
+use crate::wire::envelope::Outgoing;
+use crate::wire::handshake::{ClientHello, Revision};
+use crate::wire::log_level::LogLevel;
+use crate::wire::sse::EventId;
+
+/// One session.
+#[derive(Debug)]
+pub struct Session {
+    /// What it sees.
+    pub view: View,
+    /// The revision agreed on; none before `initialize`.
+    pub revision: Option<Revision>,
+    /// What the client said of itself; none before `initialize`.
+    pub hello: Option<Box<ClientHello>>,
+    /// The stream that carries all of it, where one does.
+    pub whole: Option<StreamId>,
+    /// Its open streams, oldest first; those of POSTs that have not become
+    /// streams on the wire included.
+    pub streams: Vec<StreamId>,
+    /// How many of its requests are not yet answered.
+    pub unanswered: usize,
+    /// The log level it asked for.
+    pub level: Option<LogLevel>,
+    /// The children of its own, for servers with `scope: session`.
+    pub children: BTreeMap<ServerId, ChildId>,
+    /// What it sees, where a child of its own offers something else than the
+    /// template does.
+    pub overlay: Option<Arc<Catalog>>,
+    /// The resources it has subscribed to, and where.
+    pub subscriptions: BTreeSet<(Arc<str>, ChildId)>,
+    /// The events kept for a client that comes back.
+    pub replay: Replay,
+    /// When it was last heard of.
+    pub heard: Moment,
+}
+
+impl Session {
+    /// A session of that view, before its `initialize`.
+    pub fn new(view: View, now: Moment) -> Session {
+        Session {
+            view,
+            revision: None,
+            hello: None,
+            whole: None,
+            streams: Vec::new(),
+            unanswered: 0,
+            level: None,
+            children: BTreeMap::new(),
+            overlay: None,
+            subscriptions: BTreeSet::new(),
+            replay: Replay::default(),
+            heard: now,
+        }
+    }
+}
+
+/// The last events of a session's resumable streams, oldest first.
+#[derive(Debug, Default)]
+pub struct Replay {
+    kept: VecDeque<(EventId, Outgoing)>,
+    bytes: usize,
+}
+
+impl Replay {
+    /// Keeps an event; the oldest make room for it. One that is larger than
+    /// all the room is not kept.
+    pub fn keep(&mut self, event: EventId, message: &Outgoing) {
+        let length = message.len_max();
+        if length > limits::REPLAY_BYTES_MAX {
+            return;
+        }
+        self.kept.push_back((event, message.clone()));
+        self.bytes += length;
+        while self.kept.len() > limits::REPLAY_EVENTS_MAX || self.bytes > limits::REPLAY_BYTES_MAX {
+            let Some((_, oldest)) = self.kept.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.len_max();
+        }
+    }
+
+    /// What a stream had to say after an event.
+    pub fn after(&self, last: EventId) -> Vec<(EventId, Outgoing)> {
+        self.kept
+            .iter()
+            .filter(|(event, _)| event.stream == last.stream && event.number > last.number)
+            .cloned()
+            .collect()
+    }
+
+    /// Whether anything of that stream is kept.
+    pub fn knows(&self, stream: u64) -> bool {
+        self.kept.iter().any(|(event, _)| event.stream == stream)
+    }
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    book: HashMap<SessionKey, Session>,
+}
+
+impl Sessions {
+    /// Enters a session.
+    pub fn insert(&mut self, key: SessionKey, session: Session) {
+        self.book.insert(key, session);
+    }
+
+    /// The session of that key.
+    pub fn get(&self, key: &SessionKey) -> Option<&Session> {
+        self.book.get(key)
+    }
+
+    /// The session of that key, to change it.
+    pub fn get_mut(&mut self, key: &SessionKey) -> Option<&mut Session> {
+        self.book.get_mut(key)
+    }
+
+    /// Strikes a session out.
+    pub fn remove(&mut self, key: &SessionKey) -> Option<Session> {
+        self.book.remove(key)
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
+        self.book.iter()
+    }
+
+    /// All of them, in no order, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&SessionKey, &mut Session)> {
+        self.book.iter_mut()
+    }
+
+    /// The keys that pass a test, in the order of the keys, so that what is
+    /// done to many sessions is done in an order that can be repeated.
+    pub fn keys_where(&self, mut test: impl FnMut(&Session) -> bool) -> Vec<SessionKey> {
+        let mut keys: Vec<SessionKey> = self
+            .book
+            .iter()
+            .filter(|(_, session)| test(session))
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Of the sessions that pass a test, the one not heard of for longest.
+    pub fn longest_unheard(
+        &self,
+        mut test: impl FnMut(&SessionKey, &Session) -> bool,
+    ) -> Option<SessionKey> {
+        self.book
+            .iter()
+            .filter(|(key, session)| test(key, session))
+            .min_by_key(|(key, session)| (session.heard, (*key).clone()))
+            .map(|(key, _)| key.clone())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+}

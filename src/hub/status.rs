@@ -1,0 +1,145 @@
+//! What the gateway tells of itself: its health and its readiness. Names and
+//! states only, for both are told to anyone.
+
+use serde_json::{Map, Value, json};
+
+use crate::event::{Effect, OutboxId, Parcel, Report};
+use crate::hub::Hub;
+use crate::hub::lifecycle::Phase;
+use crate::hub::plan::{ServerPlan, Standing};
+
+/// How a server does, as its users see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Condition {
+    Ready,
+    Starting,
+    Restarting,
+    Failed,
+    Stopped,
+    Disabled,
+    Misconfigured,
+}
+
+impl Condition {
+    fn name(self) -> &'static str {
+        match self {
+            Condition::Ready => "ready",
+            Condition::Starting => "starting",
+            Condition::Restarting => "restarting",
+            Condition::Failed => "failed",
+            Condition::Stopped => "stopped",
+            Condition::Disabled => "disabled",
+            Condition::Misconfigured => "misconfigured",
+        }
+    }
+
+    /// Its word in a health report, where monitors know three.
+    fn health(self) -> &'static str {
+        match self {
+            Condition::Ready | Condition::Disabled => "healthy",
+            Condition::Starting => "degraded",
+            Condition::Restarting
+            | Condition::Failed
+            | Condition::Stopped
+            | Condition::Misconfigured => "unhealthy",
+        }
+    }
+}
+
+impl Hub {
+    /// Answers a question about the gateway itself.
+    pub(super) fn report(&mut self, outbox: OutboxId, report: Report, at: &str) {
+        let (well, value) = match report {
+            Report::Health => self.health(at),
+            Report::Ready => self.readiness(at),
+        };
+        let json = value.to_string();
+        let parcel = Parcel::Report { well, json };
+        self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    fn conditions(&self) -> Vec<(&ServerPlan, Condition)> {
+        let condition = |(index, server): (usize, &ServerPlan)| {
+            let id = crate::event::ServerId(u32::try_from(index).unwrap_or(u32::MAX));
+            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            match (&server.standing, child) {
+                (Standing::Disabled, _) => Condition::Disabled,
+                (Standing::Misconfigured(_), _) => Condition::Misconfigured,
+                (Standing::Enabled, None) => Condition::Stopped,
+                (Standing::Enabled, Some(child)) => match child.phase {
+                    // Greeted, and its lists still on their way, is not yet up.
+                    Phase::Ready if child.settled => Condition::Ready,
+                    Phase::Ready => Condition::Starting,
+                    Phase::Starting if !child.settled && child.failures == 0 => Condition::Starting,
+                    Phase::Starting | Phase::Waiting | Phase::Ousted
+                        if child.failures >= self.plan.reconnect_attempts_max =>
+                    {
+                        Condition::Failed
+                    }
+                    Phase::Starting | Phase::Waiting | Phase::Ousted => Condition::Restarting,
+                    Phase::Retiring | Phase::Down => Condition::Stopped,
+                },
+            }
+        };
+        self.plan
+            .servers
+            .iter()
+            .enumerate()
+            .map(|pair| (pair.1, condition(pair)))
+            .collect()
+    }
+
+    /// The gateway works, or it could not answer this: the code is 200
+    /// whatever the servers do, and the words tell how they do.
+    fn health(&self, at: &str) -> (bool, Value) {
+        let conditions = self.conditions();
+        let mut components = Map::new();
+        components.insert(
+            "front".to_owned(),
+            json!({ "status": "healthy", "sessions": self.sessions.len() }),
+        );
+        for (server, condition) in &conditions {
+            components.insert(
+                format!("server:{}", server.name),
+                json!({ "status": condition.health(), "state": condition.name() }),
+            );
+        }
+        let enabled: Vec<&str> = conditions
+            .iter()
+            .filter(|(_, condition)| *condition != Condition::Disabled)
+            .map(|(_, condition)| condition.health())
+            .collect();
+        let status = if self.stopping {
+            "unhealthy"
+        } else if enabled.iter().all(|&health| health == "healthy") {
+            "healthy"
+        } else if enabled.iter().all(|&health| health == "unhealthy") {
+            "unhealthy"
+        } else {
+            "degraded"
+        };
+        let report = json!({ "status": status, "components": components, "timestamp": at });
+        (true, report)
+    }
+
+    /// Ready once every enabled server is up, or has failed its first start
+    /// for good.
+    fn readiness(&self, at: &str) -> (bool, Value) {
+        let mut reasons = Vec::new();
+        for child in self.mains.values().filter_map(|&id| self.children.get(id)) {
+            if !child.settled {
+                let name = &self.server_of(child).name;
+                reasons.push(match &child.trouble {
+                    Some(_) => format!("server {name:?} is being started again"),
+                    None => format!("server {name:?} is starting"),
+                });
+            }
+        }
+        if self.stopping {
+            reasons.push("the gateway is stopping".to_owned());
+        }
+        let ready = reasons.is_empty();
+        let report = json!({ "ready": ready, "reasons": reasons, "timestamp": at });
+        (ready, report)
+    }
+}

@@ -1,0 +1,160 @@
+//! The ways back to the clients: each stream is one exchange with a door, on
+//! which the answers to a POST, or all that a session has to say, travel.
+//!
+//! This room counts what lies in each outbox and numbers the events. Since
+//! every admission is checked against these counts first, an outbox that a
+//! door made with the slots it announced never overflows.
+
+use std::collections::HashMap;
+
+use crate::event::{Load, OutboxId, SessionKey};
+use crate::limits;
+use crate::wire::sse::EventId;
+
+/// A stream; unique in the process, and never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u64);
+
+/// What a stream is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamKind {
+    /// It answers the requests of one POST, and ends with the last answer.
+    Post {
+        /// How many answers are still to come.
+        owed: usize,
+    },
+    /// It carries what no POST asked for.
+    Listen,
+    /// It carries a whole session: HTTP+SSE, stdio.
+    Whole,
+}
+
+/// One stream.
+#[derive(Debug)]
+pub struct Stream {
+    /// The session it belongs to.
+    pub session: SessionKey,
+    /// The waiting thread; none when the client has left and may come back.
+    pub outbox: Option<OutboxId>,
+    /// What it is for.
+    pub kind: StreamKind,
+    /// What lies in the outbox, as far as is known here.
+    pub load: Load,
+    /// Whether it is a stream on the wire: a POST is answered with plain JSON
+    /// until something must be said before the answer.
+    pub opened: bool,
+    /// Whether its events are numbered and kept for a client that comes back.
+    pub resumable: bool,
+    /// The number of its last event.
+    pub numbered: u32,
+}
+
+impl Stream {
+    /// The next event's place, if this stream numbers its events.
+    pub fn next_event(&mut self, id: StreamId) -> Option<EventId> {
+        (self.resumable && self.opened).then(|| {
+            self.numbered += 1;
+            EventId {
+                stream: id.0,
+                number: self.numbered,
+            }
+        })
+    }
+
+    /// Whether a notification still has a place, beside those that are kept
+    /// free for answers.
+    pub fn has_room_for_notice(&self) -> bool {
+        self.load.messages < limits::STREAM_NOTICES_MAX
+            && self.load.bytes < limits::STREAM_NOTICE_BYTES_MAX
+    }
+}
+
+/// All streams.
+#[derive(Debug, Default)]
+pub struct Streams {
+    book: HashMap<StreamId, Stream>,
+    by_outbox: HashMap<OutboxId, StreamId>,
+    serial: u64,
+}
+
+impl Streams {
+    /// Opens a stream to an outbox.
+    pub fn open(
+        &mut self,
+        session: SessionKey,
+        outbox: OutboxId,
+        kind: StreamKind,
+        resumable: bool,
+    ) -> StreamId {
+        self.serial += 1;
+        let id = StreamId(self.serial);
+        let stream = Stream {
+            session,
+            outbox: Some(outbox),
+            kind,
+            load: Load::default(),
+            opened: !matches!(kind, StreamKind::Post { .. }),
+            resumable,
+            numbered: 0,
+        };
+        self.book.insert(id, stream);
+        self.by_outbox.insert(outbox, id);
+        id
+    }
+
+    /// The stream of that id.
+    pub fn get(&self, id: StreamId) -> Option<&Stream> {
+        self.book.get(&id)
+    }
+
+    /// The stream of that id, to change it.
+    pub fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.book.get_mut(&id)
+    }
+
+    /// The stream that an outbox serves.
+    pub fn of_outbox(&self, outbox: OutboxId) -> Option<StreamId> {
+        self.by_outbox.get(&outbox).copied()
+    }
+
+    /// Gives a stream a new outbox, and returns the one it had.
+    pub fn attach(&mut self, id: StreamId, outbox: OutboxId) -> Option<OutboxId> {
+        let stream = self.book.get_mut(&id)?;
+        let before = stream.outbox.replace(outbox);
+        stream.load = Load::default();
+        if let Some(before) = before {
+            self.by_outbox.remove(&before);
+        }
+        self.by_outbox.insert(outbox, id);
+        before
+    }
+
+    /// Takes the outbox from its stream: the client has left.
+    pub fn detach(&mut self, outbox: OutboxId) -> Option<StreamId> {
+        let id = self.by_outbox.remove(&outbox)?;
+        if let Some(stream) = self.book.get_mut(&id) {
+            stream.outbox = None;
+            stream.load = Load::default();
+        }
+        Some(id)
+    }
+
+    /// Strikes a stream out.
+    pub fn close(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.book.remove(&id)?;
+        if let Some(outbox) = stream.outbox {
+            self.by_outbox.remove(&outbox);
+        }
+        Some(stream)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+}

@@ -1,0 +1,499 @@
+//! The upkeep of the children: starts, ends, and new starts, by the table in
+//! `lifecycle`.
+
+use std::time::Duration;
+
+use crate::event::{Effect, Life, Load, ServerId, SessionKey, Signal};
+use crate::hub::Hub;
+use crate::hub::children::{Child, ChildId};
+use crate::hub::lifecycle::{Happening, Phase, Step, next};
+use crate::hub::plan::{ServerPlan, Standing};
+use crate::hub::refusal::Refusal;
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::handshake::{self, Revision, ServerHello};
+use crate::wire::method::Method;
+use crate::wire::own_id::Purpose;
+
+/// What the gateway declares to a shared child: it can pass these questions on
+/// to the one client they come from. Roots are never declared there: one
+/// client's roots would become every client's.
+const SHARED_CAPABILITIES: &str = r#"{"sampling":{},"elicitation":{}}"#;
+
+/// What it declares to the template child of a server whose sessions have
+/// children of their own: everything, so that all it can offer is listed.
+const TEMPLATE_CAPABILITIES: &str =
+    r#"{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}"#;
+
+/// Who the gateway says it is, to children and to clients.
+pub(super) const OWN_INFO: &str = concat!(
+    r#"{"name":"mcproxy","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+
+impl Hub {
+    /// The plan of a server.
+    pub(super) fn server(&self, id: ServerId) -> &ServerPlan {
+        &self.plan.servers[id.0 as usize]
+    }
+
+    /// The plan of a child's server.
+    pub(super) fn server_of(&self, child: &Child) -> &ServerPlan {
+        self.server(child.server)
+    }
+
+    /// What the log calls a child: its server, and whose it is.
+    pub(super) fn label(&self, id: ChildId) -> String {
+        match self.children.get(id) {
+            Some(child) => match &child.owner {
+                Some(_) => format!("{} (own child {})", self.server_of(child).name, id.0),
+                None => self.server_of(child).name.clone(),
+            },
+            None => format!("child {}", id.0),
+        }
+    }
+
+    /// Every server's first start.
+    pub(super) fn start_servers(&mut self) {
+        for (index, server) in self.plan.servers.iter().enumerate() {
+            if server.standing == Standing::Enabled {
+                let id =
+                    ServerId(u32::try_from(index).expect("the file's size bounds the servers"));
+                let child = self.children.insert(Child::new(id, None, self.now));
+                self.mains.insert(id, child);
+            }
+        }
+        for child in self.children.ids() {
+            self.begin_life(child);
+        }
+    }
+
+    /// A child of a session's own, started by its first need.
+    pub(super) fn start_own(
+        &mut self,
+        server: ServerId,
+        session: &SessionKey,
+    ) -> Result<ChildId, Refusal> {
+        let own = self.children.iter().filter(|(_, c)| c.owner.is_some());
+        let max = self.plan.processes_max;
+        if own.count() >= max {
+            return Err(Refusal::TooManyProcesses(max));
+        }
+        let id = self
+            .children
+            .insert(Child::new(server, Some(session.clone()), self.now));
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.children.insert(server, id);
+        }
+        self.begin_life(id);
+        Ok(id)
+    }
+
+    /// Looks up the table and does what it says.
+    pub(super) fn happen(&mut self, id: ChildId, happening: Happening) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let (phase, step) = next(child.phase, happening);
+        if phase != child.phase {
+            child.phase = phase;
+            child.since = self.now;
+        }
+        match step {
+            Step::Nothing => {}
+            Step::Start => self.begin_life(id),
+            Step::Serve => self.serve(id),
+            Step::Dismiss => self.dismiss(id, happening),
+            Step::Retry => self.set_retry(id),
+            Step::Rest => self.rest(id),
+        }
+    }
+
+    fn begin_life(&mut self, id: ChildId) {
+        let Some(life) = self.children.begin_life(id) else {
+            return;
+        };
+        let child = self.children.get(id).expect("its life has just begun");
+        let server = child.server;
+        let due = self.now.after(self.server(server).startup_timeout);
+        let timer = self.timers.set(due, Timer::Startup(life));
+        if let Some(child) = self.children.get_mut(id) {
+            child.phase = Phase::Starting;
+            child.since = self.now;
+            child.startup = Some(timer);
+        }
+        self.effects.push(Effect::Spawn { life, server });
+    }
+
+    /// The process runs: the handshake begins.
+    pub(super) fn spawned(&mut self, id: ChildId, pid: u32) {
+        log::debug!("{}: started, pid {pid}", self.label(id));
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let (capabilities, info) = self.introduction(child);
+        let params = handshake::initialize_params(Revision::LATEST, &capabilities, &info);
+        let request = self.calls.mint(Purpose::Initialize);
+        let message = Message::build(Kind::Request(Method::Initialize), Some(&params));
+        let mut message = Outgoing::plain(message.into());
+        message.id = Some(Patch::Number(request.number()));
+        self.to_child(id, message);
+    }
+
+    /// What the gateway says of itself, or of the client it stands for.
+    fn introduction(&self, child: &Child) -> (String, String) {
+        let hello = child
+            .owner
+            .as_ref()
+            .and_then(|owner| self.sessions.get(owner))
+            .and_then(|session| session.hello.as_ref());
+        if let Some(hello) = hello {
+            return (without_tasks(&hello.capabilities), hello.info.to_string());
+        }
+        let capabilities = match self.server_of(child).scope {
+            crate::config::checked::Scope::Shared => SHARED_CAPABILITIES,
+            crate::config::checked::Scope::Session => TEMPLATE_CAPABILITIES,
+        };
+        (capabilities.to_owned(), OWN_INFO.to_owned())
+    }
+
+    /// The process could not be started at all.
+    pub(super) fn spawn_failed(&mut self, id: ChildId, why: String) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.ended = Some(why);
+            child.silent = true;
+        }
+        self.life_over(id);
+    }
+
+    /// It has answered `initialize`.
+    pub(super) fn greeted(&mut self, id: ChildId, hello: Result<Box<ServerHello>, String>) {
+        match hello {
+            Ok(hello) => {
+                if let Some(child) = self.children.get_mut(id)
+                    && child.phase == Phase::Starting
+                {
+                    child.hello = Some(hello);
+                }
+                self.happen(id, Happening::HelloGood);
+            }
+            Err(why) => {
+                self.trouble(id, format!("cannot be used: {why}"));
+                self.happen(id, Happening::HelloBad);
+            }
+        }
+    }
+
+    /// Notes why a child does not work, and says so in the log.
+    pub(super) fn trouble(&mut self, id: ChildId, what: String) {
+        log::warn!("{}: {what}", self.label(id));
+        if let Some(child) = self.children.get_mut(id) {
+            child.trouble = Some(what);
+        }
+    }
+
+    fn serve(&mut self, id: ChildId) {
+        let message = Message::build(Kind::Notification(Method::Initialized), None);
+        self.to_child(id, Outgoing::plain(message.into()));
+        self.read_lists(id);
+        self.restore(id);
+        self.send_held(id);
+    }
+
+    /// Its start has taken too long; or, if it has greeted, its lists have.
+    pub(super) fn startup_overdue(&mut self, life: Life) {
+        let Some(id) = self.children.of_life(life) else {
+            return;
+        };
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.startup = None;
+        let greeted = child.phase == Phase::Ready;
+        let seconds = self.server_of_id(id).startup_timeout.as_secs_f64();
+        if greeted {
+            self.give_up_lists(id, seconds);
+        } else {
+            self.trouble(
+                id,
+                format!("has not answered \"initialize\" within {seconds} s (\"startup_timeout\")"),
+            );
+            self.happen(id, Happening::TooSlow);
+        }
+    }
+
+    fn server_of_id(&self, id: ChildId) -> &ServerPlan {
+        let child = self.children.get(id).expect("the caller has looked it up");
+        self.server_of(child)
+    }
+
+    /// Its first start is over, for good or ill: nobody waits for it further.
+    pub(super) fn settle(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if let Some(timer) = child.startup.take() {
+            self.timers.cancel(timer);
+        }
+        if !child.settled {
+            child.settled = true;
+            self.first_start_over();
+        }
+    }
+
+    /// Its process has closed stdout. Most then end by themselves; if it does
+    /// not, it is of no use.
+    pub(super) fn output_ended(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.silent = true;
+        let life = child.life;
+        if child.ended.is_some() {
+            self.life_over(id);
+        } else {
+            let due = self.now.after(limits::CHILD_DRAIN_WAIT);
+            self.timers.set(due, Timer::Drain(life));
+        }
+    }
+
+    /// Its process has ended. What it had written is read to its end first.
+    pub(super) fn exited(&mut self, id: ChildId, how: String, last_words: Option<String>) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.ended = Some(match last_words {
+            Some(words) => format!("{how} (last line on stderr: {words:?})"),
+            None => how,
+        });
+        let life = child.life;
+        if child.silent {
+            self.life_over(id);
+        } else {
+            let due = self.now.after(limits::CHILD_DRAIN_WAIT);
+            self.timers.set(due, Timer::Drain(life));
+        }
+    }
+
+    /// Exit and end of stdout have not come together in time.
+    pub(super) fn drain_overdue(&mut self, life: Life) {
+        let Some(id) = self.children.of_life(life) else {
+            return;
+        };
+        match self.children.get(id) {
+            Some(child) if child.ended.is_some() => self.life_over(id),
+            Some(_) => {
+                self.trouble(id, "has closed its stdout but has not exited".to_owned());
+                self.happen(id, Happening::Useless);
+            }
+            None => {}
+        }
+    }
+
+    /// It has not taken a message for `message_timeout`.
+    pub(super) fn not_reading(&mut self, id: ChildId) {
+        self.trouble(
+            id,
+            "does not read its stdin (\"message_timeout\")".to_owned(),
+        );
+        self.happen(id, Happening::Useless);
+    }
+
+    /// Asks the process to go: politely by closing its stdin, then by signals.
+    /// One that does not even read gets the signal at once.
+    fn dismiss(&mut self, id: ChildId, why: Happening) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let life = child.life;
+        let (terminate, kill) = if why == Happening::Useless {
+            (Duration::ZERO, limits::USELESS_KILL_WAIT)
+        } else if self.stopping {
+            (limits::STOP_TERMINATE_WAIT, limits::STOP_KILL_WAIT)
+        } else {
+            (limits::DISMISS_TERMINATE_WAIT, limits::DISMISS_KILL_WAIT)
+        };
+        self.effects.push(Effect::CloseInput { life });
+        self.timers
+            .set(self.now.after(terminate), Timer::Terminate(life));
+        self.timers.set(self.now.after(kill), Timer::Kill(life));
+    }
+
+    /// The polite request was not followed.
+    pub(super) fn terminate_due(&mut self, life: Life) {
+        if self.children.of_life(life).is_some() {
+            let signal = Signal::Terminate;
+            self.effects.push(Effect::Signal { life, signal });
+        }
+    }
+
+    /// Nor was SIGTERM.
+    pub(super) fn kill_due(&mut self, life: Life) {
+        if let Some(id) = self.children.of_life(life) {
+            log::warn!("{}: has not ended when asked; killed", self.label(id));
+            let signal = Signal::Kill;
+            self.effects.push(Effect::Signal { life, signal });
+        }
+    }
+
+    /// A life is over: its calls fail, its words are dropped, its place stays.
+    fn life_over(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let life = child.life;
+        let how = child.ended.clone().unwrap_or_else(|| "ended".to_owned());
+        let was = child.phase;
+        let lived = self.now.since(child.since);
+        let under_way = std::mem::take(&mut child.under_way);
+        child.reading.clear();
+        child.stale.clear();
+        if let Some(timer) = child.startup.take() {
+            self.timers.cancel(timer);
+        }
+        match was {
+            // What ousted it says more than how it then went.
+            Phase::Ousted => {}
+            _ => child.trouble = Some(how.clone()),
+        }
+        if was == Phase::Ready && lived >= limits::STABLE_LIFE {
+            child.failures = 0;
+        }
+        let server = self.server_of_id(id).name.clone();
+        for call in under_way {
+            let refusal = Refusal::ServerGone {
+                server: server.clone(),
+                how: how.clone(),
+            };
+            self.fail_call(call, &refusal);
+        }
+        self.drop_questions_of(life);
+        self.children.end_life(life);
+        self.effects.push(Effect::Bury { life });
+        if was == Phase::Retiring {
+            log::info!("{}: {how}", self.label(id));
+        }
+        self.happen(id, Happening::LifeOver);
+        if was != Phase::Ready {
+            self.fail_held(id);
+        }
+    }
+
+    fn set_retry(&mut self, id: ChildId) {
+        let attempts_max = self.plan.reconnect_attempts_max;
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.failures = child.failures.saturating_add(1);
+        let doublings = (child.failures - 1).min(limits::RECONNECT_DOUBLINGS_MAX);
+        let delay =
+            (self.plan.reconnect_delay * 2_u32.pow(doublings)).min(limits::RECONNECT_DELAY_MAX);
+        let given_up = child.failures >= attempts_max;
+        let trouble = child.trouble.clone().unwrap_or_default();
+        self.timers.set(self.now.after(delay), Timer::Retry(id));
+        log::warn!(
+            "{}: {trouble}; starting again in {} s",
+            self.label(id),
+            delay.as_secs_f64()
+        );
+        if given_up {
+            self.settle(id);
+        }
+    }
+
+    /// The wait for the next start is over.
+    pub(super) fn retry_due(&mut self, id: ChildId) {
+        self.happen(id, Happening::RetryDue);
+    }
+
+    /// A child is down for good.
+    fn rest(&mut self, id: ChildId) {
+        self.fail_held(id);
+        self.settle(id);
+        if self.children.get(id).is_some_and(|c| c.owner.is_some()) {
+            self.children.remove(id);
+        }
+        self.finish_if_done();
+    }
+
+    /// Everything ends.
+    pub(super) fn stop(&mut self) {
+        if self.stopping {
+            // Asked twice: no more patience.
+            for life in self.lives() {
+                let signal = Signal::Kill;
+                self.effects.push(Effect::Signal { life, signal });
+            }
+            return;
+        }
+        self.stopping = true;
+        for session in self.sessions.keys_where(|_| true) {
+            self.end_session(&session, &Refusal::Stopping);
+        }
+        for child in self.children.ids() {
+            self.happen(child, Happening::StopAsked);
+        }
+        self.finish_if_done();
+    }
+
+    fn lives(&self) -> Vec<Life> {
+        self.children
+            .iter()
+            .filter(|(_, child)| child.has_process())
+            .map(|(_, child)| child.life)
+            .collect()
+    }
+
+    fn finish_if_done(&mut self) {
+        if self.stopping && self.children.iter().all(|(_, c)| c.phase == Phase::Down) {
+            self.effects.push(Effect::Finished);
+        }
+    }
+
+    /// The child has taken messages from its queue.
+    pub(super) fn taken_by_child(&mut self, id: ChildId, load: Load) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.load.messages = child.load.messages.saturating_sub(load.messages);
+            child.load.bytes = child.load.bytes.saturating_sub(load.bytes);
+        }
+    }
+
+    /// Puts a message into a child's queue. Calls were admitted against the
+    /// queue's limit before; what else is sent has places of its own, and past
+    /// those the child is not reading and soon found out.
+    pub(super) fn to_child(&mut self, id: ChildId, message: Outgoing) {
+        let slots = self.plan.queue_max + limits::CHILD_QUEUE_RESERVE;
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child.has_process() || child.phase == Phase::Retiring {
+            return;
+        }
+        if child.load.messages as usize >= slots {
+            log::warn!(
+                "{}: its queue is full; a message is dropped",
+                self.label(id)
+            );
+            return;
+        }
+        child.load.messages += 1;
+        child.load.bytes += message.len_max() as u64;
+        let life = child.life;
+        self.effects.push(Effect::ToChild { life, message });
+    }
+}
+
+/// A client's capabilities without `tasks`, which the gateway does not route.
+fn without_tasks(capabilities: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(capabilities) {
+        Ok(serde_json::Value::Object(mut members)) => {
+            if members.remove("tasks").is_none() {
+                return capabilities.to_owned();
+            }
+            serde_json::Value::Object(members).to_string()
+        }
+        _ => "{}".to_owned(),
+    }
+}

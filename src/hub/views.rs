@@ -1,0 +1,317 @@
+//! What each endpoint shows: the catalogs of the views, kept until a server
+//! changes, and the telling of such a change.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::merge::Catalog;
+use crate::catalog::offer::{Offer, Rules, Source};
+use crate::event::{ServerId, SessionKey, View};
+use crate::hub::Hub;
+use crate::hub::children::ChildId;
+use crate::hub::plan::Standing;
+use crate::hub::refusal::Refusal;
+use crate::hub::upkeep::OWN_INFO;
+use crate::wire::envelope::{Kind, Message, Outgoing};
+use crate::wire::handshake::{self, Revision};
+use crate::wire::items::ItemKind;
+use crate::wire::method::Method;
+
+/// What a merged view declares: all that any server may ever bring, since
+/// capabilities are fixed while servers still start and come and go.
+const MERGED_CAPABILITIES: &str = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#;
+
+impl Hub {
+    /// Whether there is such a view.
+    pub(super) fn check_view(&self, view: &View) -> Result<(), Refusal> {
+        match view {
+            View::Merged => Ok(()),
+            View::Server(name) if self.plan.servers.iter().any(|s| s.name == *name) => Ok(()),
+            View::Server(name) => Err(Refusal::UnknownServer(name.clone())),
+            View::Group(name) if self.plan.groups.contains_key(name) => Ok(()),
+            View::Group(name) => Err(Refusal::UnknownGroup(name.clone())),
+        }
+    }
+
+    /// The servers of a view that can run, in the order of the configuration.
+    pub(super) fn servers_of_view(&self, view: &View) -> Vec<ServerId> {
+        self.mains
+            .keys()
+            .copied()
+            .filter(|&id| self.shows(view, id))
+            .collect()
+    }
+
+    /// Whether a view shows a server.
+    pub(super) fn shows(&self, view: &View, id: ServerId) -> bool {
+        let name = &self.server(id).name;
+        match view {
+            View::Merged => true,
+            View::Server(only) => only == name,
+            View::Group(group) => self
+                .plan
+                .groups
+                .get(group)
+                .is_some_and(|names| names.contains(name)),
+        }
+    }
+
+    /// The child that a server's lists come from: the one that all share, or
+    /// the template.
+    pub(super) fn main_of(&self, server: ServerId) -> Option<ChildId> {
+        self.mains.get(&server).copied()
+    }
+
+    /// What a session sees.
+    pub(super) fn catalog_of(&mut self, session: &SessionKey) -> Arc<Catalog> {
+        let (overlay, view) = match self.sessions.get(session) {
+            Some(session) => (session.overlay.clone(), session.view.clone()),
+            None => (None, View::Merged),
+        };
+        overlay.unwrap_or_else(|| self.catalog(&view))
+    }
+
+    /// What a view shows.
+    pub(super) fn catalog(&mut self, view: &View) -> Arc<Catalog> {
+        if let Some(catalog) = self.shelf.get(view) {
+            return catalog.clone();
+        }
+        let catalog = Arc::new(self.build_catalog(view, None));
+        for left_out in catalog.left_out() {
+            log::warn!("{left_out}");
+        }
+        self.shelf.insert(view.clone(), catalog.clone());
+        catalog
+    }
+
+    fn build_catalog(&self, view: &View, session: Option<&SessionKey>) -> Catalog {
+        let nothing = Offer::default();
+        let own = |server: ServerId| {
+            let session = self.sessions.get(session?)?;
+            let child = self.children.get(*session.children.get(&server)?)?;
+            child.hello.is_some().then_some(&child.offer)
+        };
+        let servers = self.servers_of_view(view);
+        let admits: Vec<_> = servers
+            .iter()
+            .map(|&id| {
+                let rules = &self.server(id).tools;
+                move |name: &str| rules.admits(name)
+            })
+            .collect();
+        let sources: Vec<Source<'_>> = servers
+            .iter()
+            .zip(&admits)
+            .map(|(&id, admits)| {
+                let server = self.server(id);
+                let main = self.main_of(id).and_then(|child| self.children.get(child));
+                Source {
+                    server: id,
+                    name: &server.name,
+                    prefix: match view {
+                        View::Server(_) => "",
+                        View::Merged | View::Group(_) => &server.prefix,
+                    },
+                    rules: Rules {
+                        admits,
+                        rename: &server.tools.rename,
+                    },
+                    offer: own(id)
+                        .or(main.map(|child| &child.offer))
+                        .unwrap_or(&nothing),
+                }
+            })
+            .collect();
+        Catalog::build(&sources, self.plan.tool_name_max)
+    }
+
+    /// A child offers something else than before: catalogs are made anew, and
+    /// clients are told where they differ.
+    pub(super) fn offer_changed(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let server = child.server;
+        if let Some(owner) = child.owner.clone() {
+            self.refresh_overlay(&owner);
+            return;
+        }
+        self.links.forget(server);
+        let views: BTreeSet<View> = self
+            .shelf
+            .keys()
+            .filter(|view| self.shows(view, server))
+            .cloned()
+            .collect();
+        for view in views {
+            let Some(before) = self.shelf.remove(&view) else {
+                continue;
+            };
+            let after = self.catalog(&view);
+            let told = self
+                .sessions
+                .keys_where(|s| s.view == view && s.overlay.is_none());
+            self.tell_changes(&before, &after, &told);
+        }
+        for owner in self.sessions.keys_where(|s| s.overlay.is_some()) {
+            self.refresh_overlay(&owner);
+        }
+    }
+
+    /// What a session with children of its own sees, where these differ from
+    /// the template.
+    fn refresh_overlay(&mut self, key: &SessionKey) {
+        let before = self.catalog_of(key);
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let view = session.view.clone();
+        let own = Arc::new(self.build_catalog(&view, Some(key)));
+        let template = self.catalog(&view);
+        let differs = ItemKind::ALL
+            .into_iter()
+            .any(|kind| own.differs(&template, kind));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.overlay = differs.then_some(own.clone());
+        }
+        self.tell_changes(&before, &own, std::slice::from_ref(key));
+    }
+
+    fn tell_changes(&mut self, before: &Catalog, after: &Catalog, sessions: &[SessionKey]) {
+        let changed: BTreeSet<&str> = ItemKind::ALL
+            .into_iter()
+            .filter(|&kind| after.differs(before, kind))
+            .map(changed_method)
+            .collect();
+        for name in changed {
+            let method = Method::from_name(name);
+            let message = Arc::new(Message::build(Kind::Notification(method), None));
+            for session in sessions {
+                self.tell_session(session, Outgoing::plain(message.clone()));
+            }
+        }
+    }
+
+    /// Whether a client's first list would miss a server that is still in its
+    /// first start.
+    pub(super) fn is_starting(&self, view: &View) -> bool {
+        self.servers_of_view(view).into_iter().any(|server| {
+            self.main_of(server)
+                .and_then(|child| self.children.get(child))
+                .is_some_and(|child| !child.settled)
+        })
+    }
+
+    /// The one server whose own word counts in this view, if there is one: the
+    /// server of `/servers/NAME`, or an only server without a prefix.
+    pub(super) fn sole_server(&self, view: &View) -> Option<ServerId> {
+        let servers = self.servers_of_view(view);
+        let [only] = servers.as_slice() else {
+            return None;
+        };
+        let enabled = |standing: &Standing| *standing != Standing::Disabled;
+        let alone = self
+            .plan
+            .servers
+            .iter()
+            .filter(|s| enabled(&s.standing))
+            .count()
+            == 1;
+        let bare = alone && self.server(*only).prefix.is_empty();
+        (matches!(view, View::Server(_)) || bare).then_some(*only)
+    }
+
+    /// The result of `initialize`, as JSON text.
+    pub(super) fn welcome(&self, view: &View, revision: Revision) -> String {
+        if let Some(hello) = self
+            .sole_server(view)
+            .and_then(|server| self.main_of(server))
+            .and_then(|child| self.children.get(child))
+            .and_then(|child| child.hello.as_ref())
+        {
+            let capabilities = served_capabilities(&hello.capabilities);
+            let instructions = hello.instructions.as_deref();
+            return handshake::initialize_result(
+                revision,
+                &capabilities,
+                &hello.info,
+                instructions,
+            );
+        }
+        let instructions = self.merged_instructions(view);
+        handshake::initialize_result(
+            revision,
+            MERGED_CAPABILITIES,
+            OWN_INFO,
+            instructions.as_deref(),
+        )
+    }
+
+    /// What the servers of a view say of themselves, each under its name.
+    fn merged_instructions(&self, view: &View) -> Option<String> {
+        let parts: Vec<String> = self
+            .servers_of_view(view)
+            .into_iter()
+            .filter_map(|id| {
+                let child = self.children.get(self.main_of(id)?)?;
+                let text = child.hello.as_ref()?.instructions.as_ref()?;
+                let server = self.server(id);
+                Some(if server.prefix.is_empty() {
+                    format!("# {}\n\n{text}", server.name)
+                } else {
+                    format!(
+                        "# {} (tools named {}__…)\n\n{text}",
+                        server.name, server.prefix
+                    )
+                })
+            })
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("\n\n"))
+    }
+}
+
+/// The notification that tells of a change.
+fn changed_method(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Tool => "notifications/tools/list_changed",
+        ItemKind::Prompt => "notifications/prompts/list_changed",
+        ItemKind::Resource | ItemKind::Template => "notifications/resources/list_changed",
+    }
+}
+
+/// A server's own capabilities as the gateway serves them: without `tasks`,
+/// which are not routed, and with `listChanged` wherever there is a list, for
+/// a restart may change any.
+fn served_capabilities(own: &str) -> String {
+    let mut members: Map<String, Value> = serde_json::from_str(own).unwrap_or_default();
+    members.remove("tasks");
+    for list in ["tools", "prompts", "resources"] {
+        if let Some(Value::Object(part)) = members.get_mut(list) {
+            part.insert("listChanged".to_owned(), json!(true));
+        }
+    }
+    Value::Object(members).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_capabilities_gain_list_changed_and_lose_tasks() {
+        let served = served_capabilities(
+            r#"{"tools":{},"tasks":{"list":{}},"resources":{"subscribe":true},"x":{"y":1}}"#,
+        );
+        let served: Value = serde_json::from_str(&served).expect("it is JSON");
+        assert_eq!(
+            served,
+            json!({
+                "tools": {"listChanged": true},
+                "resources": {"subscribe": true, "listChanged": true},
+                "x": {"y": 1},
+            })
+        );
+    }
+}
