@@ -1,1 +1,206 @@
-//! The central thread.
+//! The central thread: takes letters from the inbox, lets the hub think, and
+//! carries out what it says. It never blocks but on the inbox.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::child::reaper::Reaper;
+use crate::child::{self, Handle, Recipe};
+use crate::event::{Effect, Event, FromChild, Life, Moment, OutboxId, Parcel, ServerId, Signal};
+use crate::hub::Hub;
+use crate::limits;
+use crate::mail::{Inbox, Letter, OutboxSender};
+
+/// The dispatcher: the hub, and the ends of everything it speaks to.
+pub struct Dispatcher {
+    hub: Hub,
+    letters: Receiver<Letter>,
+    inbox: Inbox,
+    outboxes: HashMap<u64, OutboxSender>,
+    children: HashMap<Life, Handle>,
+    /// How to start the child of each server, by the server's number.
+    recipes: Vec<Option<Recipe>>,
+    reaper: Reaper,
+    began: Instant,
+    /// When an orderly end becomes a disorderly one.
+    patience: Option<Instant>,
+    finished: bool,
+    /// What the carrying out of effects has led to, for the hub to hear of next.
+    aftermath: Vec<Event>,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the dispatcher is where time comes from"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Dispatcher {
+    /// A dispatcher that has not started.
+    pub fn new(
+        hub: Hub,
+        (inbox, letters): (Inbox, Receiver<Letter>),
+        recipes: Vec<Option<Recipe>>,
+        reaper: Reaper,
+    ) -> Dispatcher {
+        Dispatcher {
+            hub,
+            letters,
+            inbox,
+            outboxes: HashMap::new(),
+            children: HashMap::new(),
+            recipes,
+            reaper,
+            began: now(),
+            patience: None,
+            finished: false,
+            aftermath: Vec::new(),
+        }
+    }
+
+    /// Runs until the gateway has stopped: every child is gone, or the time for
+    /// that is over.
+    pub fn run(mut self) {
+        let mut effects = Vec::new();
+        self.hub.start(self.moment(), &mut effects);
+        self.carry_out(&mut effects);
+        // If a start has failed already, this lets the hub hear of it.
+        self.handle(Event::Tick, &mut effects);
+        while !self.finished {
+            if let Some(letter) = self.next_letter() {
+                self.open(letter, &mut effects);
+            }
+            self.tick(&mut effects);
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment(now().duration_since(self.began))
+    }
+
+    /// Waits for a letter, but not beyond the hub's next deadline.
+    fn next_letter(&mut self) -> Option<Letter> {
+        let hub = self.hub.next_deadline().map(|due| self.began + due.0);
+        let Some(deadline) = hub.into_iter().chain(self.patience).min() else {
+            return self.letters.recv().ok();
+        };
+        match self.letters.recv_deadline(deadline) {
+            Ok(letter) => Some(letter),
+            // The dispatcher holds a sender itself, so the inbox never closes.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn open(&mut self, letter: Letter, effects: &mut Vec<Effect>) {
+        match letter {
+            Letter::Event(event) => {
+                if matches!(event, Event::Stop) && self.patience.is_none() {
+                    self.patience = Some(now() + limits::STOP_MAX);
+                }
+                self.handle(event, effects);
+            }
+            Letter::Open { connection, sender } => {
+                self.outboxes.insert(connection, sender);
+            }
+            Letter::Close { connection } => {
+                self.outboxes.remove(&connection);
+            }
+        }
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) {
+        let moment = self.moment();
+        if self.hub.next_deadline().is_some_and(|due| due <= moment) {
+            self.handle(Event::Tick, effects);
+        }
+        if self.patience.is_some_and(|end| end <= now()) && !self.finished {
+            log::warn!("the children have not ended in time; killed");
+            for handle in self.children.values() {
+                handle.signal(Signal::Kill);
+            }
+            self.finished = true;
+        }
+    }
+
+    fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        self.hub.handle(self.moment(), event, effects);
+        self.carry_out(effects);
+        while let Some(event) = self.aftermath.pop() {
+            self.hub.handle(self.moment(), event, effects);
+            self.carry_out(effects);
+        }
+    }
+
+    fn carry_out(&mut self, effects: &mut Vec<Effect>) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::ToClient { outbox, parcel } => self.to_client(outbox, parcel),
+                Effect::ToChild { life, message } => {
+                    if let Some(handle) = self.children.get(&life)
+                        && let Err(why) = handle.send(message)
+                    {
+                        log::debug!("a message for life {} was not sent: {why}", life.0);
+                    }
+                }
+                Effect::Spawn { life, server } => self.spawn(life, server),
+                Effect::CloseInput { life } => {
+                    if let Some(handle) = self.children.get_mut(&life) {
+                        handle.close_input();
+                    }
+                }
+                Effect::Signal { life, signal } => {
+                    if let Some(handle) = self.children.get(&life) {
+                        handle.signal(signal);
+                    }
+                }
+                Effect::Bury { life } => {
+                    self.children.remove(&life);
+                }
+                Effect::Finished => self.finished = true,
+            }
+        }
+    }
+
+    fn to_client(&mut self, outbox: OutboxId, parcel: Parcel) {
+        let Some(sender) = self.outboxes.get(&outbox.connection) else {
+            return; // the client has left
+        };
+        if sender.put(outbox.exchange, parcel).is_err() {
+            // Whoever waits there is cut off rather than left to wait for a
+            // parcel that is lost.
+            log::error!("an outbox has overflowed; its connection is dropped");
+            self.outboxes.remove(&outbox.connection);
+        }
+    }
+
+    fn spawn(&mut self, life: Life, server: ServerId) {
+        let recipe = self.recipes.get(server.0 as usize).cloned().flatten();
+        let started = match recipe {
+            Some(recipe) => {
+                let inbox = self.inbox.clone();
+                let report = move |event| {
+                    // Words to a dispatcher that has ended are lost with it.
+                    let _ = inbox.post(event);
+                };
+                child::start(life, recipe, std::sync::Arc::new(report), &self.reaper)
+                    .map_err(|error| format!("cannot start a thread for it: {error}"))
+            }
+            None => Err("it has no command".to_owned()),
+        };
+        match started {
+            Ok(handle) => {
+                self.children.insert(life, handle);
+            }
+            Err(why) => {
+                // Not handled at once, for the hub is still in the middle of
+                // its effects; and not posted, for that could block.
+                let word = FromChild::SpawnFailed { why };
+                self.aftermath.push(Event::Child { life, word });
+            }
+        }
+    }
+}

@@ -1,1 +1,313 @@
-//! Wires channels, starts threads, stops them in order.
+//! Wires the channels, starts the threads, and stops them in order.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+
+use crate::child::Recipe;
+use crate::child::reaper::{Orphans, Reaper};
+use crate::config::checked::{Config, Launch, Server};
+use crate::dispatcher::Dispatcher;
+use crate::door::guard::Guard;
+use crate::door::http::{Door, HttpDoor};
+use crate::event::Event;
+use crate::http::settings::Settings;
+use crate::http::{Running, Service};
+use crate::hub::Hub;
+use crate::hub::plan::{Plan, ServerPlan, Standing};
+use crate::limits;
+use crate::mail::Inbox;
+use crate::threads;
+
+/// Why the gateway does not start.
+#[derive(Debug)]
+pub enum Error {
+    /// The host name has no address.
+    UnknownHost {
+        /// The name.
+        host: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Anyone on the network could use it.
+    Exposed(String),
+    /// The address cannot be listened on.
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Threads, signals or descriptors cannot be had.
+    System {
+        /// For what.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::UnknownHost { host, error } => {
+                write!(f, "cannot listen on host {host:?}: {error}")
+            }
+            Error::Exposed(host) => write!(
+                f,
+                "will not listen on {host} without a token, for anyone who reaches it could use \
+                 every server: set API_ACCESS_TOKEN, or give --allow-anonymous"
+            ),
+            Error::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: the port is in use; choose another with --port, \
+                     or 0 for any free one"
+                )
+            }
+            Error::Listen { address, error } => {
+                write!(f, "cannot listen on {address}: {error}")
+            }
+            Error::System { what, error } => write!(f, "cannot start {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::System { what, error }
+}
+
+/// A running gateway without any door.
+pub struct Gateway {
+    inbox: Inbox,
+    dispatcher: JoinHandle<()>,
+    reaper: Reaper,
+}
+
+impl Gateway {
+    /// Starts the dispatcher, which starts the servers.
+    ///
+    /// # Errors
+    /// A thread cannot be had.
+    pub fn start(config: &Config) -> Result<Gateway, Error> {
+        let reaper = Reaper::start(Orphans::Adopt).map_err(system("the reaper"))?;
+        let (inbox, letters) = Inbox::new();
+        let recipes = config
+            .servers
+            .iter()
+            .map(|server| recipe(server, config))
+            .collect();
+        let hub = Hub::new(plan(config));
+        let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
+        let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
+            // A half-dead gateway is worse than a restarted one.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatcher.run())).is_err()
+            {
+                log::error!("the dispatcher has panicked; this is a bug of mcproxy");
+                std::process::abort();
+            }
+        })
+        .map_err(system("the dispatcher"))?;
+        Ok(Gateway {
+            inbox,
+            dispatcher,
+            reaper,
+        })
+    }
+
+    /// The way to the dispatcher.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Asks the gateway to end.
+    pub fn stop(&self) {
+        let _ = self.inbox.post(Event::Stop);
+    }
+
+    /// Has SIGINT and SIGTERM end the gateway. A second one ends it at once.
+    ///
+    /// # Errors
+    /// The handlers cannot be installed.
+    pub fn stop_on_signals(&self) -> Result<(), Error> {
+        let inbox = self.inbox.clone();
+        ctrlc::set_handler(move || {
+            let _ = inbox.post(Event::Stop);
+        })
+        .map_err(|error| Error::System {
+            what: "the handler of SIGINT",
+            error: io::Error::other(error),
+        })?;
+        let mut signals = Signals::new([SIGTERM]).map_err(system("the handler of SIGTERM"))?;
+        let inbox = self.inbox.clone();
+        threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
+            for _ in signals.forever() {
+                if inbox.post(Event::Stop).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(system("the thread for signals"))?;
+        Ok(())
+    }
+
+    /// Waits until the dispatcher has ended.
+    pub fn wait(&mut self) {
+        while !self.dispatcher.is_finished() {
+            std::thread::park_timeout(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the gateway has ended, and sees that no process is left.
+    pub fn finish(self) {
+        if self.dispatcher.join().is_err() {
+            log::error!("the dispatcher has panicked; this is a bug of mcproxy");
+        }
+        let left = self.reaper.finish(limits::STOP_REAP_MAX);
+        if left > 0 {
+            log::warn!("{left} processes could not be ended");
+        }
+    }
+}
+
+/// What the hub must know of the configuration.
+fn plan(config: &Config) -> Plan {
+    Plan {
+        servers: config.servers.iter().map(server_plan).collect(),
+        groups: config.groups.clone(),
+        tool_name_max: config.limits.max_tool_name,
+        queue_max: config.limits.max_queue_size,
+        processes_max: config.limits.max_processes,
+        connection_timeout: config.limits.connection_timeout,
+        reconnect_delay: config.limits.reconnect_delay,
+        reconnect_attempts_max: config.limits.max_reconnect_attempts,
+    }
+}
+
+fn server_plan(server: &Server) -> ServerPlan {
+    ServerPlan {
+        name: server.name.clone(),
+        prefix: server.prefix.clone(),
+        scope: server.scope,
+        tools: server.tools.clone(),
+        startup_timeout: server.startup_timeout,
+        timeout: server.timeout,
+        concurrent_max: server.max_concurrent,
+        standing: match &server.state {
+            Launch::Run(_) => Standing::Enabled,
+            Launch::Disabled => Standing::Disabled,
+            Launch::Remote => Standing::Misconfigured(
+                "it is reached by URL, which is not supported yet".to_owned(),
+            ),
+            Launch::Misconfigured(problems) => Standing::Misconfigured(
+                problems
+                    .iter()
+                    .map(|problem| problem.fault.to_string())
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ),
+        },
+    }
+}
+
+/// How to start the child of a server.
+fn recipe(server: &Server, config: &Config) -> Option<Recipe> {
+    let Launch::Run(command) = &server.state else {
+        return None;
+    };
+    Some(Recipe {
+        name: server.name.clone(),
+        program: command.program.clone(),
+        args: command.args.clone(),
+        env: command.env.clone(),
+        cwd: command.cwd.clone(),
+        line_max: config.limits.max_child_message_size,
+        message_timeout: config.limits.message_timeout,
+        queue_slots: config.limits.max_queue_size
+            + limits::CHILD_QUEUE_RESERVE
+            + limits::TAKEN_MESSAGES as usize,
+    })
+}
+
+/// An HTTP engine: what starts one on a listener.
+pub type Engine = fn(TcpListener, Arc<dyn Service>, Settings) -> io::Result<Box<dyn Running>>;
+
+/// What serving over HTTP needs besides the configuration.
+#[derive(Clone, Copy)]
+pub struct Serving<'a> {
+    /// The engine.
+    pub engine: Engine,
+    /// Whether it may listen beyond loopback without a token.
+    pub allow_anonymous: bool,
+    /// Told once it listens.
+    pub announce: &'a dyn Fn(SocketAddr),
+}
+
+/// Serves over HTTP until a signal ends it.
+///
+/// # Errors
+/// It cannot start.
+pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
+    let listener = listen(config, serving.allow_anonymous)?;
+    let mut gateway = Gateway::start(config)?;
+    gateway.stop_on_signals()?;
+    let door = HttpDoor::new(Door {
+        inbox: gateway.inbox().clone(),
+        guard: Guard {
+            allow_origins: config.allow_origins.clone(),
+            allow_hosts: config.allow_hosts.clone(),
+            bound_host: config.host.clone(),
+            token: config.token.clone(),
+        },
+        message_max: config.limits.max_message_size,
+        keepalive: config.limits.keepalive_interval,
+    });
+    let settings = Settings {
+        max_connections: config.limits.max_connections,
+        ..Settings::default()
+    };
+    let running =
+        (serving.engine)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))?;
+    (serving.announce)(running.local_addr());
+    gateway.wait();
+    let open = running.stop();
+    if open > 0 {
+        log::warn!("{open} connections had to be cut");
+    }
+    gateway.finish();
+    Ok(())
+}
+
+/// Listens, unless that would let in anyone from anywhere.
+fn listen(config: &Config, allow_anonymous: bool) -> Result<TcpListener, Error> {
+    let host = &config.host;
+    let addresses: Vec<SocketAddr> = (host.as_str(), config.port)
+        .to_socket_addrs()
+        .map_err(|error| Error::UnknownHost {
+            host: host.clone(),
+            error,
+        })?
+        .collect();
+    let is_private = |address: &SocketAddr| match address.ip() {
+        IpAddr::V6(v6) => v6.to_canonical().is_loopback(),
+        v4 @ IpAddr::V4(_) => v4.is_loopback(),
+    };
+    if !addresses.iter().all(is_private) && config.token.is_none() && !allow_anonymous {
+        return Err(Error::Exposed(host.clone()));
+    }
+    TcpListener::bind(addresses.as_slice()).map_err(|error| Error::Listen {
+        address: if host.contains(':') {
+            format!("[{host}]:{}", config.port)
+        } else {
+            format!("{host}:{}", config.port)
+        },
+        error,
+    })
+}

@@ -1,1 +1,38 @@
-//! The ways in for clients.
+//! The ways in for clients. Each door turns what it receives into a word for
+//! the hub, waits on its outbox, and writes what it finds there.
+//!
+//! The doors read JSON (through `wire`), for they run in the threads of the
+//! connections; they know no server, no child, and nothing of the hub.
+
+pub mod guard;
+pub mod http;
+pub mod legacy_sse;
+pub mod local;
+pub mod reading;
+pub mod route;
+pub mod stdio;
+pub mod streamable;
+pub mod writing;
+
+use std::fmt::Write;
+
+use crate::event::SessionKey;
+
+/// The connection number of the one client that does not come by HTTP, whose
+/// engine counts from the other end.
+pub const LOCAL_CONNECTION: u64 = u64::MAX;
+
+/// A new name for a session: 128 bits of the system's randomness.
+///
+/// # Errors
+/// The system has none to give.
+pub fn fresh_session() -> Result<SessionKey, getrandom::Error> {
+    let mut dice = [0_u8; 16];
+    getrandom::fill(&mut dice)?;
+    let mut name = String::with_capacity(2 * dice.len());
+    for byte in dice {
+        // Writing to a `String` cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    Ok(SessionKey(name.into()))
+}

@@ -1,0 +1,260 @@
+//! The HTTP door: who may come in, and to which endpoint. What an endpoint
+//! then does is in `streamable` and `legacy_sse`.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::door::guard::{Guard, Turned};
+use crate::door::route::Route;
+use crate::door::{legacy_sse, streamable, writing};
+use crate::event::{FromClient, Parcel, Report};
+use crate::http::{ConnectionId, Exchange, Handler, Service};
+use crate::limits;
+use crate::logging::timestamp::rfc3339_millis;
+use crate::mail::{Ended, Found, Inbox, Outbox};
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Door {
+    /// The way to the dispatcher.
+    pub inbox: Inbox,
+    /// Who may come in.
+    pub guard: Guard,
+    /// How long a body may be, in bytes (`max_message_size`).
+    pub message_max: usize,
+    /// How often a silent stream shows that it is alive (`keepalive_interval`).
+    pub keepalive: Duration,
+}
+
+/// Makes the handlers of connections.
+pub struct HttpDoor {
+    door: Arc<Door>,
+}
+
+impl HttpDoor {
+    /// A door that is open.
+    pub fn new(door: Door) -> HttpDoor {
+        HttpDoor {
+            door: Arc::new(door),
+        }
+    }
+}
+
+impl Service for HttpDoor {
+    fn connection(&self, id: ConnectionId) -> Box<dyn Handler> {
+        Box::new(Connection {
+            door: self.door.clone(),
+            id,
+            outbox: None,
+        })
+    }
+}
+
+/// One connection. Its outbox is opened at its first request that needs one,
+/// and then used for all of them.
+pub struct Connection {
+    /// What all connections share.
+    pub door: Arc<Door>,
+    id: ConnectionId,
+    outbox: Option<Outbox>,
+}
+
+impl Connection {
+    /// Begins an exchange with the hub.
+    ///
+    /// # Errors
+    /// The dispatcher has ended.
+    pub fn begin(&mut self, word: FromClient) -> Result<(), Ended> {
+        if self.outbox.is_none() {
+            self.outbox = Some(Outbox::open(&self.door.inbox, self.id.0)?);
+        }
+        match &mut self.outbox {
+            Some(outbox) => outbox.begin(word),
+            None => Err(Ended),
+        }
+    }
+
+    /// The outbox of the exchange that was begun.
+    pub fn outbox(&mut self) -> Option<&mut Outbox> {
+        self.outbox.as_mut()
+    }
+
+    /// Says something about the exchange; a dispatcher that has ended does not
+    /// need to hear it.
+    pub fn say(&self, word: FromClient) {
+        if let Some(outbox) = &self.outbox {
+            let _ = outbox.say(word);
+        }
+    }
+
+    /// Waits for the first parcel of an exchange that the hub answers at once.
+    pub fn wait(&mut self) -> Found {
+        let deadline = writing::now() + limits::VERDICT_WAIT;
+        match &self.outbox {
+            Some(outbox) => outbox.wait_until(deadline),
+            None => Found::Ended,
+        }
+    }
+
+    /// Answers for a dispatcher that is no longer there.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn answer_ended(
+        &self,
+        exchange: &mut dyn Exchange,
+        extra: &[(&str, &str)],
+    ) -> io::Result<()> {
+        writing::answer_error(exchange, 503, extra, "the gateway is stopping")
+    }
+
+    fn answer(&mut self, exchange: &mut dyn Exchange) -> io::Result<()> {
+        let Some(route) = Route::of_path(exchange.head().path()) else {
+            let sentence = "not found: the endpoints are /mcp, /sse, /servers/NAME/mcp, \
+                            /servers/NAME/sse, /groups/NAME/mcp, /groups/NAME/sse, /health, /ready";
+            return writing::answer_error(exchange, 404, &[], sentence);
+        };
+        // Asked by monitors that know no token; they tell no secret.
+        match route {
+            Route::Health => return self.report(exchange, &route, Report::Health),
+            Route::Ready => return self.report(exchange, &route, Report::Ready),
+            Route::Mcp(_) | Route::Sse(_) | Route::Messages(_) => {}
+        }
+        let origin = exchange.head().get("Origin").map(str::to_owned);
+        if let Err(turned) = self
+            .door
+            .guard
+            .check_source(origin.as_deref(), exchange.head().get("Host"))
+        {
+            return turn_away(exchange, turned, &[]);
+        }
+        let sharing = sharing_headers(origin.as_deref());
+        if exchange.head().method() == "OPTIONS" {
+            return preflight(exchange, &route, &sharing);
+        }
+        let authorization = exchange.head().get("Authorization");
+        if let Err(turned) = self.door.guard.check_token(authorization) {
+            return turn_away(exchange, turned, &sharing);
+        }
+        self.serve_route(exchange, route, &sharing)
+    }
+
+    fn serve_route(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        route: Route,
+        extra: &[(&str, &str)],
+    ) -> io::Result<()> {
+        let method = exchange.head().method().to_owned();
+        match (route, method.as_str()) {
+            (Route::Mcp(view), "POST") => streamable::post(self, exchange, view, extra),
+            (Route::Mcp(view), "GET") => streamable::get(self, exchange, view, extra),
+            (Route::Mcp(view), "DELETE") => streamable::delete(self, exchange, view, extra),
+            (Route::Sse(view), "GET") => legacy_sse::open(self, exchange, view, extra),
+            (Route::Messages(view), "POST") => legacy_sse::post(self, exchange, view, extra),
+            (route, _) => not_allowed(exchange, &route, extra),
+        }
+    }
+
+    /// A report of the gateway on itself. That it is answered at all proves
+    /// that the dispatcher works.
+    fn report(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        route: &Route,
+        report: Report,
+    ) -> io::Result<()> {
+        if !matches!(exchange.head().method(), "GET" | "HEAD") {
+            return not_allowed(exchange, route, &[]);
+        }
+        let at = rfc3339_millis(wall_clock());
+        if self.begin(FromClient::Ask { report, at }).is_err() {
+            return self.answer_ended(exchange, &[]);
+        }
+        let headers = [writing::JSON_HEADER, ("Cache-Control", "no-store")];
+        match self.wait() {
+            Found::Parcel(Parcel::Report { well, json }) => {
+                exchange.answer(if well { 200 } else { 503 }, &headers, json.as_bytes())
+            }
+            _ => self.answer_ended(exchange, &[]),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "reports carry the wall-clock time"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+impl Handler for Connection {
+    fn serve(&mut self, exchange: &mut dyn Exchange) {
+        if let Err(error) = self.answer(exchange) {
+            log::debug!("{}: {error}", self.id);
+        }
+    }
+}
+
+fn turn_away(
+    exchange: &mut dyn Exchange,
+    turned: Turned,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    log::debug!(
+        "{} turned away: {}",
+        exchange.peer_addr(),
+        turned.sentence()
+    );
+    let mut headers = extra.to_vec();
+    let status = match turned {
+        Turned::Origin | Turned::Host => 403,
+        Turned::Token => {
+            headers.push(("WWW-Authenticate", "Bearer"));
+            401
+        }
+    };
+    writing::answer_error(exchange, status, &headers, turned.sentence())
+}
+
+fn not_allowed(
+    exchange: &mut dyn Exchange,
+    route: &Route,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let mut headers = vec![("Allow", route.methods())];
+    headers.extend_from_slice(extra);
+    let sentence = format!("method not allowed: use {}", route.methods());
+    writing::answer_error(exchange, 405, &headers, &sentence)
+}
+
+/// What lets a page of an allowed origin read the answers (Fetch, "CORS
+/// protocol").
+fn sharing_headers(origin: Option<&str>) -> Vec<(&str, &str)> {
+    match origin {
+        Some(origin) => vec![
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", "Mcp-Session-Id"),
+            ("Vary", "Origin"),
+        ],
+        None => Vec::new(),
+    }
+}
+
+/// A browser asks before it sends; it cannot show a token yet.
+fn preflight(exchange: &mut dyn Exchange, route: &Route, extra: &[(&str, &str)]) -> io::Result<()> {
+    let mut headers = vec![
+        ("Allow", route.methods()),
+        ("Access-Control-Allow-Methods", route.methods()),
+        (
+            "Access-Control-Allow-Headers",
+            "Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Session-Id, \
+             MCP-Protocol-Version",
+        ),
+        ("Access-Control-Max-Age", "600"),
+    ];
+    headers.extend_from_slice(extra);
+    exchange.answer(204, &headers, b"")
+}

@@ -1,0 +1,141 @@
+//! HTTP+SSE, the transport of 2024-11-05: a GET opens the stream that carries
+//! the whole session, and tells in its first event where to post messages.
+
+use std::io;
+
+use crate::door::fresh_session;
+use crate::door::http::Connection;
+use crate::door::reading::read_body;
+use crate::door::route::messages_path;
+use crate::door::streamable::{EVENT_NAME, is_json};
+use crate::door::writing::{self, Stream};
+use crate::event::{FromClient, Parcel, SessionKey, View};
+use crate::http::Exchange;
+use crate::mail::Found;
+use crate::wire::sse;
+
+/// The name of the session in the query of the endpoint, and the other spelling
+/// that is in use, taken as well.
+const SESSION: [&str; 2] = ["session_id", "sessionId"];
+
+/// The GET that opens a session.
+///
+/// # Errors
+/// The client is gone.
+pub fn open(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    view: View,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let Ok(fresh) = fresh_session() else {
+        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
+    };
+    let path = messages_path(&view);
+    if connection.begin(FromClient::Open { view, fresh }).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    match connection.wait() {
+        Found::Parcel(Parcel::Opened {
+            session: Some(key), ..
+        }) => {
+            let endpoint = format!("{path}?{}={}", SESSION[0], key.0);
+            run(connection, exchange, &endpoint, extra)
+        }
+        Found::Parcel(Parcel::Verdict { standing, message }) => {
+            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
+        }
+        _ => connection.answer_ended(exchange, extra),
+    }
+}
+
+fn run(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    endpoint: &str,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let mut headers = writing::STREAM_HEADERS.to_vec();
+    headers.extend_from_slice(extra);
+    if let Err(error) = exchange.begin_stream(200, &headers) {
+        connection.say(FromClient::Gone);
+        return Err(error);
+    }
+    let keepalive = connection.door.keepalive;
+    let Some(outbox) = connection.outbox() else {
+        return exchange.end_stream();
+    };
+    let mut stream = Stream::new(exchange, outbox, keepalive, Some(EVENT_NAME));
+    stream.write_first(|out| {
+        sse::write_event(out, Some("endpoint"), None, |out| {
+            out.extend_from_slice(endpoint.as_bytes());
+        });
+    });
+    stream.run();
+    Ok(())
+}
+
+/// A POST with a message for such a session. Its answer comes on the stream;
+/// this one says only whether the message was taken.
+///
+/// # Errors
+/// The client is gone.
+pub fn post(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    view: View,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let Some(session) = session_in(exchange.head().query()) else {
+        let sentence = "bad request: the query names no session_id; open the stream first, and \
+                        post to where its \"endpoint\" event says";
+        return writing::answer_error(exchange, 400, extra, sentence);
+    };
+    if !is_json(exchange) {
+        let sentence = "unsupported media type: the Content-Type must be application/json";
+        return writing::answer_error(exchange, 415, extra, sentence);
+    }
+    let bytes = match exchange.read_body(connection.door.message_max) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return writing::answer_error(exchange, error.status(), extra, &error.to_string());
+        }
+    };
+    let word = FromClient::Tell {
+        view,
+        session,
+        body: read_body(bytes),
+    };
+    if connection.begin(word).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    match connection.wait() {
+        Found::Parcel(Parcel::Verdict { standing, message }) => {
+            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
+        }
+        _ => connection.answer_ended(exchange, extra),
+    }
+}
+
+/// The session that a query names. Our keys need no percent-encoding.
+fn session_in(query: Option<&str>) -> Option<SessionKey> {
+    query?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| SESSION.contains(name))
+        .map(|(_, key)| SessionKey(key.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_under_either_spelling() {
+        let key = |query| session_in(Some(query)).map(|key| key.0.to_string());
+        assert_eq!(key("session_id=ab"), Some("ab".into()));
+        assert_eq!(key("x=1&sessionId=cd"), Some("cd".into()));
+        assert_eq!(key("session=ab"), None);
+        assert_eq!(session_in(None), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! A client inside the process, for the sub-commands that ask the gateway
+//! themselves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::door::reading::read_body;
+use crate::door::writing::now;
+use crate::door::{LOCAL_CONNECTION, fresh_session};
+use crate::event::{FromClient, Parcel, View};
+use crate::mail::{Found, Inbox, Outbox};
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::handshake::{self, Revision};
+use crate::wire::method::Method;
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalError {
+    /// The gateway has ended.
+    Ended,
+    /// It has not answered within this time.
+    TimedOut(Duration),
+    /// The system gives no random numbers.
+    NoRandomness,
+}
+
+impl fmt::Display for LocalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LocalError::Ended => f.write_str("the gateway has ended"),
+            LocalError::TimedOut(after) => {
+                write!(f, "no answer within {} s", after.as_secs())
+            }
+            LocalError::NoRandomness => f.write_str("the system gives no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for LocalError {}
+
+/// A session of the process's own.
+#[derive(Debug)]
+pub struct LocalClient {
+    outbox: Outbox,
+    session: crate::event::SessionKey,
+    serial: u64,
+}
+
+impl LocalClient {
+    /// Opens a session that sees everything, and initializes it.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub fn open(inbox: &Inbox, info: &str, patience: Duration) -> Result<LocalClient, LocalError> {
+        let mut outbox = Outbox::open(inbox, LOCAL_CONNECTION).map_err(|_| LocalError::Ended)?;
+        let session = fresh_session().map_err(|_| LocalError::NoRandomness)?;
+        let open = FromClient::Open {
+            view: View::Merged,
+            fresh: session.clone(),
+        };
+        outbox.begin(open).map_err(|_| LocalError::Ended)?;
+        let mut client = LocalClient {
+            outbox,
+            session,
+            serial: 0,
+        };
+        let params = handshake::initialize_params(Revision::LATEST, "{}", info);
+        client.request(Method::Initialize, Some(&params), patience)?;
+        client.send(Kind::Notification(Method::Initialized), None)?;
+        Ok(client)
+    }
+
+    /// Asks, and waits for the answer. `params` is JSON text.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub fn request(
+        &mut self,
+        method: Method,
+        params: Option<&str>,
+        patience: Duration,
+    ) -> Result<Arc<Message>, LocalError> {
+        self.serial += 1;
+        self.send(Kind::Request(method), params)?;
+        let wanted = Patch::Json(self.serial.to_string().into());
+        let deadline = now() + patience;
+        loop {
+            match self.outbox.wait_until(deadline) {
+                Found::Parcel(Parcel::Message { message, .. }) => {
+                    let is_answer = matches!(message.message.kind, Kind::Answer { .. });
+                    if is_answer && message.id.as_ref() == Some(&wanted) {
+                        return Ok(message.message);
+                    }
+                }
+                Found::Parcel(Parcel::Verdict { .. } | Parcel::End)
+                | Found::Ended
+                | Found::Hangup => return Err(LocalError::Ended),
+                Found::Parcel(_) => {}
+                Found::Nothing => return Err(LocalError::TimedOut(patience)),
+            }
+        }
+    }
+
+    fn send(&self, kind: Kind, params: Option<&str>) -> Result<(), LocalError> {
+        let mut message = Outgoing::plain(Message::build(kind, params).into());
+        message.id = Some(Patch::Number(self.serial));
+        let mut bytes = Vec::new();
+        message.write_to(&mut bytes);
+        let word = FromClient::Tell {
+            view: View::Merged,
+            session: self.session.clone(),
+            body: read_body(bytes),
+        };
+        self.outbox.say(word).map_err(|_| LocalError::Ended)
+    }
+}

@@ -1,0 +1,277 @@
+//! Streamable HTTP, handshake era (2025-03-26 to 2025-11-25, basic/transports):
+//! POST, GET and DELETE on one endpoint.
+
+use std::io;
+
+use crate::door::fresh_session;
+use crate::door::http::Connection;
+use crate::door::reading::read_body;
+use crate::door::writing::{self, Stream};
+use crate::event::{Body, FromClient, Parcel, SessionKey, View};
+use crate::http::Exchange;
+use crate::limits;
+use crate::mail::Found;
+use crate::wire::envelope::Outgoing;
+
+const SESSION: &str = "Mcp-Session-Id";
+const VERSION: &str = "MCP-Protocol-Version";
+const LAST_EVENT: &str = "Last-Event-ID";
+
+/// The name of a message's event, as the transport's examples have it.
+pub const EVENT_NAME: &str = "message";
+
+fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
+    exchange
+        .head()
+        .get(SESSION)
+        .map(|key| SessionKey(key.into()))
+}
+
+fn version_of(exchange: &dyn Exchange) -> Option<String> {
+    exchange.head().get(VERSION).map(str::to_owned)
+}
+
+/// Whether the client takes this media type (RFC 9110, section 12.5.1).
+fn accepts(exchange: &dyn Exchange, kind: &str, subtype: &str) -> bool {
+    exchange
+        .head()
+        .get_all("Accept")
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
+        .filter_map(|range| range.split_once('/'))
+        .any(|(a, b)| {
+            (a == "*" && b == "*")
+                || (a.eq_ignore_ascii_case(kind) && (b == "*" || b.eq_ignore_ascii_case(subtype)))
+        })
+}
+
+/// Whether the body is declared to be JSON.
+pub fn is_json(exchange: &dyn Exchange) -> bool {
+    exchange
+        .head()
+        .get("Content-Type")
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// A POST: messages in; their answers, as JSON or as a stream, out.
+///
+/// # Errors
+/// The client is gone.
+pub fn post(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    view: View,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    if !is_json(exchange) {
+        let sentence = "unsupported media type: the Content-Type must be application/json";
+        return writing::answer_error(exchange, 415, extra, sentence);
+    }
+    if !accepts(exchange, "application", "json") || !accepts(exchange, "text", "event-stream") {
+        let sentence = "not acceptable: the client must accept both application/json and \
+                        text/event-stream";
+        return writing::answer_error(exchange, 406, extra, sentence);
+    }
+    let bytes = match exchange.read_body(connection.door.message_max) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return writing::answer_error(exchange, error.status(), extra, &error.to_string());
+        }
+    };
+    let Ok(fresh) = fresh_session() else {
+        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
+    };
+    let body = read_body(bytes);
+    let is_batch = matches!(body, Body::Batch(_));
+    let word = FromClient::Post {
+        view,
+        session: session_of(exchange),
+        version: version_of(exchange),
+        fresh,
+        body,
+    };
+    if connection.begin(word).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    answer_post(connection, exchange, is_batch, extra)
+}
+
+/// Waits for what answers a POST. Plain JSON, unless something comes before
+/// the answer, or the answer is long in coming: then a stream.
+fn answer_post(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    is_batch: bool,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let keepalive = connection.door.keepalive;
+    let mut answers: Vec<Outgoing> = Vec::new();
+    let mut watching = None;
+    let mut deadline = writing::now() + limits::POST_WATCH_AFTER.min(keepalive);
+    loop {
+        let Some(outbox) = connection.outbox() else {
+            return connection.answer_ended(exchange, extra);
+        };
+        match outbox.wait_until(deadline) {
+            Found::Parcel(Parcel::Message { message, last, .. }) => {
+                answers.push(message);
+                if last {
+                    return answer_json(exchange, &answers, is_batch, extra);
+                }
+            }
+            Found::Parcel(Parcel::Welcome { session, message }) => {
+                let mut headers = vec![(SESSION, &*session.0)];
+                headers.extend_from_slice(extra);
+                return answer_json(exchange, &[message], false, &headers);
+            }
+            Found::Parcel(Parcel::Verdict { standing, message }) => {
+                return writing::answer_verdict(exchange, standing, message.as_ref(), extra);
+            }
+            Found::Parcel(parcel @ Parcel::Opened { .. }) => {
+                drop(watching);
+                return answer_stream(connection, exchange, parcel, answers, extra);
+            }
+            Found::Parcel(Parcel::End | Parcel::Report { .. }) => {
+                // The client took its request back: an end without an answer.
+                exchange.begin_stream(200, &stream_headers(extra))?;
+                return exchange.end_stream();
+            }
+            Found::Hangup => {
+                let _ = outbox.say(FromClient::Gone);
+                return Ok(());
+            }
+            Found::Nothing if watching.is_none() => {
+                watching = Some(exchange.watch(Box::new(outbox.hangup_bell())));
+                deadline = writing::now() + keepalive;
+            }
+            Found::Nothing => {
+                let _ = outbox.say(FromClient::Patience);
+                deadline = writing::now() + keepalive;
+            }
+            Found::Ended => return connection.answer_ended(exchange, extra),
+        }
+    }
+}
+
+fn answer_json(
+    exchange: &mut dyn Exchange,
+    answers: &[Outgoing],
+    is_batch: bool,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let mut body = Vec::with_capacity(answers.iter().map(Outgoing::len_max).sum::<usize>() + 2);
+    let mut before = if is_batch { "[" } else { "" };
+    for answer in answers {
+        body.extend_from_slice(before.as_bytes());
+        answer.write_to(&mut body);
+        before = ",";
+    }
+    if is_batch {
+        body.push(b']');
+    }
+    let mut headers = vec![writing::JSON_HEADER];
+    headers.extend_from_slice(extra);
+    exchange.answer(200, &headers, &body)
+}
+
+fn stream_headers<'a>(extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut headers = writing::STREAM_HEADERS.to_vec();
+    headers.extend_from_slice(extra);
+    headers
+}
+
+fn answer_stream(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    opened: Parcel,
+    answers: Vec<Outgoing>,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    if let Err(error) = exchange.begin_stream(200, &stream_headers(extra)) {
+        connection.say(FromClient::Gone);
+        return Err(error);
+    }
+    let keepalive = connection.door.keepalive;
+    let Some(outbox) = connection.outbox() else {
+        return exchange.end_stream();
+    };
+    let mut stream = Stream::new(exchange, outbox, keepalive, Some(EVENT_NAME));
+    stream.take(opened);
+    for message in answers {
+        stream.take(Parcel::Message {
+            message,
+            event: None,
+            last: false,
+        });
+    }
+    stream.run();
+    Ok(())
+}
+
+/// A GET: a stream for what belongs to no POST, or the rest of one that broke.
+///
+/// # Errors
+/// The client is gone.
+pub fn get(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    view: View,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    if !accepts(exchange, "text", "event-stream") {
+        let sentence = "not acceptable: the client must accept text/event-stream";
+        return writing::answer_error(exchange, 406, extra, sentence);
+    }
+    let resume = match exchange.head().get(LAST_EVENT).map(str::parse) {
+        Some(Err(())) => {
+            let sentence = "bad request: this Last-Event-ID was not given by this gateway";
+            return writing::answer_error(exchange, 400, extra, sentence);
+        }
+        Some(Ok(event)) => Some(event),
+        None => None,
+    };
+    let word = FromClient::Listen {
+        view,
+        session: session_of(exchange),
+        version: version_of(exchange),
+        resume,
+    };
+    if connection.begin(word).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    match connection.wait() {
+        Found::Parcel(parcel @ Parcel::Opened { .. }) => {
+            answer_stream(connection, exchange, parcel, Vec::new(), extra)
+        }
+        Found::Parcel(Parcel::Verdict { standing, message }) => {
+            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
+        }
+        _ => connection.answer_ended(exchange, extra),
+    }
+}
+
+/// A DELETE: the client ends its session.
+///
+/// # Errors
+/// The client is gone.
+pub fn delete(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    view: View,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let word = FromClient::Delete {
+        view,
+        session: session_of(exchange),
+    };
+    if connection.begin(word).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    match connection.wait() {
+        Found::Parcel(Parcel::Verdict { standing, message }) => {
+            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
+        }
+        _ => connection.answer_ended(exchange, extra),
+    }
+}

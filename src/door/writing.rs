@@ -1,0 +1,233 @@
+//! From an outbox to an HTTP answer: the part that Streamable HTTP and
+//! HTTP+SSE share. Each wait is broken by the keep-alive interval, so that a
+//! stream that is silent is seen to be alive, and one that is dead, dead.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::event::{FromClient, Parcel, Standing};
+use crate::http::Exchange;
+use crate::limits;
+use crate::mail::{Found, Outbox};
+use crate::wire::envelope::{Message, Outgoing, Patch};
+use crate::wire::sse;
+
+/// The headers of every stream: no cache may keep it and no proxy buffer it.
+pub const STREAM_HEADERS: [(&str, &str); 3] = [
+    ("Content-Type", "text/event-stream"),
+    ("Cache-Control", "no-cache, no-transform"),
+    ("X-Accel-Buffering", "no"),
+];
+
+/// The header of every JSON answer.
+pub const JSON_HEADER: (&str, &str) = ("Content-Type", "application/json");
+
+/// The clock of the doors.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the doors' waits are measured here"
+)]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The status that says how a request ended.
+pub fn status_of(standing: Standing) -> u16 {
+    match standing {
+        Standing::Accepted => 202,
+        Standing::Ended => 200,
+        Standing::BadRequest => 400,
+        Standing::NotFound => 404,
+        Standing::Busy => 503,
+    }
+}
+
+/// A JSON-RPC error that answers no request in particular.
+pub fn error_body(sentence: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut message = Outgoing::plain(Message::error(-32000, sentence, None).into());
+    message.id = Some(Patch::Json("null".into()));
+    message.write_to(&mut body);
+    body
+}
+
+/// Answers with an error of the door itself.
+///
+/// # Errors
+/// The client is gone.
+pub fn answer_error(
+    exchange: &mut dyn Exchange,
+    status: u16,
+    extra: &[(&str, &str)],
+    sentence: &str,
+) -> io::Result<()> {
+    let mut headers = vec![JSON_HEADER];
+    headers.extend_from_slice(extra);
+    exchange.answer(status, &headers, &error_body(sentence))
+}
+
+/// Answers with a verdict of the hub.
+///
+/// # Errors
+/// The client is gone.
+pub fn answer_verdict(
+    exchange: &mut dyn Exchange,
+    standing: Standing,
+    message: Option<&Outgoing>,
+    extra: &[(&str, &str)],
+) -> io::Result<()> {
+    let mut body = Vec::new();
+    let mut headers = extra.to_vec();
+    if let Some(message) = message {
+        message.write_to(&mut body);
+        headers.push(JSON_HEADER);
+    }
+    if standing == Standing::Busy {
+        headers.push(("Retry-After", "1"));
+    }
+    exchange.answer(status_of(standing), &headers, &body)
+}
+
+/// An open stream: writes what the outbox holds, event after event, many in
+/// one write where many wait.
+pub struct Stream<'a> {
+    exchange: &'a mut dyn Exchange,
+    outbox: &'a mut Outbox,
+    keepalive: Duration,
+    /// The name of each message's event, where the transport gives one.
+    event_name: Option<&'static str>,
+    buffer: Vec<u8>,
+    /// Messages in the buffer, and their bytes, not yet counted as taken.
+    messages: u32,
+}
+
+/// Why a stream is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The hub has ended it.
+    Done,
+    /// The client has left, or takes nothing.
+    Gone,
+}
+
+impl<'a> Stream<'a> {
+    /// A stream whose head has been written.
+    pub fn new(
+        exchange: &'a mut dyn Exchange,
+        outbox: &'a mut Outbox,
+        keepalive: Duration,
+        event_name: Option<&'static str>,
+    ) -> Stream<'a> {
+        Stream {
+            exchange,
+            outbox,
+            keepalive,
+            event_name,
+            buffer: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    /// Puts a first word of the door's own before all others.
+    pub fn write_first(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.buffer);
+        self.messages += 1;
+    }
+
+    /// Runs the stream to its end, and tells the hub if the client ended it.
+    pub fn run(mut self) {
+        let bell = self.outbox.hangup_bell();
+        let watching = self.exchange.watch(Box::new(bell));
+        // What was said first goes out before anything is waited for.
+        let end = self.flush().and_then(|()| self.pump()).unwrap_or(End::Gone);
+        drop(watching);
+        match end {
+            End::Done => {
+                let _ = self.exchange.end_stream();
+            }
+            End::Gone => {
+                let _ = self.outbox.say(FromClient::Gone);
+            }
+        }
+    }
+
+    fn pump(&mut self) -> io::Result<End> {
+        loop {
+            match self.outbox.wait_until(now() + self.keepalive) {
+                Found::Parcel(parcel) => {
+                    if let Some(end) = self.take(parcel).or_else(|| self.take_waiting()) {
+                        self.flush()?;
+                        return Ok(end);
+                    }
+                    self.flush()?;
+                }
+                Found::Hangup => return Ok(End::Gone),
+                Found::Nothing => {
+                    sse::write_comment(&mut self.buffer, "keep-alive");
+                    self.flush()?;
+                }
+                Found::Ended => return Ok(End::Done),
+            }
+        }
+    }
+
+    /// Takes what else waits already, up to a write's worth.
+    fn take_waiting(&mut self) -> Option<End> {
+        while self.buffer.len() < limits::STREAM_WRITE_BYTES {
+            match self.outbox.look() {
+                Found::Parcel(parcel) => {
+                    if let Some(end) = self.take(parcel) {
+                        return Some(end);
+                    }
+                }
+                Found::Hangup => return Some(End::Gone),
+                Found::Nothing => return None,
+                Found::Ended => return Some(End::Done),
+            }
+        }
+        None
+    }
+
+    /// Puts a parcel into the buffer; says whether the stream ends with it.
+    pub fn take(&mut self, parcel: Parcel) -> Option<End> {
+        match parcel {
+            Parcel::Message {
+                message,
+                event,
+                last,
+            } => {
+                sse::write_event(&mut self.buffer, self.event_name, event, |out| {
+                    message.write_to(out);
+                });
+                self.messages += 1;
+                last.then_some(End::Done)
+            }
+            Parcel::Opened { prime, .. } => {
+                if let Some(event) = prime {
+                    sse::write_prime(&mut self.buffer, event, limits::STREAM_RETRY_MS);
+                }
+                self.messages += 1;
+                None
+            }
+            Parcel::End => Some(End::Done),
+            // These end exchanges that are no streams.
+            Parcel::Welcome { .. } | Parcel::Verdict { .. } | Parcel::Report { .. } => None,
+        }
+    }
+
+    /// Writes the buffer out in one write, and tells the hub what is free again.
+    fn flush(&mut self) -> io::Result<()> {
+        self.exchange.write_chunk(&self.buffer)?;
+        let written = self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.buffer.capacity() > limits::STREAM_BUFFER_KEEP_BYTES {
+            self.buffer = Vec::new();
+        }
+        let messages = std::mem::take(&mut self.messages);
+        if messages > 0 {
+            // If the dispatcher has ended, the next wait finds that out.
+            let _ = self.outbox.count_taken(messages, written);
+        }
+        Ok(())
+    }
+}
