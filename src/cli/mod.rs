@@ -6,13 +6,19 @@
 //! `crate::config` lays those three over one another.
 
 pub mod arguments;
+pub mod ask;
+pub mod check;
 pub mod commands;
 pub mod completions;
+pub mod console;
 pub mod demo_server;
 pub mod exit;
 pub mod flags;
 pub mod help;
+pub mod main;
 pub mod man;
 pub mod parse;
 pub mod reference;
+pub mod serve;
+pub mod table;
 pub mod usage;

@@ -1,0 +1,176 @@
+//! From a command line to an exit code: reads the configuration, starts the
+//! log, and hands over to the sub-command.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::arguments::{Arguments, Command, Engine, Kind};
+use crate::cli::exit::Exit;
+use crate::cli::{ask, check, completions, console, demo_server, help, man, serve};
+use crate::config::checked::Loaded;
+use crate::config::load::this_process;
+use crate::config::problem::Problem;
+use crate::config::surroundings::{Overrides, Surroundings};
+use crate::config::{self, schema};
+use crate::limits;
+use crate::logging::sink::Sink;
+use crate::logging::{self, Settings};
+use crate::run;
+use log::LevelFilter;
+
+/// The file that is read where none is named.
+pub const CONFIG_FILE: &str = "mcp-servers.json";
+
+/// Does what the command line says.
+pub fn main(arguments: &Arguments) -> Exit {
+    match &arguments.command {
+        Command::Help { long: true } => print(&help::long()),
+        Command::Help { long: false } => print(&help::short()),
+        Command::Version => print(&help::version()),
+        Command::Generate(Kind::Man) => print(&man::page()),
+        Command::Generate(Kind::Bash) => print(&completions::bash()),
+        Command::Generate(Kind::Zsh) => print(&completions::zsh()),
+        Command::Generate(Kind::Fish) => print(&completions::fish()),
+        Command::Check { schema: true } => print(schema::SCHEMA),
+        Command::DemoServer => match demo_server::run() {
+            Ok(()) => Exit::Ok,
+            Err(error) => {
+                console::say(format_args!("demo-server: {error}"));
+                Exit::Failure
+            }
+        },
+        Command::Check { schema: false }
+        | Command::Serve
+        | Command::ServeOne(_)
+        | Command::Stdio
+        | Command::Tools { .. }
+        | Command::Call { .. } => with_config(arguments),
+    }
+}
+
+fn print(text: &str) -> Exit {
+    console::out(text);
+    Exit::Ok
+}
+
+/// The sub-commands that need a configuration.
+fn with_config(arguments: &Arguments) -> Exit {
+    let is_check = matches!(arguments.command, Command::Check { .. });
+    let loaded = match load(arguments) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            for problem in problems {
+                console::say(problem);
+            }
+            return if is_check {
+                Exit::Failure
+            } else {
+                Exit::CannotStart
+            };
+        }
+    };
+    if is_check {
+        return check::report(&loaded);
+    }
+    let log = start_log(arguments, &loaded);
+    for warning in &loaded.warnings {
+        log::warn!("{warning}");
+    }
+    for problem in &loaded.problems {
+        log::error!("{problem}");
+    }
+    let exit = run_command(arguments, &loaded);
+    if let Some(log) = log {
+        log.stop(limits::LOG_STOP_WAIT);
+    }
+    exit
+}
+
+fn run_command(arguments: &Arguments, loaded: &Loaded) -> Exit {
+    let config = &loaded.config;
+    let result = match &arguments.command {
+        Command::Serve | Command::ServeOne(_) => serve::over_http(
+            config,
+            engine(arguments.http_engine),
+            arguments.allow_anonymous,
+        ),
+        Command::Stdio => serve::over_stdio(config),
+        Command::Tools { json } => ask::tools(config, *json),
+        Command::Call { tool, arguments } => ask::call(config, tool, arguments.as_deref()),
+        _ => Ok(Exit::Ok),
+    };
+    result.unwrap_or_else(|error| {
+        console::say(error);
+        Exit::CannotStart
+    })
+}
+
+/// The configuration that the command line asks for: of a file, of one
+/// command, or, where there is neither, of the demo server.
+fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
+    let overrides = Overrides {
+        host: arguments.host.clone(),
+        port: arguments.port,
+        log_level: arguments.log_level,
+    };
+    let around = this_process().map_err(|error| {
+        vec![Problem {
+            place: config::problem::Place::of("mcproxy"),
+            fault: config::problem::Fault::Unreadable(error.to_string()),
+        }]
+    })?;
+    let Some(path) = config_path(arguments) else {
+        return match &arguments.command {
+            Command::ServeOne(words) => config::check::single(words.clone(), &around, &overrides),
+            _ => demo(&around, &overrides),
+        };
+    };
+    config::load::load(path, &around, &overrides)
+}
+
+/// The file to be read, if one is named or lies here.
+fn config_path(arguments: &Arguments) -> Option<&Path> {
+    if matches!(arguments.command, Command::ServeOne(_)) {
+        return None;
+    }
+    let here = Path::new(CONFIG_FILE);
+    arguments
+        .config
+        .as_deref()
+        .or_else(|| here.exists().then_some(here))
+}
+
+fn demo(around: &Surroundings<'_>, overrides: &Overrides) -> Result<Loaded, Vec<Problem>> {
+    console::say(format_args!(
+        "no {CONFIG_FILE} here and no --config: serving the built-in demo server"
+    ));
+    config::check::demo(around, overrides)
+}
+
+/// Starts the log. The sub-commands that print a result are quiet unless asked.
+fn start_log(arguments: &Arguments, loaded: &Loaded) -> Option<Sink> {
+    let default = match arguments.command {
+        Command::Tools { .. } | Command::Call { .. } => LevelFilter::Warn,
+        _ => LevelFilter::Info,
+    };
+    let settings = Settings {
+        level: loaded.config.log_level.unwrap_or(default),
+        format: arguments.log_format,
+        place: arguments.log_place(),
+    };
+    logging::start(settings).ok()
+}
+
+fn engine(engine: Engine) -> run::Engine {
+    match engine {
+        Engine::Own => crate::http::server::start,
+        #[cfg(feature = "tiny_http")]
+        Engine::TinyHttp => crate::http::tiny::start,
+        // The command line refuses it where it is not compiled in.
+        #[cfg(not(feature = "tiny_http"))]
+        Engine::TinyHttp => crate::http::server::start,
+    }
+}
+
+/// How long a sub-command waits beyond a server's own times.
+pub const ASK_MARGIN: Duration = Duration::from_secs(5);

@@ -1,0 +1,68 @@
+//! The sub-commands that serve.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::cli::console;
+use crate::cli::exit::Exit;
+use crate::config::checked::{Config, Launch};
+use crate::door::stdio;
+use crate::run::{self, Engine, Error, Gateway, Serving};
+
+/// Serves over HTTP until a signal ends it.
+///
+/// # Errors
+/// It cannot start.
+pub fn over_http(config: &Config, engine: Engine, allow_anonymous: bool) -> Result<Exit, Error> {
+    let announce = |address: SocketAddr| {
+        console::say(format_args!(
+            "listening on http://{}/mcp ({})",
+            shown(&config.host, address.port()),
+            servers(config)
+        ));
+    };
+    run::serve(
+        config,
+        Serving {
+            engine,
+            allow_anonymous,
+            announce: &announce,
+        },
+    )?;
+    Ok(Exit::Ok)
+}
+
+/// Host and port as they stand in a URL (RFC 3986, section 3.2.2).
+fn shown(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// How many servers are served, in words.
+fn servers(config: &Config) -> String {
+    let running = |launch: &Launch| matches!(launch, Launch::Run(_));
+    match config.servers.iter().filter(|s| running(&s.state)).count() {
+        1 => "1 server".to_owned(),
+        count => format!("{count} servers"),
+    }
+}
+
+/// Serves one client over stdin and stdout until its input ends.
+///
+/// # Errors
+/// It cannot start.
+pub fn over_stdio(config: &Config) -> Result<Exit, Error> {
+    let gateway = Gateway::start(config)?;
+    gateway.stop_on_signals()?;
+    let message_max = config.limits.max_message_size;
+    let served = stdio::run(io::stdin(), io::stdout(), gateway.inbox(), message_max);
+    gateway.stop();
+    gateway.finish();
+    served.map(|()| Exit::Ok).map_err(|error| Error::System {
+        what: "the stdio door",
+        error,
+    })
+}
