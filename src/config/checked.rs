@@ -19,7 +19,7 @@ pub struct Loaded {
     /// Every error inside a server's entry, in the order of the file. Each also stands
     /// in its server's `Launch::Misconfigured`.
     pub problems: Vec<Problem>,
-    /// What was taken though it is probably not meant, in the order of the file.
+    /// What was taken though it is probably not meant: the top of the file first, then each server.
     pub warnings: Vec<Problem>,
 }
 

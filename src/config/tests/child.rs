@@ -136,7 +136,7 @@ fn variables_are_put_in() {
         ("${env:HOME}", "/home/ada"),
         (
             "${userHome} ${workspaceFolder} ${MCPROXY}",
-            "/home/ada /work /bin/mcproxy",
+            "/home/ada /project /bin/mcproxy",
         ),
         ("<${EMPTY}>", "<>"),
         ("${UNSET:-http://x:80/}", "http://x:80/"),

@@ -56,7 +56,7 @@ fn the_form_of_vs_code_is_taken_as_it_is() {
     }";
     let loaded = loaded(text);
     let files = command(&loaded.config.servers[0]);
-    assert_eq!(files.args, ["/work/x", "/home/ada"]);
+    assert_eq!(files.args, ["/project/x", "/home/ada"]);
     let value = |name: &str| {
         files
             .env
@@ -228,17 +228,20 @@ fn groups_name_servers_of_the_file() {
 fn load_reads_a_file_and_names_it() {
     let load = |path: &str| load::load(Path::new(path), &machine(&[]), &Overrides::default());
     assert_eq!(
-        load("/work/good.json").expect("it is good").config.source,
-        "/work/good.json"
+        load("/project/good.json")
+            .expect("it is good")
+            .config
+            .source,
+        "/project/good.json"
     );
     let refused = |path: &str| lines(&load(path).expect_err("it is not"));
     assert_eq!(
-        refused("/work/gone.json"),
-        "/work/gone.json: cannot be read (/work/gone.json: not there), check the path and its permissions\n"
+        refused("/project/gone.json"),
+        "/project/gone.json: cannot be read (/project/gone.json: not there), check the path and its permissions\n"
     );
     assert_eq!(
-        refused("/work/latin.json"),
-        "/work/latin.json: is not UTF-8 at line 2, save it as UTF-8\n"
+        refused("/project/latin.json"),
+        "/project/latin.json: is not UTF-8 at line 2, save it as UTF-8\n"
     );
 }
 

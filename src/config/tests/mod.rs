@@ -19,17 +19,17 @@ struct Cardboard;
 /// Files that can be read, by path.
 const FILES: &[(&str, &[u8])] = &[
     (
-        "/work/.env",
+        "/project/.env",
         b"FROM_FILE=file\nBOTH=file\nAPI_ACCESS_TOKEN=other\nPATH=/opt/tools\n",
     ),
-    ("/work/plain.env", b"FROM_FILE=file\n"),
-    ("/work/broken.env", b"A=1\nhunter2 is secret\n"),
-    ("/work/latin.env", b"A=1\nB=\xe9\n"),
+    ("/project/plain.env", b"FROM_FILE=file\n"),
+    ("/project/broken.env", b"A=1\nhunter2 is secret\n"),
+    ("/project/latin.env", b"A=1\nB=\xe9\n"),
     (
-        "/work/good.json",
+        "/project/good.json",
         br#"{"servers": [{"name": "a", "command": "node"}]}"#,
     ),
-    ("/work/latin.json", b"{\n\"servers\": \"\xe9\"}"),
+    ("/project/latin.json", b"{\n\"servers\": \"\xe9\"}"),
 ];
 
 impl Files for Cardboard {
@@ -39,15 +39,15 @@ impl Files for Cardboard {
             "/usr/bin/node",
             "/usr/bin/npx",
             "/opt/tools/special",
-            "/work/run.sh",
-            "/work/sub/run.sh",
-            "/work/sub/here",
+            "/project/run.sh",
+            "/project/sub/run.sh",
+            "/project/sub/here",
         ];
         THERE.iter().any(|there| Path::new(there) == path)
     }
 
     fn is_directory(&self, path: &Path) -> bool {
-        [Path::new("/work"), Path::new("/work/sub")].contains(&path)
+        [Path::new("/project"), Path::new("/project/sub")].contains(&path)
     }
 
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, Fault> {
@@ -69,7 +69,7 @@ fn machine(variables: &[(&str, &str)]) -> Surroundings<'static> {
     Surroundings {
         environment: usual.iter().chain(variables).map(pair).collect(),
         executable: "/bin/mcproxy".into(),
-        working_dir: "/work".into(),
+        working_dir: "/project".into(),
         files: &Cardboard,
     }
 }

@@ -36,7 +36,10 @@ fn every_setting_is_read() {
     assert_eq!(server.tools.allow, [Glob::new("read_*")]);
     assert_eq!(server.tools.deny, [Glob::new("*_all")]);
     assert_eq!(server.tools.rename["read_it"], "look");
-    assert_eq!(command(server).cwd.as_deref(), Some(Path::new("/work/sub")));
+    assert_eq!(
+        command(server).cwd.as_deref(),
+        Some(Path::new("/project/sub"))
+    );
     assert!(loaded.warnings.is_empty());
 }
 
@@ -202,7 +205,7 @@ const WRONG: &[(&str, &str)] = &[
     (r#""tools": []"#, "tools: is an array, write an object"),
     (
         r#""envFile": "gone.env""#,
-        "envFile: cannot be read (/work/gone.env: not there)",
+        "envFile: cannot be read (/project/gone.env: not there)",
     ),
     (
         r#""envFile": "broken.env""#,
@@ -214,7 +217,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         r#""cwd": "gone""#,
-        "cwd: \"/work/gone\" is no directory, create it or write another",
+        "cwd: \"/project/gone\" is no directory, create it or write another",
     ),
 ];
 
@@ -248,6 +251,13 @@ fn a_disabled_server_is_nobodys_concern() {
         one(r#""enabled": false, "args": 5, "cwd": "gone", "timout": 1, "env": {"A": "${X}"}"#);
     assert_eq!(only(&loaded).state, Launch::Disabled);
     assert!(loaded.problems.is_empty() && loaded.warnings.is_empty());
+}
+
+#[test]
+fn null_counts_as_not_written() {
+    let loaded = one(r#""args": null, "cwd": null, "timeout": null, "tools": null, "url": null"#);
+    assert_eq!(lines(&loaded.problems), "");
+    assert_eq!(only(&loaded).timeout, Duration::from_secs(30));
 }
 
 #[test]
@@ -297,10 +307,10 @@ fn commands_are_found_before_they_are_tried() {
             .to_owned()
     };
     assert_eq!(program(r#""command": "node""#), "/usr/bin/node");
-    assert_eq!(program(r#""command": "./run.sh""#), "/work/run.sh");
+    assert_eq!(program(r#""command": "./run.sh""#), "/project/run.sh");
     assert_eq!(
         program(r#""command": "./run.sh", "cwd": "./sub""#),
-        "/work/sub/run.sh"
+        "/project/sub/run.sh"
     );
     assert_eq!(
         program(r#""command": "/usr/bin/npx", "cwd": "sub""#),
@@ -317,7 +327,7 @@ fn commands_are_found_before_they_are_tried() {
     );
     assert_eq!(
         program(r#""command": "here", "cwd": "sub", "env": {"PATH": ":/usr/bin"}"#),
-        "/work/sub/here"
+        "/project/sub/here"
     );
 }
 
@@ -355,11 +365,11 @@ fn commands_that_are_not_there_are_named_with_the_path_searched() {
     );
     assert_eq!(
         said(r#""command": "./gone.sh""#),
-        "command: \"/work/gone.sh\" is no executable file, write the path of one or chmod +x it\n"
+        "command: \"/project/gone.sh\" is no executable file, write the path of one or chmod +x it\n"
     );
     assert_eq!(
-        said(r#""command": "./run.sh", "cwd": "gone""#),
-        "cwd: \"/work/gone\" is no directory, create it or write another\n"
+        said(r#""command": "./nowhere.sh", "cwd": "gone""#),
+        "cwd: \"/project/gone\" is no directory, create it or write another\n"
     );
 }
 
