@@ -17,6 +17,7 @@
 )]
 
 pub mod client;
+pub mod dice;
 pub mod gateway;
 pub mod http;
 pub mod legacy_sse;

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::client::{CallError, Client, text_of};
+use super::dice::Dice;
 use super::http::Pace;
 use super::legacy_sse::{SseClient, SseListener, SsePoster};
 use super::streamable::{EventStream, McpClient};
@@ -19,6 +20,9 @@ use super::{PATIENCE, spawn};
 
 /// How many faults are told in words; the others are only counted.
 const TOLD_FAULTS_MAX: usize = 20;
+
+/// The id of the ping by which a client of HTTP+SSE ends.
+const END: &str = "end";
 
 /// The transport of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,23 +235,6 @@ impl Payload<'_> {
     }
 }
 
-/// A small random number generator (xorshift), so that a seed makes the same payloads again.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.max(1);
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 8) % bound.max(1)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Tally {
     right: AtomicU64,
@@ -452,9 +439,15 @@ fn legacy_speaker(
             return;
         }
     }
+    // Every place is free once every answer has come; only then is the end asked for.
+    let all_answered = (0..run.plan.in_flight).all(|_| place.send(()).is_ok());
+    if all_answered {
+        let _ = poster.post(&json!({"jsonrpc": "2.0", "id": END, "method": "ping"}));
+    }
 }
 
-/// Reads until every call has its answer; tells how many had.
+/// Reads until every call has its answer, and on until the `END`, so that a second answer to
+/// the last call is seen too; tells how many had one.
 fn legacy_listener(
     run: &Run,
     client: usize,
@@ -463,7 +456,7 @@ fn legacy_listener(
     make_room: impl Fn(),
 ) -> u64 {
     let mut heard = 0;
-    while heard < run.plan.calls {
+    loop {
         let message = match listener.receive() {
             Ok(message) => message,
             Err(error) => {
@@ -475,6 +468,9 @@ fn legacy_listener(
         };
         if message.get("method").is_some() {
             continue;
+        }
+        if message["id"] == END {
+            break;
         }
         let call = message["id"].as_u64().unwrap_or_default();
         let place = usize::try_from(call.wrapping_sub(1)).unwrap_or(usize::MAX);
