@@ -103,8 +103,8 @@ impl Reaper {
         )?;
         let mut book = Book::default();
         if orphans == Orphans::Adopt {
-            book.inherited
-                .extend(kin::own_children()?.iter().map(|kin| kin.pid));
+            let inherited = own_children();
+            book.inherited = inherited.iter().map(|kin| kin.pid).collect();
             prctl::set_child_subreaper(true)?;
         }
         let shared = Arc::new(Shared {
@@ -272,7 +272,7 @@ impl Shared {
         let mut exited: Vec<i32> = book.running.keys().copied().collect();
         exited.retain(|&pid| has_exited(pid));
         if self.orphans == Orphans::Adopt && book.spawning == 0 {
-            let zombies = kin::own_children().unwrap_or_default().into_iter();
+            let zombies = own_children().into_iter();
             exited.extend(zombies.filter(|kin| kin.zombie).map(|kin| kin.pid));
         }
         for pid in exited {
@@ -302,15 +302,21 @@ impl Shared {
 
     /// Our children that were not spawned here, but adopted.
     fn strangers(&self, book: &Book) -> Vec<Kin> {
-        let mut children = kin::own_children().unwrap_or_else(|error| {
-            log::warn!("cannot look for adopted processes: /proc: {error}");
-            Vec::new()
-        });
+        let mut children = own_children();
         children.retain(|kin| {
             !book.running.contains_key(&kin.pid) && !book.inherited.contains(&kin.pid)
         });
         children
     }
+}
+
+/// Every child of this process; none where there is no `/proc`. Then orphans
+/// are still adopted and reaped, but not killed at the end.
+fn own_children() -> Vec<Kin> {
+    kin::own_children().unwrap_or_else(|error| {
+        log::warn!("cannot look for adopted processes: /proc: {error}");
+        Vec::new()
+    })
 }
 
 /// Whether a child of ours is a zombie, or, against all promises, gone.

@@ -110,6 +110,13 @@ impl Subject {
     }
 }
 
+/// So that a test that fails leaves no process behind.
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.handle.signal(Signal::Kill);
+    }
+}
+
 impl Story {
     fn how(&self) -> &str {
         self.how.as_deref().unwrap()
@@ -159,6 +166,12 @@ fn lives(pid: u32) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
+/// Kills a process that a test let go on purpose.
+fn kill_stranger(pid: &str) {
+    let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
 /// Whether a child of this process still waits to be reaped.
 fn is_zombie(pid: u32) -> bool {
     kin::own_children()
@@ -198,7 +211,6 @@ fn what_cannot_be_run_is_named() {
             panic!("it cannot have been spawned");
         };
         // The channel closes with the last thread: no other word followed.
-        drop(subject.handle);
         assert!(subject.words.recv_timeout(DEADLINE).is_err());
         why
     };
@@ -259,10 +271,8 @@ fn a_grandchild_out_of_reach_does_not_hold_the_life() {
     let story = Subject::start(sh("setsid", script)).story();
     assert_eq!(story.how(), "exited with code 0");
     assert_eq!(story.messages().len(), 1);
-    let grandchild: i32 = story.last_words.unwrap().parse().unwrap();
-    let grandchild = nix::unistd::Pid::from_raw(grandchild);
-    nix::sys::signal::kill(grandchild, nix::sys::signal::Signal::SIGKILL).unwrap();
     threads_end("setsid");
+    kill_stranger(&story.last_words.unwrap());
 }
 
 #[test]
