@@ -29,6 +29,13 @@ from mcp.shared.exceptions import McpError
 from pydantic import AnyUrl
 
 
+def cause(error):
+    """What is inside the exception groups in which this client's task groups wrap everything."""
+    while getattr(error, "exceptions", None):
+        error = error.exceptions[0]
+    return error
+
+
 class Report:
     """One line a check, and a count at the end."""
 
@@ -41,12 +48,15 @@ class Report:
             with anyio.fail_after(60):
                 await body()
         except Exception as error:  # a failed check must not end the run
-            self.failed += 1
-            why = " ".join(f"{type(error).__name__} {error}".split())
-            print(f"not ok {self.label}: {name}: {why}", flush=True)
+            self.fail(name, error)
         else:
             self.passed += 1
             print(f"ok {self.label}: {name}", flush=True)
+
+    def fail(self, name, error):
+        self.failed += 1
+        why = " ".join(f"{type(cause(error)).__name__} {cause(error)}".split())
+        print(f"not ok {self.label}: {name}: {why}", flush=True)
 
     def finish(self):
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
@@ -467,13 +477,10 @@ def main():
         ending = {}
         try:
             await all_checks(options, report, ending)
-        except BaseException as error:  # an exception group of the client's own tasks, with the cause inside
-            while getattr(error, "exceptions", None):
-                error = error.exceptions[0]
+        except Exception as error:
             # This client's reader breaks when a message comes while it closes: its own fault, nothing to count.
-            if not (ending and isinstance(error, anyio.BrokenResourceError)):
-                report.failed += 1
-                print(f"not ok {report.label}: the connection ended: {type(error).__name__} {error}", flush=True)
+            if not (ending and isinstance(cause(error), anyio.BrokenResourceError)):
+                report.fail("the connection ended", error)
                 return
         await report.check("close", lambda: closed(options, **ending))
 

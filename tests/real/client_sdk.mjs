@@ -205,7 +205,8 @@ async function manyAtOnce() {
 }
 
 async function twoSessions() {
-  const second = await connect("second client");
+  // Both are new, so that both count their ids and progress tokens from 0.
+  const pair = await Promise.all([connect("one"), connect("two")]);
   const run = async (who, steps) => {
     const seen = [];
     const running = who.callTool(
@@ -222,8 +223,8 @@ async function twoSessions() {
     assert.ok(seen.length >= steps - 1, `${seen.length} of ${steps} progress notifications arrived`);
     assert.ok(seen.every((total) => total === steps), `progress of another session arrived: ${seen}`);
   };
-  await Promise.all([run(client, 4), run(second, 7)]);
-  await second.close();
+  await Promise.all([run(pair[0], 4), run(pair[1], 7)]);
+  await Promise.all(pair.map((who) => who.close()));
 }
 
 async function prompts() {

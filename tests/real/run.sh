@@ -38,11 +38,15 @@ git -C "$scratch/repo" init -q
 git -C "$scratch/repo" -c user.name=test -c user.email=test@example.org \
   commit -q --allow-empty -m "the first commit of the test"
 
-# write_config FILE MARK: all servers. The ways of starting differ on purpose: plain, by npx, by a shell that stays.
+# write_config FILE MARK STUBBORN: all servers. The ways of starting differ on purpose: plain, by npx, by a shell. With
+# STUBBORN that shell stays when its stdin ends and when it is told to go, as some real ones do.
 write_config() {
-  python3 - "$1" "$2" "$cache" "$scratch" <<'PYTHON'
+  python3 - "$@" "$cache" "$scratch" <<'PYTHON'
 import json, sys
-path, mark, cache, scratch = sys.argv[1:]
+path, mark, stubborn, cache, scratch = sys.argv[1:]
+shell = "node_modules/.bin/mcp-server-memory; exit 0"
+if stubborn == "stubborn":
+    shell = "trap '' TERM INT HUP; node_modules/.bin/mcp-server-memory; sleep 600"
 name, value = mark.split("=")
 packages, scripts = f"{cache}/node", f"{cache}/venv/bin"
 servers = [
@@ -50,7 +54,7 @@ servers = [
      "args": [f"{packages}/node_modules/@modelcontextprotocol/server-everything/dist/index.js"]},
     {"name": "filesystem", "command": "npx", "args": ["--no-install", "mcp-server-filesystem", f"{scratch}/files"],
      "cwd": packages},
-    {"name": "memory", "command": "sh", "args": ["-c", "node_modules/.bin/mcp-server-memory; exit 0"], "cwd": packages,
+    {"name": "memory", "command": "sh", "args": ["-c", shell], "cwd": packages,
      "env": {"MEMORY_FILE_PATH": f"{scratch}/memory.jsonl"}},
     {"name": "time", "command": f"{scripts}/mcp-server-time", "args": ["--local-timezone", "Etc/UTC"]},
     {"name": "git", "command": f"{scripts}/mcp-server-git", "args": ["--repository", f"{scratch}/repo"]},
@@ -119,7 +123,7 @@ http_tests() {
 }
 
 stdio_tests() {
-  write_config "$scratch/stdio.json" "$mark-stdio"
+  write_config "$scratch/stdio.json" "$mark-stdio" plain
   local command=("$binary" stdio -c "$scratch/stdio.json")
   drive "${sdk[@]}" --label "sdk stdio" "${merged[@]}" stdio "${command[@]}"
   check "sdk stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
@@ -129,7 +133,7 @@ stdio_tests() {
   check "inspector stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
 }
 
-write_config "$scratch/servers.json" "$mark"
+write_config "$scratch/servers.json" "$mark" stubborn
 if gateway_start "$binary" "$scratch/servers.json" gateway; then
   passed=$((passed + 1))
   echo "ok the gateway listens on $gateway_address and is ready"
