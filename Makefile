@@ -1,0 +1,74 @@
+# Everything a person does with a checkout, a word each. `make` alone says which words there are.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check needs lint unit real conformance total
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET)/release/mcproxy
+# What the test runners said goes here, a log each, for `total` to add up.
+LOGS := $(TARGET)/tests
+# How many of the 30 scored scenarios of the conformance suite must pass: with a child for all, and with one a session.
+CONFORMANCE_SHARED ?= 25
+CONFORMANCE_SESSION ?= 25
+
+## help         say what can be made
+help:
+	@sed -n 's/^## /  make /p' Makefile
+
+## run          build the release binary and serve mcp-servers.json; more options: make run ARGS="--port 8080"
+run: needs
+	cargo build --release
+	$(BINARY) -c mcp-servers.json $(ARGS)
+
+## test         the project's own tests, then the release binary with real servers and clients, then the conformance suite
+# One after the other, also under `make -j`: they share the machine's ports and cores, and their order is the report's.
+test: needs
+	@tests/real/setup.sh
+	@rm -rf $(LOGS)
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory real
+	@$(MAKE) --no-print-directory conformance
+	@$(MAKE) --no-print-directory total
+
+## check        what must hold before a change is taken: formatting, no warning of clippy with or without tiny_http, test
+check: needs
+	@rm -rf $(LOGS)
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test
+
+# The feature has code of its own, so clippy reads the project twice.
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features tiny_http -- -D warnings
+
+## unit         only the project's own tests
+unit:
+	@mkdir -p $(LOGS)
+	cargo test 2>&1 | tee $(LOGS)/1-unit.log
+
+## real         only the real servers and clients
+real:
+	@mkdir -p $(LOGS)
+	cargo build --release
+	tests/real/run.sh $(BINARY) | tee $(LOGS)/2-real.log
+
+## conformance  only the official conformance suite, revision 2025-11-25
+conformance:
+	@mkdir -p $(LOGS)
+	cargo build --release
+	cargo build --example conformance_server
+	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server \
+	  $(CONFORMANCE_SHARED) $(CONFORMANCE_SESSION) | tee $(LOGS)/3-conformance.log
+
+# Adds up the runs whose logs are there.
+total:
+	@python3 tests/real/bed.py total $(LOGS)/*.log
+
+# The Rust toolchain; what else `test` needs, tests/real/setup.sh names.
+needs:
+	@command -v cargo >/dev/null || { echo "cargo (Rust 1.88 or later) is missing: https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "cc, which Rust links with, is missing. Debian, Ubuntu: apt install gcc libc6-dev." \
+	  "Fedora: dnf install gcc. macOS: xcode-select --install." >&2; exit 1; }
