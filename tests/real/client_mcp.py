@@ -196,7 +196,7 @@ class Checks:
         assert text(read) == "hello from a file", text(read)
         assert "Europe/Berlin" in text(await self.call("time__get_current_time", {"timezone": "Europe/Berlin"}))
         assert "the first commit of the test" in text(await self.call("git__git_log", {"repo_path": repo}))
-        demo = await self.call("demo__echo", {"message": "hello demo", "text": "hello demo"})
+        demo = await self.call("demo__echo", {"text": "hello demo"})
         assert "hello demo" in text(demo), text(demo)
         name = f"{self.options.label} {os.getpid()}"
         entity = {"name": name, "entityType": "test", "observations": ["was here"]}

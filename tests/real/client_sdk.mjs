@@ -177,7 +177,7 @@ async function otherServers() {
   assert.equal(text(await call("filesystem__read_text_file", { path: `${options.files}/hello.txt` })), "hello from a file");
   assert.match(text(await call("time__get_current_time", { timezone: "Europe/Berlin" })), /Europe\/Berlin/);
   assert.match(text(await call("git__git_log", { repo_path: options.repo })), /the first commit of the test/);
-  assert.match(text(await call("demo__echo", { message: "hello demo", text: "hello demo" })), /hello demo/);
+  assert.match(text(await call("demo__echo", { text: "hello demo" })), /hello demo/);
   const name = `${options.label} ${process.pid}`;
   await call("memory__create_entities", { entities: [{ name, entityType: "test", observations: ["was here"] }] });
   assert.match(text(await call("memory__open_nodes", { names: [name] })), /was here/);
