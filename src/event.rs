@@ -376,6 +376,8 @@ pub enum Parcel {
 pub enum Standing {
     /// Taken; there is no answer to it.
     Accepted,
+    /// The message is the answer.
+    Answered,
     /// The session was ended as asked.
     Ended,
     /// The request itself is wrong.

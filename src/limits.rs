@@ -438,6 +438,10 @@ pub const LIST_ITEMS_MAX: usize = 20_000;
 /// that a burst is read and told once.
 pub const LIST_CHANGED_WAIT: Duration = Duration::from_millis(200);
 
+/// How many different sentences on what was left out of lists the log gets. A
+/// server that lists faults without end fills no log.
+pub const COMPLAINTS_MAX: usize = 1_000;
+
 // ---- hub: sessions and streams
 
 /// How many sessions there may be; an idle one costs about a kilobyte. Past

@@ -35,7 +35,7 @@ pub fn now() -> Instant {
 pub fn status_of(standing: Standing) -> u16 {
     match standing {
         Standing::Accepted => 202,
-        Standing::Ended => 200,
+        Standing::Ended | Standing::Answered => 200,
         Standing::BadRequest => 400,
         Standing::NotFound => 404,
         Standing::Busy => 503,

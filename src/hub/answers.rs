@@ -45,8 +45,7 @@ impl Hub {
         refusal: &Refusal,
         id: Option<&str>,
     ) {
-        let mut message = Outgoing::plain(refusal.message().into());
-        message.id = Some(Patch::Json(id.unwrap_or("null").into()));
+        let message = refusal_to(refusal, id.unwrap_or("null"));
         self.verdict(outbox, standing, Some(message));
     }
 
@@ -434,4 +433,11 @@ impl Hub {
             self.reply(child, id, crate::event::Reply::Failed(why));
         }
     }
+}
+
+/// A refusal as the answer to the request of that id (JSON text).
+pub(super) fn refusal_to(refusal: &Refusal, id: &str) -> Outgoing {
+    let mut message = Outgoing::plain(refusal.message().into());
+    message.id = Some(Patch::Json(id.into()));
+    message
 }

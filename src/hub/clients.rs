@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::event::{Body, ClientMessage, Effect, OutboxId, Parcel, SessionKey, Standing, View};
 use crate::hub::Hub;
+use crate::hub::answers::refusal_to;
 use crate::hub::calls::Caller;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
-use crate::hub::sessions::Session;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::hub::timers::Timer;
 use crate::limits;
@@ -73,25 +73,6 @@ impl Hub {
         self.take_request(&fresh, stream, message, Some(hello));
     }
 
-    /// Enters a session; the longest idle one makes room for it if it must.
-    fn begin_session(&mut self, key: SessionKey, view: View) -> Result<(), Refusal> {
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
-        if self.sessions.len() >= limits::SESSIONS_MAX {
-            let streams = &self.streams;
-            let idle = self
-                .sessions
-                .longest_unheard(|_, session| is_idle(session, streams));
-            match idle {
-                Some(idle) => self.end_session(&idle, &Refusal::UnknownSession),
-                None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
-            }
-        }
-        self.sessions.insert(key, Session::new(view, self.now));
-        Ok(())
-    }
-
     fn open_stream(&mut self, key: &SessionKey, outbox: OutboxId, kind: StreamKind) -> StreamId {
         let session = self.sessions.get_mut(key);
         // Streams are resumed since 2025-03-26, and never where one stream is
@@ -109,28 +90,14 @@ impl Hub {
         stream
     }
 
-    /// The session an HTTP request belongs to.
-    fn known_session(&mut self, address: &Address) -> Result<SessionKey, (Standing, Refusal)> {
-        let Some(key) = &address.session else {
-            return Err((Standing::BadRequest, Refusal::MissingSession));
-        };
-        let session = self.sessions.get_mut(key);
-        let Some(session) = session.filter(|s| s.view == address.view && s.whole.is_none()) else {
-            return Err((Standing::NotFound, Refusal::UnknownSession));
-        };
-        session.heard = self.now;
-        match &address.version {
-            Some(version) if Revision::from_name(version).is_none() => Err((
-                Standing::BadRequest,
-                Refusal::UnknownVersion(version.clone()),
-            )),
-            _ => Ok(key.clone()),
-        }
-    }
-
     fn post_body(&mut self, outbox: OutboxId, key: &SessionKey, body: Body) {
         let messages = match self.admit(key, 0, body) {
             Ok(messages) => messages,
+            // Inside a session a busy gateway is no fault of the request: some
+            // clients give up the whole session at any status but 200.
+            Err((Standing::Busy, refusal, Some(id))) => {
+                return self.refuse(outbox, Standing::Answered, &refusal, Some(&id));
+            }
             Err((standing, refusal, id)) => {
                 return self.refuse(outbox, standing, &refusal, id.as_deref());
             }
@@ -300,6 +267,12 @@ impl Hub {
             return self.refuse(outbox, Standing::BadRequest, &refusal, None);
         }
         let missed = session.replay.after(last);
+        if !is_open && missed.is_empty() {
+            // It has ended and was read to its end. An empty stream would make
+            // some clients ask again and again.
+            let refusal = Refusal::StreamEnded;
+            return self.refuse(outbox, Standing::BadRequest, &refusal, None);
+        }
         self.opened(outbox, None, None);
         if is_open && let Some(before) = self.streams.attach(id, outbox) {
             let parcel = Parcel::End;
@@ -380,6 +353,11 @@ impl Hub {
                     self.take(&key, stream, message);
                 }
             }
+            // Some clients are deaf for ever after a status that is no success.
+            Err((Standing::Busy, refusal, Some(id))) => {
+                self.verdict(outbox, Standing::Accepted, None);
+                self.put(stream, refusal_to(&refusal, &id), false);
+            }
             Err((standing, refusal, id)) => {
                 self.refuse(outbox, standing, &refusal, id.as_deref());
             }
@@ -413,53 +391,6 @@ impl Hub {
             StreamKind::Post { .. } | StreamKind::Listen => {}
         }
     }
-
-    /// Ends a session: its streams, its calls, its questions, its children.
-    pub(super) fn end_session(&mut self, key: &SessionKey, why: &Refusal) {
-        for call in self.calls.of_session(key) {
-            self.abandon(call, Some(why));
-        }
-        self.fail_waiters_of(key, why);
-        self.drop_questions_to(key);
-        let Some(session) = self.sessions.remove(key) else {
-            return;
-        };
-        for &stream in &session.streams {
-            self.end_stream(stream);
-        }
-        for (uri, child) in &session.subscriptions {
-            self.unsubscribe(key, uri, *child);
-        }
-        for &child in session.children.values() {
-            self.happen(child, crate::hub::lifecycle::Happening::StopAsked);
-        }
-        if session.level.is_some() {
-            self.adjust_levels();
-        }
-    }
-
-    /// Looks whether a session has been idle for too long.
-    pub(super) fn idle_due(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get(&key) else {
-            return;
-        };
-        let due = session.heard.after(limits::SESSION_IDLE_MAX);
-        if !is_idle(session, &self.streams) {
-            let later = self.now.after(limits::SESSION_IDLE_MAX);
-            self.timers.set(later, Timer::Idle(key));
-        } else if due > self.now {
-            self.timers.set(due, Timer::Idle(key));
-        } else {
-            self.end_session(&key, &Refusal::UnknownSession);
-        }
-    }
-}
-
-/// Whether nothing of a session is under way and nobody is connected for it,
-/// so that only time tells whether it will be heard of again.
-fn is_idle(session: &Session, streams: &crate::hub::streams::Streams) -> bool {
-    let attached = |id: &StreamId| streams.get(*id).is_some_and(|s| s.outbox.is_some());
-    session.unanswered == 0 && !session.streams.iter().any(attached)
 }
 
 /// Whether a message must be answered.

@@ -4,24 +4,30 @@
 //!
 //! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `fans`,
 //! `timers`) only remember. The policy is in the `impl Hub` blocks of
-//! `clients` (what the doors pass on), `requests` (what clients ask), `answers`
-//! (what they get), `asking` (what children ask), `notices` (what nobody
-//! answers), `upkeep` (the lives of the children), `listing` (what they
+//! `clients` (what the doors pass on),
+//! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
+//! (which server that concerns), `passing` and `fanning` (handing it on),
+//! `answers` (what clients get), `asking` (what children ask), `notices` (what
+//! nobody answers), `upkeep` (the lives of the children), `listing` (what they
 //! offer), `views` (what is shown of it) and `status`.
 
 pub mod answers;
 pub mod asking;
+pub mod belonging;
 pub mod calls;
 pub mod children;
 pub mod clients;
+pub mod fanning;
 pub mod fans;
 pub mod lifecycle;
 pub mod listing;
 pub mod notices;
+pub mod passing;
 pub mod plan;
 pub mod questions;
 pub mod refusal;
 pub mod requests;
+pub mod routing;
 pub mod sessions;
 pub mod status;
 pub mod streams;
@@ -29,8 +35,7 @@ pub mod timers;
 pub mod upkeep;
 pub mod views;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::catalog::links::Links;
@@ -64,6 +69,12 @@ pub struct Hub {
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
     shelf: HashMap<View, Arc<Catalog>>,
+    /// What those views showed that have changed since clients were last told.
+    outdated: BTreeMap<View, Arc<Catalog>>,
+    /// Whether the time for telling them is set.
+    telling: bool,
+    /// What was left out of catalogs, and is in the log already.
+    complaints: BTreeSet<String>,
     links: Links,
     /// Clients that wait for servers in their first start.
     waiters: Vec<Waiter>,
@@ -86,6 +97,9 @@ impl Hub {
             fans: Fans::default(),
             timers: Timers::default(),
             shelf: HashMap::new(),
+            outdated: BTreeMap::new(),
+            telling: false,
+            complaints: BTreeSet::new(),
             links: Links::default(),
             waiters: Vec::new(),
             stopping: false,
@@ -201,6 +215,7 @@ impl Hub {
                 Timer::Terminate(life) => self.terminate_due(life),
                 Timer::Kill(life) => self.kill_due(life),
                 Timer::Relist(child, kind) => self.relist_due(child, kind),
+                Timer::Tell => self.tell_due(),
                 Timer::FirstStarts => self.first_starts_overdue(),
                 Timer::Question(id) => self.question_overdue(id),
                 Timer::Idle(session) => self.idle_due(session),

@@ -67,6 +67,8 @@ pub enum Refusal {
     InitializeInBatch,
     /// A session's events are kept for a while only.
     UnknownEvent,
+    /// The stream to be resumed has ended, and all of it was read.
+    StreamEnded,
     /// The child ended with the call under way.
     ServerGone {
         /// The server's name.
@@ -152,6 +154,7 @@ impl Refusal {
             | Refusal::MissingSession
             | Refusal::UnknownVersion(_)
             | Refusal::UnknownEvent
+            | Refusal::StreamEnded
             | Refusal::ServerGone { .. }
             | Refusal::ServerDown { .. }
             | Refusal::AnswerTooLong { .. }
@@ -262,6 +265,9 @@ impl fmt::Display for Refusal {
                 f,
                 "{max} processes for single sessions run already (\"max_processes\"); try again later"
             ),
+            Refusal::StreamEnded => {
+                f.write_str("that stream has ended, and there is nothing after that Last-Event-ID")
+            }
             Refusal::Stopping => f.write_str("the gateway is stopping"),
             Refusal::ClientCannot(method) => {
                 write!(f, "the client does not support {method:?}")

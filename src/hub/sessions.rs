@@ -35,8 +35,8 @@ pub struct Session {
     pub level: Option<LogLevel>,
     /// The children of its own, for servers with `scope: session`.
     pub children: BTreeMap<ServerId, ChildId>,
-    /// What it sees, where a child of its own offers something else than the
-    /// template does.
+    /// What it sees, once it has children of its own: these may offer something
+    /// else than the template does.
     pub overlay: Option<Arc<Catalog>>,
     /// The resources it has subscribed to, and where.
     pub subscriptions: BTreeSet<(Arc<str>, ChildId)>,

@@ -26,6 +26,8 @@ pub enum Timer {
     Kill(Life),
     /// A child's list has changed, and the burst is over: read it again.
     Relist(ChildId, ItemKind),
+    /// Changes of what views show are to be told.
+    Tell,
     /// Clients waiting for servers in their first start have waited enough.
     FirstStarts,
     /// A question to a client has had its time.

@@ -13,7 +13,9 @@ use crate::hub::Hub;
 use crate::hub::children::ChildId;
 use crate::hub::plan::Standing;
 use crate::hub::refusal::Refusal;
+use crate::hub::timers::Timer;
 use crate::hub::upkeep::OWN_INFO;
+use crate::limits;
 use crate::wire::envelope::{Kind, Message, Outgoing};
 use crate::wire::handshake::{self, Revision};
 use crate::wire::items::ItemKind;
@@ -80,7 +82,11 @@ impl Hub {
         }
         let catalog = Arc::new(self.build_catalog(view, None));
         for left_out in catalog.left_out() {
-            log::warn!("{left_out}");
+            if self.complaints.len() < limits::COMPLAINTS_MAX
+                && self.complaints.insert(left_out.clone())
+            {
+                log::warn!("{left_out}");
+            }
         }
         self.shelf.insert(view.clone(), catalog.clone());
         catalog
@@ -127,35 +133,43 @@ impl Hub {
         Catalog::build(&sources, self.plan.tool_name_max)
     }
 
-    /// A child offers something else than before: catalogs are made anew, and
-    /// clients are told where they differ.
+    /// A child offers something else than before: catalogs are made anew when
+    /// they are next needed, and clients are told when the burst is over, for
+    /// servers start together and change in bursts.
     pub(super) fn offer_changed(&mut self, id: ChildId) {
         let Some(child) = self.children.get(id) else {
             return;
         };
         let server = child.server;
-        if let Some(owner) = child.owner.clone() {
-            self.refresh_overlay(&owner);
-            return;
+        if child.owner.is_none() {
+            self.links.forget(server);
         }
-        self.links.forget(server);
-        let views: BTreeSet<View> = self
-            .shelf
-            .keys()
-            .filter(|view| self.shows(view, server))
-            .cloned()
-            .collect();
+        let views: Vec<View> = self.shelf.keys().cloned().collect();
         for view in views {
-            let Some(before) = self.shelf.remove(&view) else {
-                continue;
-            };
+            if self.shows(&view, server)
+                && let Some(catalog) = self.shelf.remove(&view)
+            {
+                self.outdated.entry(view).or_insert(catalog);
+            }
+        }
+        if !self.telling {
+            self.telling = true;
+            let due = self.now.after(limits::LIST_CHANGED_WAIT);
+            self.timers.set(due, Timer::Tell);
+        }
+    }
+
+    /// The burst is over: who sees something else than before is told.
+    pub(super) fn tell_due(&mut self) {
+        self.telling = false;
+        for (view, before) in std::mem::take(&mut self.outdated) {
             let after = self.catalog(&view);
             let told = self
                 .sessions
-                .keys_where(|s| s.view == view && s.overlay.is_none());
+                .keys_where(|s| s.view == view && s.children.is_empty());
             self.tell_changes(&before, &after, &told);
         }
-        for owner in self.sessions.keys_where(|s| s.overlay.is_some()) {
+        for owner in self.sessions.keys_where(|s| !s.children.is_empty()) {
             self.refresh_overlay(&owner);
         }
     }
@@ -164,17 +178,12 @@ impl Hub {
     /// the template.
     fn refresh_overlay(&mut self, key: &SessionKey) {
         let before = self.catalog_of(key);
-        let Some(session) = self.sessions.get(key) else {
+        let Some(view) = self.view_of(key) else {
             return;
         };
-        let view = session.view.clone();
         let own = Arc::new(self.build_catalog(&view, Some(key)));
-        let template = self.catalog(&view);
-        let differs = ItemKind::ALL
-            .into_iter()
-            .any(|kind| own.differs(&template, kind));
         if let Some(session) = self.sessions.get_mut(key) {
-            session.overlay = differs.then_some(own.clone());
+            session.overlay = Some(own.clone());
         }
         self.tell_changes(&before, &own, std::slice::from_ref(key));
     }

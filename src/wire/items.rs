@@ -153,7 +153,8 @@ struct LeftOut {
 
 fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
     let left_out = |key, why| Err(LeftOut { key, why });
-    let Ok([key, schema]) = scan::members(json, [kind.key(), "inputSchema"]) else {
+    let wanted = [kind.key(), "inputSchema", "execution"];
+    let Ok([key, schema, execution]) = scan::members(json, wanted) else {
         return left_out(None, "it is not an object".into());
     };
     let Some(key_value) = key else {
@@ -169,11 +170,21 @@ fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
         let missing = schema.map_or("missing", |_| "not an object");
         return left_out(Some(key), format!("inputSchema is {missing}"));
     }
+    if kind == ItemKind::Tool && execution.is_some_and(|value| needs_task(value.json(json))) {
+        return left_out(Some(key), "it runs as a task only, and tasks are not served".into());
+    }
     Ok(Item {
         key,
         json: json.into(),
         key_at: key_value.start..key_value.end,
     })
+}
+
+/// Whether a tool's `execution` says that it can be called as a task alone
+/// (2025-11-25, tasks, "Tool-Level Negotiation").
+fn needs_task(execution: &str) -> bool {
+    scan::members(execution, ["taskSupport"])
+        .is_ok_and(|[support]| support.is_some_and(|value| value.json(execution) == "\"required\""))
 }
 
 /// The cursor of the next page. An empty string is one.
@@ -333,5 +344,21 @@ mod tests {
             let next = next.map(|next| format!(r#","nextCursor":{next}"#)).unwrap_or_default();
             prop_assert_eq!(joined, format!(r#"{{"resources":[{expected}]{next}}}"#));
         }
+    }
+
+    #[test]
+    fn a_tool_that_is_a_task_alone_is_left_out() {
+        let page = page(
+            r#"{"tools":[{"name":"a","inputSchema":{},"execution":{"taskSupport":"required"}},
+                {"name":"b","inputSchema":{},"execution":{"taskSupport":"optional"}}]}"#,
+            ItemKind::Tool,
+        )
+        .expect("it is a list");
+        assert_eq!(page.items.len(), 1);
+        assert_eq!(page.items[0].key, "b");
+        assert_eq!(
+            page.left_out,
+            [r#"tool "a": it runs as a task only, and tasks are not served"#]
+        );
     }
 }

@@ -1,0 +1,102 @@
+//! Sessions: how they begin, which one a request belongs to, and how they end.
+
+use crate::event::{SessionKey, Standing, View};
+use crate::hub::Hub;
+use crate::hub::clients::Address;
+use crate::hub::lifecycle::Happening;
+use crate::hub::refusal::Refusal;
+use crate::hub::sessions::Session;
+use crate::hub::streams::{StreamId, Streams};
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::handshake::Revision;
+
+impl Hub {
+    /// Enters a session; the longest idle one makes room for it if it must.
+    pub(super) fn begin_session(&mut self, key: SessionKey, view: View) -> Result<(), Refusal> {
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if self.sessions.len() >= limits::SESSIONS_MAX {
+            let streams = &self.streams;
+            let idle = self
+                .sessions
+                .longest_unheard(|_, session| is_idle(session, streams));
+            match idle {
+                Some(idle) => self.end_session(&idle, &Refusal::UnknownSession),
+                None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
+            }
+        }
+        self.sessions.insert(key, Session::new(view, self.now));
+        Ok(())
+    }
+
+    /// The session an HTTP request belongs to.
+    pub(super) fn known_session(
+        &mut self,
+        address: &Address,
+    ) -> Result<SessionKey, (Standing, Refusal)> {
+        let Some(key) = &address.session else {
+            return Err((Standing::BadRequest, Refusal::MissingSession));
+        };
+        let session = self.sessions.get_mut(key);
+        let Some(session) = session.filter(|s| s.view == address.view && s.whole.is_none()) else {
+            return Err((Standing::NotFound, Refusal::UnknownSession));
+        };
+        session.heard = self.now;
+        match &address.version {
+            Some(version) if Revision::from_name(version).is_none() => Err((
+                Standing::BadRequest,
+                Refusal::UnknownVersion(version.clone()),
+            )),
+            _ => Ok(key.clone()),
+        }
+    }
+
+    /// Ends a session: its streams, its calls, its questions, its children.
+    pub(super) fn end_session(&mut self, key: &SessionKey, why: &Refusal) {
+        for call in self.calls.of_session(key) {
+            self.abandon(call, Some(why));
+        }
+        self.fail_waiters_of(key, why);
+        self.drop_questions_to(key);
+        let Some(session) = self.sessions.remove(key) else {
+            return;
+        };
+        for &stream in &session.streams {
+            self.end_stream(stream);
+        }
+        for (uri, child) in &session.subscriptions {
+            self.unsubscribe(key, uri, *child);
+        }
+        for &child in session.children.values() {
+            self.happen(child, Happening::StopAsked);
+        }
+        if session.level.is_some() {
+            self.adjust_levels();
+        }
+    }
+
+    /// Looks whether a session has been idle for too long.
+    pub(super) fn idle_due(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key) else {
+            return;
+        };
+        let due = session.heard.after(limits::SESSION_IDLE_MAX);
+        if !is_idle(session, &self.streams) {
+            let later = self.now.after(limits::SESSION_IDLE_MAX);
+            self.timers.set(later, Timer::Idle(key));
+        } else if due > self.now {
+            self.timers.set(due, Timer::Idle(key));
+        } else {
+            self.end_session(&key, &Refusal::UnknownSession);
+        }
+    }
+}
+
+/// Whether nothing of a session is under way and nobody is connected for it,
+/// so that only time tells whether it will be heard of again.
+fn is_idle(session: &Session, streams: &Streams) -> bool {
+    let attached = |id: &StreamId| streams.get(*id).is_some_and(|s| s.outbox.is_some());
+    session.unanswered == 0 && !session.streams.iter().any(attached)
+}

@@ -1,0 +1,95 @@
+//! Asking around: a resource that no list, no template and no link names may
+//! still be known to one of the servers.
+
+use std::sync::Arc;
+
+use crate::event::ServerId;
+use crate::hub::Hub;
+use crate::hub::calls::Asker;
+use crate::hub::children::ChildId;
+use crate::hub::fans::{Fan, FanId};
+use crate::hub::passing::Passage;
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::Need;
+use crate::wire::envelope::{Kind, Message};
+use crate::wire::method::Method;
+use crate::wire::own_id::OwnId;
+
+impl Hub {
+    /// Asks several servers for a resource that none of them lists.
+    pub(super) fn fan_out(&mut self, need: &Need, uri: &Arc<str>, servers: &[ServerId]) {
+        let session = need.caller.session.clone();
+        let fan = self.fans.insert(Fan {
+            caller: need.caller.clone(),
+            uri: uri.clone(),
+            open: Vec::new(),
+            placing: true,
+            found: Vec::new(),
+        });
+        for &server in servers {
+            let passage = Passage {
+                server,
+                method: Method::ResourcesRead,
+                name: None,
+                uri: Some(uri.clone()),
+            };
+            let Ok(child) = self.child_for(&session, server) else {
+                continue;
+            };
+            let call = self.call(child, Asker::Fan(fan), Some(session.clone()), &passage);
+            let placed = self.place(call, need.message.clone(), None);
+            if let (Some(id), Some(fan)) = (placed, self.fans.get_mut(fan)) {
+                fan.open.push(id);
+            }
+        }
+        if let Some(fan) = self.fans.get_mut(fan) {
+            fan.placing = false;
+        }
+        self.settle_fan(fan);
+    }
+
+    /// One of the servers asked has answered, or never will.
+    pub(super) fn fan_answered(
+        &mut self,
+        id: FanId,
+        call: OwnId,
+        child: ChildId,
+        message: Option<Arc<Message>>,
+    ) {
+        let server = self.children.get(child).map(|child| child.server);
+        let Some(fan) = self.fans.get_mut(id) else {
+            return;
+        };
+        fan.open.retain(|&open| open != call);
+        if let (Some(server), Some(message)) = (server, message)
+            && message.kind == (Kind::Answer { failed: false })
+        {
+            fan.found.push((server, message));
+        }
+        self.settle_fan(id);
+    }
+
+    /// When all have answered: the one that knows the resource is right; two
+    /// that do are one too many.
+    fn settle_fan(&mut self, id: FanId) {
+        let done = |fan: &mut Fan| fan.open.is_empty() && !fan.placing;
+        if !self.fans.get_mut(id).is_some_and(done) {
+            return;
+        }
+        let Some(fan) = self.fans.remove(id) else {
+            return;
+        };
+        match fan.found.as_slice() {
+            [] => {
+                let refusal = Refusal::UnknownResource(fan.uri.to_string());
+                self.refuse_caller(&fan.caller, &refusal);
+            }
+            [(_, message)] => self.answer(&fan.caller, message.clone()),
+            several => {
+                let servers: Vec<ServerId> = several.iter().map(|(server, _)| *server).collect();
+                let refusal = self.ambiguous(&fan.uri, &servers);
+                self.refuse_caller(&fan.caller, &refusal);
+            }
+        }
+    }
+}

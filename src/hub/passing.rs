@@ -1,0 +1,176 @@
+//! Handing requests to children: which child it is, whether it can take one
+//! more, and who waits when it cannot.
+
+use std::sync::Arc;
+
+use crate::config::checked::Scope;
+use crate::event::{ServerId, SessionKey};
+use crate::hub::Hub;
+use crate::hub::calls::{Asker, Call};
+use crate::hub::children::ChildId;
+use crate::hub::lifecycle::Phase;
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::{Need, json_string};
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::wire::envelope::{Message, Outgoing, Patch};
+use crate::wire::method::Method;
+use crate::wire::own_id::{OwnId, Purpose};
+
+/// Where a request goes, and what is replaced in it on the way.
+pub(super) struct Passage {
+    pub(super) server: ServerId,
+    pub(super) method: Method,
+    /// The name the server knows, where the client's was another.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) uri: Option<Arc<str>>,
+}
+
+impl Hub {
+    /// The child that a session's requests to a server go to.
+    pub(super) fn child_for(
+        &mut self,
+        session: &SessionKey,
+        server: ServerId,
+    ) -> Result<ChildId, Refusal> {
+        let down = |hub: &Hub| Refusal::ServerDown {
+            server: hub.server(server).name.clone(),
+            why: "it is not running".to_owned(),
+        };
+        match self.server(server).scope {
+            Scope::Shared => self.main_of(server).ok_or_else(|| down(self)),
+            Scope::Session => {
+                let own = self.sessions.get(session).map(|s| s.children.get(&server));
+                match own {
+                    Some(Some(&child)) => Ok(child),
+                    Some(None) => self.start_own(server, session),
+                    None => Err(Refusal::UnknownSession),
+                }
+            }
+        }
+    }
+
+    /// Passes a client's request on to a server.
+    pub(super) fn pass(&mut self, need: Need, passage: Passage) {
+        let session = need.caller.session.clone();
+        match self.child_for(&session, passage.server) {
+            Ok(child) => {
+                let asker = Asker::Client(need.caller);
+                let call = self.call(child, asker, Some(session), &passage);
+                self.place(call, need.message, passage.name);
+            }
+            Err(refusal) => self.refuse_caller(&need.caller, &refusal),
+        }
+    }
+
+    pub(super) fn call(
+        &self,
+        child: ChildId,
+        asker: Asker,
+        origin: Option<SessionKey>,
+        passage: &Passage,
+    ) -> Call {
+        Call {
+            child,
+            life: None,
+            message: None,
+            asker,
+            origin,
+            method: passage.method.clone(),
+            uri: passage.uri.clone(),
+            timeout: self.server(passage.server).timeout,
+            timer: None,
+            abandoned: false,
+        }
+    }
+
+    /// Enters a call, and sends it if its child can take it now. Returns its
+    /// id, unless it was refused.
+    pub(super) fn place(
+        &mut self,
+        mut call: Call,
+        message: Arc<Message>,
+        name: Option<Arc<str>>,
+    ) -> Option<OwnId> {
+        let id = self.calls.mint(Purpose::Call);
+        let mut message = Outgoing::plain(message);
+        message.id = Some(Patch::Number(id.number()));
+        message.name = name.map(|name| Patch::Json(json_string(&name)));
+        if message.message.marks.progress_token.is_some() {
+            message.progress_token = Some(Patch::Number(id.number()));
+        }
+        call.message = Some(message);
+        let child = call.child;
+        self.calls.insert(id, call);
+        let queue_max = self.plan.queue_max;
+        let place = self.children.get_mut(child)?;
+        let waiting = place.held.len().max(place.load.messages as usize);
+        if place.phase == Phase::Down || place.phase == Phase::Retiring {
+            place.held.push_back(id);
+            self.fail_held(child);
+            return None;
+        }
+        if waiting >= queue_max || place.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX {
+            let server = self.children.get(child)?.server;
+            let refusal = Refusal::ServerBusy {
+                server: self.server(server).name.clone(),
+                waiting,
+            };
+            self.fail_call(id, &refusal);
+            return None;
+        }
+        place.held.push_back(id);
+        if place.phase == Phase::Ready {
+            self.rearm(id);
+            self.send_held(child);
+        } else {
+            self.wait_for_start(id, child);
+        }
+        Some(id)
+    }
+
+    /// A call that waits for its child's start gets the time of a start on top.
+    fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
+        let Some(startup) = self
+            .children
+            .get(child)
+            .map(|child| self.server_of(child).startup_timeout)
+        else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(id) {
+            let due = self.now.after(startup).after(call.timeout);
+            call.timer = Some(self.timers.set(due, Timer::Call(id)));
+        }
+    }
+
+    /// Sends a child the calls that wait for it, as many as it may have.
+    pub(super) fn send_held(&mut self, child: ChildId) {
+        loop {
+            let Some(place) = self.children.get(child) else {
+                return;
+            };
+            let max = self.server_of(place).concurrent_max;
+            if place.phase != Phase::Ready || place.under_way.len() >= max {
+                return;
+            }
+            let life = place.life;
+            let Some(place) = self.children.get_mut(child) else {
+                return;
+            };
+            let Some(id) = place.held.pop_front() else {
+                return;
+            };
+            place.under_way.insert(id);
+            let Some(call) = self.calls.get_mut(id) else {
+                continue;
+            };
+            call.life = Some(life);
+            let message = call.message.take();
+            self.rearm(id);
+            if let Some(message) = message {
+                self.to_child(child, message);
+            }
+        }
+    }
+}
