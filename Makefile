@@ -69,6 +69,6 @@ total:
 
 # The Rust toolchain; what else `test` needs, tests/real/setup.sh names.
 needs:
-	@command -v cargo >/dev/null || { echo "cargo (Rust 1.88 or later) is missing: https://rustup.rs" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "cargo (Rust 1.91 or later) is missing: https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "cc, which Rust links with, is missing. Debian, Ubuntu: apt install gcc libc6-dev." \
 	  "Fedora: dnf install gcc. macOS: xcode-select --install." >&2; exit 1; }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle, Recipe};
@@ -88,11 +88,9 @@ impl Dispatcher {
         let Some(deadline) = hub.into_iter().chain(self.patience).min() else {
             return self.letters.recv().ok();
         };
-        match self.letters.recv_deadline(deadline) {
-            Ok(letter) => Some(letter),
-            // The dispatcher holds a sender itself, so the inbox never closes.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        // The dispatcher holds a sender itself, so the inbox never closes: an
+        // error is the deadline.
+        self.letters.recv_deadline(deadline).ok()
     }
 
     fn open(&mut self, letter: Letter, effects: &mut Vec<Effect>) {
@@ -138,7 +136,7 @@ impl Dispatcher {
     fn carry_out(&mut self, effects: &mut Vec<Effect>) {
         for effect in effects.drain(..) {
             match effect {
-                Effect::ToClient { outbox, parcel } => self.to_client(outbox, parcel),
+                Effect::ToClient { outbox, parcel } => self.put_parcel(outbox, parcel),
                 Effect::ToChild { life, message } => {
                     if let Some(handle) = self.children.get(&life)
                         && let Err(why) = handle.send(message)
@@ -165,7 +163,7 @@ impl Dispatcher {
         }
     }
 
-    fn to_client(&mut self, outbox: OutboxId, parcel: Parcel) {
+    fn put_parcel(&mut self, outbox: OutboxId, parcel: Parcel) {
         let Some(sender) = self.outboxes.get(&outbox.connection) else {
             return; // the client has left
         };

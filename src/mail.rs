@@ -14,9 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
 
-/// A bounded channel. The one place that makes channels, so that each states
-/// its slots.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+/// A bounded channel: its slots are allocated at once.
 pub fn channel<T>(slots: usize) -> (Sender<T>, Receiver<T>) {
     crossbeam_channel::bounded(slots)
 }

@@ -348,6 +348,11 @@ impl Hub {
         let Some(call) = self.calls.get(id) else {
             return;
         };
+        if call.abandoned {
+            let child = call.child;
+            self.close_call(id);
+            return self.send_held(child);
+        }
         let waits_for_client = call
             .origin
             .as_ref()
@@ -383,8 +388,10 @@ impl Hub {
     }
 
     /// Gives a call up: its asker is refused, or told nothing, and the child is
-    /// asked to stop. The call stays in the books until the child is done with
-    /// it, for until then the child may still ask and log because of it.
+    /// asked to stop. The call stays in the books until the child answers it
+    /// all the same, or for its time once more: a child that stops says so by
+    /// silence (2025-11-25, cancellation, "Behavior Requirements"), and one
+    /// that does not may still ask and log because of it.
     pub(super) fn abandon(&mut self, id: OwnId, refusal: Option<&Refusal>) {
         let Some(call) = self.calls.get_mut(id) else {
             return;
@@ -399,9 +406,11 @@ impl Hub {
             if let Some(timer) = call.timer.take() {
                 self.timers.cancel(timer);
             }
+            let due = self.now.after(call.timeout);
+            call.timer = Some(self.timers.set(due, Timer::Call(id)));
             let params = format!(r#"{{"requestId":{}}}"#, id.number());
             let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
-            self.to_child(child, Outgoing::plain(message.into()));
+            self.send_child(child, Outgoing::plain(message.into()));
         } else {
             self.close_call(id);
         }

@@ -54,7 +54,7 @@ impl Hub {
     fn answer_child(&mut self, id: ChildId, asked: &Arc<str>, message: Arc<Message>) {
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Json(asked.clone()));
-        self.to_child(id, message);
+        self.send_child(id, message);
     }
 
     fn refuse_child(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {

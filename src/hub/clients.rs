@@ -28,7 +28,7 @@ pub(super) struct Address {
 
 impl Hub {
     /// A Streamable HTTP POST.
-    pub(super) fn post(&mut self, address: Address, fresh: SessionKey, body: Body) {
+    pub(super) fn post(&mut self, address: Address, fresh: &SessionKey, body: Body) {
         let outbox = address.outbox;
         if let Err(refusal) = self.check_view(&address.view) {
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
@@ -57,7 +57,7 @@ impl Hub {
     fn post_initialize(
         &mut self,
         address: Address,
-        fresh: SessionKey,
+        fresh: &SessionKey,
         message: Arc<Message>,
         hello: Box<ClientHello>,
     ) {
@@ -69,8 +69,8 @@ impl Hub {
         let idle = self.now.after(limits::SESSION_IDLE_MAX);
         self.timers.set(idle, Timer::Idle(fresh.clone()));
         let kind = StreamKind::Post { owed: 1 };
-        let stream = self.open_stream(&fresh, outbox, kind);
-        self.take_request(&fresh, stream, message, Some(hello));
+        let stream = self.open_stream(fresh, outbox, kind);
+        self.take_request(fresh, stream, message, Some(hello));
     }
 
     fn open_stream(&mut self, key: &SessionKey, outbox: OutboxId, kind: StreamKind) -> StreamId {
@@ -211,12 +211,12 @@ impl Hub {
     }
 
     /// A Streamable HTTP GET.
-    pub(super) fn listen(&mut self, address: Address, resume: Option<EventId>) {
+    pub(super) fn listen(&mut self, address: &Address, resume: Option<EventId>) {
         let outbox = address.outbox;
         if let Err(refusal) = self.check_view(&address.view) {
             return self.refuse(outbox, Standing::NotFound, &refusal, None);
         }
-        let key = match self.known_session(&address) {
+        let key = match self.known_session(address) {
             Ok(key) => key,
             Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
         };
@@ -300,9 +300,9 @@ impl Hub {
     }
 
     /// A Streamable HTTP DELETE.
-    pub(super) fn delete(&mut self, address: Address) {
+    pub(super) fn delete(&mut self, address: &Address) {
         let outbox = address.outbox;
-        match self.known_session(&address) {
+        match self.known_session(address) {
             Ok(key) => {
                 self.end_session(&key, &Refusal::UnknownSession);
                 self.verdict(outbox, Standing::Ended, None);
@@ -331,10 +331,10 @@ impl Hub {
     }
 
     /// A message for a session that one stream carries.
-    pub(super) fn tell(&mut self, outbox: OutboxId, view: &View, key: SessionKey, body: Body) {
+    pub(super) fn tell(&mut self, outbox: OutboxId, view: &View, key: &SessionKey, body: Body) {
         let stream = self
             .sessions
-            .get(&key)
+            .get(key)
             .filter(|session| session.view == *view)
             .and_then(|session| session.whole);
         let Some(stream) = stream else {
@@ -346,11 +346,11 @@ impl Hub {
             return self.verdict(outbox, Standing::BadRequest, Some(message));
         }
         let unread = self.streams.get(stream).map_or(0, |s| s.load.messages);
-        match self.admit(&key, unread as usize, body) {
+        match self.admit(key, unread as usize, body) {
             Ok(messages) => {
                 self.verdict(outbox, Standing::Accepted, None);
                 for message in messages {
-                    self.take(&key, stream, message);
+                    self.take(key, stream, message);
                 }
             }
             // Some clients are deaf for ever after a status that is no success.

@@ -73,7 +73,7 @@ impl Hub {
             reading.request = request;
             reading.pages += 1;
         }
-        self.to_child(id, message);
+        self.send_child(id, message);
     }
 
     /// The answer to a request of the gateway's own.

@@ -149,7 +149,7 @@ impl Hub {
                     session,
                     version,
                 };
-                self.post(address, fresh, body);
+                self.post(address, &fresh, body);
             }
             FromClient::Listen {
                 view,
@@ -163,9 +163,9 @@ impl Hub {
                     session,
                     version,
                 };
-                self.listen(address, resume);
+                self.listen(&address, resume);
             }
-            FromClient::Delete { view, session } => self.delete(clients::Address {
+            FromClient::Delete { view, session } => self.delete(&clients::Address {
                 outbox,
                 view,
                 session,
@@ -176,7 +176,7 @@ impl Hub {
                 view,
                 session,
                 body,
-            } => self.tell(outbox, &view, session, body),
+            } => self.tell(outbox, &view, &session, body),
             FromClient::Patience => self.patience(outbox),
             FromClient::Taken(load) => self.taken_by_client(outbox, load),
             FromClient::Gone => self.gone(outbox),

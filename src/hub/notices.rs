@@ -186,7 +186,7 @@ impl Hub {
                     .map(|s| s.children.values().copied().collect())
                     .unwrap_or_default();
                 for child in own {
-                    self.to_child(child, Outgoing::plain(message.clone()));
+                    self.send_child(child, Outgoing::plain(message.clone()));
                 }
             }
             other => log::trace!("a client's {:?} is not passed on", other.name()),
@@ -232,7 +232,7 @@ impl Hub {
         if let Some(token) = question.progress_token.clone() {
             let mut message = Outgoing::plain(message.clone());
             message.progress_token = Some(Patch::Json(token));
-            self.to_child(child, message);
+            self.send_child(child, message);
         }
     }
 
@@ -269,7 +269,7 @@ impl Hub {
         let message = Message::build(Kind::Request(method), Some(params));
         let mut message = Outgoing::plain(message.into());
         message.id = Some(Patch::Number(id.number()));
-        self.to_child(child, message);
+        self.send_child(child, message);
     }
 
     /// Tells a new life of a child what its sessions had asked of the last.

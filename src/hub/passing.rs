@@ -169,7 +169,7 @@ impl Hub {
             let message = call.message.take();
             self.rearm(id);
             if let Some(message) = message {
-                self.to_child(child, message);
+                self.send_child(child, message);
             }
         }
     }

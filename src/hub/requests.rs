@@ -57,7 +57,7 @@ impl Hub {
             Method::TemplatesList => self.list(need, ItemKind::Template),
             Method::ToolsCall | Method::PromptsGet => self.by_name(need, method),
             Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                self.by_uri(need, method);
+                self.by_uri(need, &method);
             }
             Method::Complete => self.complete(need),
             Method::SetLevel => self.set_level(&need),

@@ -63,7 +63,7 @@ impl Hub {
     /// A resource: its URI leads to its server, by the lists, by the templates,
     /// by the links that tools have returned; else every server that has
     /// resources is asked, for not all are listed.
-    pub(super) fn by_uri(&mut self, need: Need, method: Method) {
+    pub(super) fn by_uri(&mut self, need: Need, method: &Method) {
         let Some(uri) = text(&need.message, need.message.marks.uri) else {
             let refusal = Refusal::BadParameter {
                 method: match method {
@@ -95,7 +95,7 @@ impl Hub {
             Found::None => match self.servers_with_resources(&session).as_slice() {
                 [] => self.not_found(need, |_| Refusal::UnknownResource(uri.to_string())),
                 [only] => self.pass_uri(need, passage(*only)),
-                several if method == Method::ResourcesRead => self.fan_out(&need, &uri, several),
+                several if *method == Method::ResourcesRead => self.fan_out(&need, &uri, several),
                 _ => self.not_found(need, |_| Refusal::UnknownResource(uri.to_string())),
             },
         }

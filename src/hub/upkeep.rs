@@ -139,7 +139,7 @@ impl Hub {
         let message = Message::build(Kind::Request(Method::Initialize), Some(&params));
         let mut message = Outgoing::plain(message.into());
         message.id = Some(Patch::Number(request.number()));
-        self.to_child(id, message);
+        self.send_child(id, message);
     }
 
     /// What the gateway says of itself, or of the client it stands for.
@@ -196,7 +196,7 @@ impl Hub {
 
     fn serve(&mut self, id: ChildId) {
         let message = Message::build(Kind::Notification(Method::Initialized), None);
-        self.to_child(id, Outgoing::plain(message.into()));
+        self.send_child(id, Outgoing::plain(message.into()));
         self.read_lists(id);
         self.restore(id);
         self.send_held(id);
@@ -463,7 +463,7 @@ impl Hub {
     /// Puts a message into a child's queue. Calls were admitted against the
     /// queue's limit before; what else is sent has places of its own, and past
     /// those the child is not reading and soon found out.
-    pub(super) fn to_child(&mut self, id: ChildId, message: Outgoing) {
+    pub(super) fn send_child(&mut self, id: ChildId, message: Outgoing) {
         let slots = self.plan.queue_max + limits::CHILD_QUEUE_RESERVE;
         let Some(child) = self.children.get_mut(id) else {
             return;

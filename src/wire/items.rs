@@ -171,7 +171,10 @@ fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
         return left_out(Some(key), format!("inputSchema is {missing}"));
     }
     if kind == ItemKind::Tool && execution.is_some_and(|value| needs_task(value.json(json))) {
-        return left_out(Some(key), "it runs as a task only, and tasks are not served".into());
+        return left_out(
+            Some(key),
+            "it runs as a task only, and tasks are not served".into(),
+        );
     }
     Ok(Item {
         key,

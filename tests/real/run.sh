@@ -51,7 +51,10 @@ name, value = mark.split("=")
 packages, scripts = f"{cache}/node", f"{cache}/venv/bin"
 servers = [
     {"name": "everything", "command": "node",
-     "args": [f"{packages}/node_modules/@modelcontextprotocol/server-everything/dist/index.js"]},
+     "args": [f"{packages}/node_modules/@modelcontextprotocol/server-everything/dist/index.js"],
+     # It ignores cancellation, and does not answer a cancelled call: until this is over, that call counts
+     # as one whose client it may mean when it asks.
+     "timeout": 8},
     {"name": "filesystem", "command": "npx", "args": ["--no-install", "mcp-server-filesystem", f"{scratch}/files"],
      "cwd": packages},
     {"name": "memory", "command": "sh", "args": ["-c", shell], "cwd": packages,
