@@ -442,6 +442,11 @@ pub const LIST_CHANGED_WAIT: Duration = Duration::from_millis(200);
 /// server that lists faults without end fills no log.
 pub const COMPLAINTS_MAX: usize = 1_000;
 
+/// How long `initialize` on a merged view waits for servers in their first
+/// start, for their instructions. Most are up in a second or two; clients wait
+/// at least ten, and the others have to do without.
+pub const INSTRUCTIONS_WAIT: Duration = Duration::from_secs(3);
+
 // ---- hub: sessions and streams
 
 /// How many sessions there may be; an idle one costs about a kilobyte. Past

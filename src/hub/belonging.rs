@@ -23,7 +23,7 @@ impl Hub {
                 .sessions
                 .longest_unheard(|_, session| is_idle(session, streams));
             match idle {
-                Some(idle) => self.end_session(&idle, &Refusal::UnknownSession),
+                Some(idle) => self.end_session(&idle, None),
                 None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
             }
         }
@@ -54,11 +54,13 @@ impl Hub {
     }
 
     /// Ends a session: its streams, its calls, its questions, its children.
-    pub(super) fn end_session(&mut self, key: &SessionKey, why: &Refusal) {
+    /// A client that ended it itself, or left, is told nothing more: some take
+    /// a late answer for a fault.
+    pub(super) fn end_session(&mut self, key: &SessionKey, why: Option<&Refusal>) {
         for call in self.calls.of_session(key) {
-            self.abandon(call, Some(why));
+            self.abandon(call, why);
         }
-        self.fail_waiters_of(key, why);
+        self.drop_waiters_of(key, why);
         self.drop_questions_to(key);
         let Some(session) = self.sessions.remove(key) else {
             return;
@@ -89,7 +91,7 @@ impl Hub {
         } else if due > self.now {
             self.timers.set(due, Timer::Idle(key));
         } else {
-            self.end_session(&key, &Refusal::UnknownSession);
+            self.end_session(&key, None);
         }
     }
 }

@@ -304,7 +304,7 @@ impl Hub {
         let outbox = address.outbox;
         match self.known_session(address) {
             Ok(key) => {
-                self.end_session(&key, &Refusal::UnknownSession);
+                self.end_session(&key, None);
                 self.verdict(outbox, Standing::Ended, None);
             }
             Err((standing, refusal)) => self.refuse(outbox, standing, &refusal, None),
@@ -383,7 +383,7 @@ impl Hub {
         };
         let key = stream.session.clone();
         match stream.kind {
-            StreamKind::Whole => self.end_session(&key, &Refusal::ClientLeft),
+            StreamKind::Whole => self.end_session(&key, None),
             StreamKind::Listen if !stream.resumable => {
                 self.close_stream(id);
             }

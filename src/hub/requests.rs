@@ -2,6 +2,7 @@
 //! it concerns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::{Effect, Moment, Parcel, SessionKey, View};
 use crate::hub::Hub;
@@ -9,6 +10,7 @@ use crate::hub::calls::Caller;
 use crate::hub::clients::method_of;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
+use crate::limits;
 use crate::wire::envelope::{Message, Outgoing, Patch};
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
@@ -92,10 +94,16 @@ impl Hub {
             return self.refuse_caller(&need.caller, &Refusal::InitializedTwice);
         }
         let view = session.view.clone();
-        // What one server alone declares and says must be known first; a
-        // merged view declares the same whatever its servers are.
-        if self.sole_server(&view).is_some() && self.must_wait(&need, &view) {
-            return self.wait(need);
+        if self.must_wait(&need, &view) {
+            // What one server alone declares must be known first. A merged view
+            // declares the same whatever its servers are; it waits a little, so
+            // that a client which starts the gateway itself hears what its
+            // servers say of themselves.
+            let patience = match self.sole_server(&view) {
+                Some(_) => self.plan.connection_timeout,
+                None => limits::INSTRUCTIONS_WAIT.min(self.plan.connection_timeout),
+            };
+            return self.wait(need, patience);
         }
         let Some(hello) = need.hello.take() else {
             let refusal = Refusal::BadParameter {
@@ -142,8 +150,8 @@ impl Hub {
     }
 
     /// Lets a request wait for servers in their first start.
-    pub(super) fn wait(&mut self, need: Need) {
-        let deadline = self.now.after(self.plan.connection_timeout);
+    pub(super) fn wait(&mut self, need: Need, patience: Duration) {
+        let deadline = self.now.after(patience);
         self.timers.set(deadline, Timer::FirstStarts);
         self.waiters.push(Waiter { need, deadline });
     }
@@ -186,13 +194,16 @@ impl Hub {
     }
 
     /// The session of waiting requests has ended.
-    pub(super) fn fail_waiters_of(&mut self, session: &SessionKey, why: &Refusal) {
+    pub(super) fn drop_waiters_of(&mut self, session: &SessionKey, why: Option<&Refusal>) {
         let (mine, others) = std::mem::take(&mut self.waiters)
             .into_iter()
             .partition(|w| w.need.caller.session == *session);
         self.waiters = others;
         for waiter in mine {
-            self.refuse_caller(&waiter.need.caller, why);
+            match why {
+                Some(why) => self.refuse_caller(&waiter.need.caller, why),
+                None => self.answer_nothing(&waiter.need.caller),
+            }
         }
     }
 
@@ -208,7 +219,7 @@ impl Hub {
             return;
         };
         if self.must_wait(&need, &view) {
-            return self.wait(need);
+            return self.wait(need, self.plan.connection_timeout);
         }
         let list = self.catalog_of(&need.caller.session).list(kind).clone();
         self.answer(&need.caller, list);

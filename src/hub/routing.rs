@@ -53,7 +53,7 @@ impl Hub {
             .view_of(&need.caller.session)
             .is_some_and(|view| self.must_wait(&need, &view));
         if waits {
-            self.wait(need);
+            self.wait(need, self.plan.connection_timeout);
         } else {
             let refusal = refusal(self);
             self.refuse_caller(&need.caller, &refusal);

@@ -430,7 +430,7 @@ impl Hub {
         }
         self.stopping = true;
         for session in self.sessions.keys_where(|_| true) {
-            self.end_session(&session, &Refusal::Stopping);
+            self.end_session(&session, Some(&Refusal::Stopping));
         }
         for child in self.children.ids() {
             self.happen(child, Happening::StopAsked);
