@@ -530,6 +530,9 @@ const _: () = assert!(
         < 3_000
 );
 
+/// The slots of a channel that only ever says that its other end is gone.
+pub const SIGNAL_SLOTS: usize = 1;
+
 /// The stack of the dispatcher, in bytes. The hub calls itself at no depth that
 /// grows with its input.
 pub const DISPATCHER_STACK_BYTES: usize = 256 << 10;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use crossbeam_channel::{Receiver, Sender};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
 
@@ -21,7 +22,7 @@ use crate::http::{Running, Service};
 use crate::hub::Hub;
 use crate::hub::plan::{Plan, ServerPlan, Standing};
 use crate::limits;
-use crate::mail::Inbox;
+use crate::mail::{self, Inbox};
 use crate::threads;
 
 /// Why the gateway does not start.
@@ -88,6 +89,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 pub struct Gateway {
     inbox: Inbox,
     dispatcher: JoinHandle<()>,
+    /// Closed when the dispatcher ends.
+    ended: Receiver<()>,
     reaper: Reaper,
 }
 
@@ -106,7 +109,9 @@ impl Gateway {
             .collect();
         let hub = Hub::new(plan(config));
         let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
+        let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
+            let _ending: Sender<()> = ending;
             // A half-dead gateway is worse than a restarted one.
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatcher.run())).is_err()
             {
@@ -118,6 +123,7 @@ impl Gateway {
         Ok(Gateway {
             inbox,
             dispatcher,
+            ended,
             reaper,
         })
     }
@@ -159,10 +165,9 @@ impl Gateway {
     }
 
     /// Waits until the dispatcher has ended.
-    pub fn wait(&mut self) {
-        while !self.dispatcher.is_finished() {
-            std::thread::park_timeout(std::time::Duration::from_millis(50));
-        }
+    pub fn wait(&self) {
+        // Nothing is ever sent: the wait ends when the other end is dropped.
+        let _ = self.ended.recv();
     }
 
     /// Waits until the gateway has ended, and sees that no process is left.
@@ -256,7 +261,7 @@ pub struct Serving<'a> {
 /// It cannot start.
 pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     let listener = listen(config, serving.allow_anonymous)?;
-    let mut gateway = Gateway::start(config)?;
+    let gateway = Gateway::start(config)?;
     gateway.stop_on_signals()?;
     let door = HttpDoor::new(Door {
         inbox: gateway.inbox().clone(),
