@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::http::head::{Head, HeadError};
+use crate::http::head::{self, Head, HeadError};
 use crate::http::pace::Pace;
 use crate::http::peer::{Peer, Place, Table};
 use crate::http::settings::Settings;
@@ -14,7 +14,6 @@ use crate::http::socket::{ReadError, Socket};
 use crate::http::turn::{End, Turn};
 use crate::http::watch::Watch;
 use crate::http::{Handler, Service};
-use crate::limits;
 
 /// What all connections of one engine share.
 pub struct Shared {
@@ -121,19 +120,20 @@ impl<'a> Connection<'a> {
     fn await_request(&mut self, is_first: bool) -> Awaited {
         let settings = &self.shared.settings;
         let mut pace = Pace::fixed(settings.head_deadline);
-        if !is_first && self.socket.unread().is_empty() {
+        if self.socket.unread().is_empty() {
             self.socket.peer().set_idle(true);
-            // Either we see that the engine stops, or whoever stops it sees that we are idle.
-            let waited = if self.shared.is_stopping() {
-                Err(ReadError::Closed)
-            } else {
-                self.await_bytes()
+            let waited = match (self.shared.is_stopping(), is_first) {
+                // Either we see that the engine stops, or whoever stops it sees that we are idle.
+                (true, _) => Err(ReadError::Closed),
+                (false, true) => self.socket.fill(&pace, 0),
+                (false, false) => self.await_bytes(),
             };
             self.socket.peer().set_idle(false);
-            if waited.is_err() {
-                return Awaited::Over;
+            match waited {
+                Ok(_) if is_first => {}
+                Ok(_) => pace = Pace::fixed(settings.head_deadline),
+                Err(_) => return Awaited::Over,
             }
-            pace = Pace::fixed(settings.head_deadline);
         }
         let mut seen = 0;
         loop {
@@ -172,24 +172,13 @@ impl<'a> Connection<'a> {
             .fill_first(settings.idle_deadline.saturating_sub(soon))
     }
 
-    /// Parses the unread bytes, if there is reason to think that it succeeds: `seen` of them were looked at before.
-    /// To parse anew at each byte of a slow peer would be work of the square of the head's size.
+    /// Parses the unread bytes, of which `seen` were there the last time, if there is reason to.
     fn try_head(&mut self, seen: &mut usize) -> Result<bool, HeadError> {
         let unread = self.socket.unread();
-        if unread.is_empty() {
+        let before = std::mem::replace(seen, unread.len());
+        if !head::is_worth_parsing(unread, before) {
             return Ok(false);
         }
-        let fresh = &unread[seen.saturating_sub(3)..];
-        let ends = fresh.windows(2).any(|pair| pair == b"\n\n")
-            || fresh.windows(3).any(|three| three == b"\n\r\n");
-        let too_long = unread.len() >= limits::HTTP_HEAD_BYTES_MAX
-            || (*seen < limits::HTTP_REQUEST_LINE_BYTES_MAX
-                && unread.len() >= limits::HTTP_REQUEST_LINE_BYTES_MAX);
-        if *seen > 0 && !ends && !too_long {
-            *seen = unread.len();
-            return Ok(false);
-        }
-        *seen = unread.len();
         let Some(length) = self.head.parse(unread)? else {
             return Ok(false);
         };

@@ -294,6 +294,22 @@ impl Head {
     }
 }
 
+/// Whether to parse the start of a head that has grown from `seen` bytes to all of `bytes`: at the first look, where
+/// it may have ended, and where it has reached a limit. To parse it anew at each byte of a slow peer would be work of
+/// the square of its size.
+pub fn is_worth_parsing(bytes: &[u8], seen: usize) -> bool {
+    let reaches = |limit: usize| seen < limit && bytes.len() >= limit;
+    // The end is at most three bytes long, so it may have begun in the two seen last.
+    let fresh = &bytes[seen.saturating_sub(2)..];
+    let ends = |end: &[u8]| fresh.windows(end.len()).any(|window| window == end);
+    !bytes.is_empty()
+        && (seen == 0
+            || reaches(limits::HTTP_REQUEST_LINE_BYTES_MAX)
+            || reaches(limits::HTTP_HEAD_BYTES_MAX)
+            || ends(b"\n\r\n")
+            || ends(b"\n\n"))
+}
+
 /// What follows `http://` or `https://`, in any case.
 fn strip_scheme(target: &str) -> Option<&str> {
     let (scheme, rest) = target.split_once("://")?;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{BodyFraming, Head, HeadError};
+use super::{BodyFraming, Head, HeadError, is_worth_parsing};
 
 fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut head = Head::default();
@@ -226,6 +226,27 @@ fn every_dimension_has_its_limit() {
         414
     );
     assert_eq!(status(&line(9 * 1024).as_bytes()[..8 * 1024]), 414);
+}
+
+#[test]
+fn a_head_is_parsed_when_it_begins_when_it_ends_and_at_its_limits() {
+    let text = b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\nnext";
+    let end = text.len() - "next".len();
+    assert!(!is_worth_parsing(b"", 0));
+    for seen in 0..end {
+        for now in seen + 1..=text.len() {
+            assert_eq!(
+                is_worth_parsing(&text[..now], seen),
+                seen == 0 || now >= end,
+                "from {seen} to {now}"
+            );
+        }
+    }
+    let long = vec![b'a'; 20_000];
+    let worth: Vec<_> = (2..20_000)
+        .filter(|&now| is_worth_parsing(&long[..now], now - 1))
+        .collect();
+    assert_eq!(worth, [8 * 1024, 16 * 1024]);
 }
 
 #[test]

@@ -87,3 +87,56 @@ impl Leaving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::Refusals;
+    use crate::http::accept::next_id;
+    use crate::http::pace::now;
+    use crate::http::peer::Peer;
+    use crate::limits;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn refuse(refusals: &mut Refusals, listener: &TcpListener, linger: Duration) -> TcpStream {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        refusals.refuse(Arc::new(Peer::new(stream, address, next_id())), linger);
+        client
+    }
+
+    #[test]
+    fn who_was_refused_is_kept_until_it_leaves_or_its_time_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut refusals = Refusals::default();
+        let client = refuse(&mut refusals, &listener, LONG);
+        refusals.sweep();
+        assert_eq!(refusals.fds().count(), 1);
+        assert!(refusals.next_deadline().is_some_and(|left| left <= LONG));
+        drop(client);
+        let deadline = now() + LONG / 2;
+        while refusals.fds().count() > 0 {
+            assert!(now() < deadline, "kept after it left");
+            refusals.sweep();
+        }
+        let _client = refuse(&mut refusals, &listener, Duration::ZERO);
+        refusals.sweep();
+        assert_eq!(
+            (refusals.fds().count(), refusals.next_deadline()),
+            (0, None)
+        );
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut refusals = Refusals::default();
+        let kept = |_| refuse(&mut refusals, &listener, LONG);
+        let _clients: Vec<_> = (0..limits::HTTP_REFUSED_MAX + 5).map(kept).collect();
+        assert_eq!(refusals.fds().count(), limits::HTTP_REFUSED_MAX);
+    }
+}

@@ -158,8 +158,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             return End::Close;
         }
         let drained = self.can_drain() && self.drain();
-        let closing = self.closing || self.connection.shared.is_stopping();
-        match (drained, closing, self.connection.head.keep_alive()) {
+        match (drained, self.closing, self.connection.head.keep_alive()) {
             (true, false, _) => End::Keep,
             (true, true, false) => End::Close,
             // The peer means to go on and may have sent the next request already.
@@ -236,11 +235,7 @@ impl Exchange for Turn<'_, '_> {
         if self.body_lost {
             return Err(BodyError::Closed);
         }
-        let declared = match self.body.length_left() {
-            Some(length) if length > max as u64 => return Err(BodyError::TooLarge(max)),
-            Some(length) => length as usize,
-            None => 0,
-        };
+        let declared = self.body.length_left().unwrap_or(0).min(max as u64) as usize;
         let mut out = Vec::with_capacity(declared.min(limits::HTTP_BODY_STEP_BYTES));
         match self.read_rest(&mut out, max) {
             Ok(()) => Ok(out),

@@ -166,26 +166,46 @@ fn many_watched_clients_leave_and_all_are_noticed() {
 #[test]
 fn a_guard_that_is_gone_is_not_told() {
     let (hangup, hangups) = bounded(10);
-    let engine = Engine::start(Settings::default(), move |exchange| {
+    let mut engine = Engine::start(Settings::default(), move |exchange| {
         let hangup = hangup.clone();
+        let (word, words) = bounded(1);
         let path = exchange.head().path().to_owned();
-        drop(exchange.watch(Box::new(move || hangup.send(path).unwrap())));
-        exchange.answer(200, &[], b"").unwrap();
+        let waits = path == "/waits";
+        let watching = exchange.watch(Box::new(move || {
+            hangup.send(path).unwrap();
+            // Nobody may be waiting.
+            let _ = word.send(());
+        }));
+        if waits {
+            words.recv_timeout(PATIENCE).unwrap();
+        }
+        drop(watching);
+        // The peer may be gone.
+        let _ = exchange.answer(200, &[], b"");
     });
-    let mut client = engine.connect();
-    client.get("/a");
-    drop(client);
-    // Whoever is told is told from the watch thread, which ends with the engine.
-    drop(engine);
+    let mut early = engine.connect();
+    early.get("/early");
+    drop(early);
+    let mut waiting = engine.connect();
+    waiting.send("GET /waits HTTP/1.1\r\nHost: x\r\n\r\n");
+    drop(waiting);
+    assert_eq!(hangups.recv_timeout(PATIENCE).unwrap(), "/waits");
+    // The watch thread sees both in one look, or the early one before; and it ends with the engine.
+    engine.stop();
     assert!(hangups.try_recv().is_err());
 }
 
 #[test]
 fn stop_closes_idle_connections_and_the_port() {
-    let mut engine = Engine::start(Settings::default(), echo);
-    let mut idle = engine.connect();
-    assert_eq!(idle.get("/").status, 200);
+    let settings = Settings {
+        stop_grace: PATIENCE,
+        ..Settings::default()
+    };
+    let mut engine = Engine::start(settings, echo);
     let mut silent = engine.connect();
+    let mut idle = engine.connect();
+    // Accepted in order, so the silent one is in as well.
+    assert_eq!(idle.get("/").status, 200);
     let since = now();
     assert_eq!(engine.stop(), 0);
     assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
@@ -219,9 +239,18 @@ fn stop_waits_for_an_answer_under_way() {
     let mut client = engine.connect();
     client.send(GET);
     begun.recv_timeout(PATIENCE).unwrap();
+    let address = engine.address;
     let stopper = crate::threads::spawn("stopper", 64 * 1024, move || engine.stop()).unwrap();
+    let deadline = now() + PATIENCE;
+    while TcpStream::connect(address).is_ok() {
+        assert!(now() < deadline, "the port is still open");
+    }
     go.send(()).unwrap();
-    assert!(client.rest().ends_with("in time"));
+    let answer = client.answer();
+    assert_eq!(
+        (answer.body.as_str(), answer.has("Connection: close")),
+        ("in time", true)
+    );
     assert_eq!(stopper.join().unwrap(), 0);
 }
 
