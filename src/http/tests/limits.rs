@@ -52,7 +52,7 @@ fn a_bad_head_is_answered_and_ends_the_connection() {
 fn a_slow_head_is_a_timeout() {
     let engine = Engine::start(
         Settings {
-            head_deadline: SHORT,
+            head_deadline: SHORT * 5,
             ..Settings::default()
         },
         echo,
@@ -72,7 +72,7 @@ fn a_slow_head_is_a_timeout() {
 fn an_idle_connection_is_served_after_its_buffers_are_gone_and_closed_at_its_deadline() {
     let settings = Settings {
         keep_buffers: SHORT,
-        idle_deadline: SHORT * 5,
+        idle_deadline: SHORT * 20,
         ..Settings::default()
     };
     let engine = Engine::start(settings, echo);
@@ -80,11 +80,11 @@ fn an_idle_connection_is_served_after_its_buffers_are_gone_and_closed_at_its_dea
     assert_eq!(client.get("/").status, 200);
     // Not a wait for anything that happens: the pause itself is what is tested.
     std::thread::sleep(SHORT * 2);
-    assert_eq!(client.get("/").status, 200);
     let since = now();
+    assert_eq!(client.get("/").status, 200);
     assert_eq!(client.rest(), "");
     assert!(
-        since.elapsed() >= SHORT * 4,
+        since.elapsed() >= SHORT * 20,
         "closed after {:?}",
         since.elapsed()
     );
