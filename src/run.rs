@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// Anyone on the network could use it.
     Exposed(String),
+    /// The engine is not fit for clients from other machines.
+    Unhardened(String),
     /// The address cannot be listened on.
     Listen {
         /// The address.
@@ -63,6 +65,11 @@ impl fmt::Display for Error {
                 f,
                 "will not listen on {host} without a token, for anyone who reaches it could use \
                  every server: set API_ACCESS_TOKEN, or give --allow-anonymous"
+            ),
+            Error::Unhardened(host) => write!(
+                f,
+                "will not listen on {host} with --http-engine tiny_http, which one request can \
+                 bring down: it serves loopback addresses only"
             ),
             Error::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
@@ -241,8 +248,17 @@ fn recipe(server: &Server, config: &Config) -> Option<Recipe> {
     })
 }
 
-/// An HTTP engine: what starts one on a listener.
-pub type Engine = fn(TcpListener, Arc<dyn Service>, Settings) -> io::Result<Box<dyn Running>>;
+/// Starts an HTTP engine on a listener.
+pub type StartEngine = fn(TcpListener, Arc<dyn Service>, Settings) -> io::Result<Box<dyn Running>>;
+
+/// An HTTP engine.
+#[derive(Clone, Copy)]
+pub struct Engine {
+    /// What starts it.
+    pub start: StartEngine,
+    /// Whether it may face clients from other machines.
+    pub is_hardened: bool,
+}
 
 /// What serving over HTTP needs besides the configuration.
 #[derive(Clone, Copy)]
@@ -260,7 +276,7 @@ pub struct Serving<'a> {
 /// # Errors
 /// It cannot start.
 pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
-    let listener = listen(config, serving.allow_anonymous)?;
+    let listener = listen(config, serving)?;
     let gateway = Gateway::start(config)?;
     gateway.stop_on_signals()?;
     let door = HttpDoor::new(Door {
@@ -278,8 +294,8 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
         max_connections: config.limits.max_connections,
         ..Settings::default()
     };
-    let running =
-        (serving.engine)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))?;
+    let running = (serving.engine.start)(listener, Arc::new(door), settings)
+        .map_err(system("the HTTP engine"))?;
     (serving.announce)(running.local_addr());
     gateway.wait();
     let open = running.stop();
@@ -291,7 +307,7 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
 }
 
 /// Listens, unless that would let in anyone from anywhere.
-fn listen(config: &Config, allow_anonymous: bool) -> Result<TcpListener, Error> {
+fn listen(config: &Config, serving: Serving<'_>) -> Result<TcpListener, Error> {
     let host = &config.host;
     let addresses: Vec<SocketAddr> = (host.as_str(), config.port)
         .to_socket_addrs()
@@ -304,7 +320,11 @@ fn listen(config: &Config, allow_anonymous: bool) -> Result<TcpListener, Error> 
         IpAddr::V6(v6) => v6.to_canonical().is_loopback(),
         v4 @ IpAddr::V4(_) => v4.is_loopback(),
     };
-    if !addresses.iter().all(is_private) && config.token.is_none() && !allow_anonymous {
+    let is_exposed = !addresses.iter().all(is_private);
+    if is_exposed && !serving.engine.is_hardened {
+        return Err(Error::Unhardened(host.clone()));
+    }
+    if is_exposed && config.token.is_none() && !serving.allow_anonymous {
         return Err(Error::Exposed(host.clone()));
     }
     TcpListener::bind(addresses.as_slice()).map_err(|error| Error::Listen {

@@ -163,12 +163,22 @@ fn start_log(arguments: &Arguments, loaded: &Loaded) -> Option<Sink> {
 
 fn engine(engine: Engine) -> run::Engine {
     match engine {
-        Engine::Own => crate::http::server::start,
         #[cfg(feature = "tiny_http")]
-        Engine::TinyHttp => crate::http::tiny::start,
-        // The command line refuses it where it is not compiled in.
-        #[cfg(not(feature = "tiny_http"))]
-        Engine::TinyHttp => crate::http::server::start,
+        Engine::TinyHttp => {
+            log::warn!(
+                "--http-engine tiny_http has no deadlines and few limits: it is for trying and \
+                 comparing only"
+            );
+            run::Engine {
+                start: crate::http::tiny::start,
+                is_hardened: false,
+            }
+        }
+        // Without the feature the command line refuses the other one.
+        _ => run::Engine {
+            start: crate::http::server::start,
+            is_hardened: true,
+        },
     }
 }
 
