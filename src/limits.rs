@@ -153,6 +153,9 @@ pub const LOG_SYSLOG_WRITE_TIMEOUT: std::time::Duration = std::time::Duration::f
 // The messages in the log's queue hold 4 MiB at the very most.
 const _: () = assert!(LOG_QUEUE_MESSAGES * LOG_MESSAGE_BYTES_MAX <= 4 << 20);
 
+/// Places in the channel on which the log says that it has written all: it says so once.
+pub const LOG_STOP_SLOTS: usize = 1;
+
 /// How long the log may take at the exit to write what waits.
 pub const LOG_STOP_WAIT: Duration = Duration::from_millis(200);
 

@@ -79,7 +79,7 @@ impl Sink {
     }
 
     fn ask(&self, question: fn(Sender<()>) -> Item, patience: Duration) -> bool {
-        let (answer, answered) = bounded(1);
+        let (answer, answered) = bounded(limits::LOG_STOP_SLOTS);
         // Half for a place in the queue, half for the answer, as there is no
         // clock here to tell what the first wait has left.
         let half = patience / 2;
