@@ -29,13 +29,10 @@ fn text(config: &Config) -> String {
         Some(_) => "clients must send the token of API_ACCESS_TOKEN",
         None => "no token is asked for",
     };
+    let count = config.servers.len();
+    let noun = if count == 1 { "server" } else { "servers" };
     // Writing to a `String` cannot fail.
-    let _ = writeln!(
-        out,
-        "{}: {} servers, {token}\n",
-        config.source,
-        config.servers.len()
-    );
+    let _ = writeln!(out, "{}: {count} {noun}, {token}\n", config.source);
     out.push_str(&servers(config));
     out.push('\n');
     out.push_str(&endpoints(config));
@@ -127,5 +124,25 @@ fn list(names: &[&str]) -> String {
         "nothing".to_owned()
     } else {
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::config::check::demo;
+    use crate::config::load::this_process;
+    use crate::config::surroundings::Overrides;
+
+    #[test]
+    fn one_server_is_counted_in_the_singular() {
+        let around = this_process().expect("a test runs in a process");
+        let overrides = Overrides {
+            host: None,
+            port: None,
+            log_level: None,
+        };
+        let loaded = demo(&around, &overrides).expect("the demo server needs no configuration");
+        assert!(text(&loaded.config).contains(": 1 server, "));
     }
 }
