@@ -344,8 +344,12 @@ impl Hub {
             return;
         };
         let life = child.life;
-        let how = child.ended.clone().unwrap_or_else(|| "ended".to_owned());
         let was = child.phase;
+        // What ousted it says more than how it then went.
+        let how = match (was, &child.trouble) {
+            (Phase::Ousted, Some(trouble)) => trouble.clone(),
+            _ => child.ended.clone().unwrap_or_else(|| "ended".to_owned()),
+        };
         let lived = self.now.since(child.since);
         let under_way = std::mem::take(&mut child.under_way);
         child.reading.clear();
@@ -353,11 +357,7 @@ impl Hub {
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
-        match was {
-            // What ousted it says more than how it then went.
-            Phase::Ousted => {}
-            _ => child.trouble = Some(how.clone()),
-        }
+        child.trouble = Some(how.clone());
         if was == Phase::Ready && lived >= limits::STABLE_LIFE {
             child.failures = 0;
         }
