@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::{Effect, Load, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::refusal::Refusal;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::hub::timers::Timer;
@@ -250,14 +250,17 @@ impl Hub {
 
     /// Strikes a call out of the books, and returns it.
     pub(super) fn close_call(&mut self, id: OwnId) -> Option<Call> {
+        let length = self.held_length(id);
         let call = self.calls.remove(id)?;
         if let Some(timer) = call.timer {
             self.timers.cancel(timer);
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.under_way.remove(&id);
-            if call.life.is_none() {
-                child.held.retain(|&held| held != id);
+            let waiting = child.held.len();
+            child.held.retain(|&held| held != id);
+            if child.held.len() < waiting {
+                child.held_bytes = child.held_bytes.saturating_sub(length);
             }
         }
         Some(call)
@@ -324,6 +327,12 @@ impl Hub {
         }
     }
 
+    /// Why a child does not run.
+    pub(super) fn why_down(&self, child: &Child) -> String {
+        let why = child.trouble.clone();
+        why.unwrap_or_else(|| "it was stopped".to_owned())
+    }
+
     /// Fails every call that waits for a child.
     pub(super) fn fail_held(&mut self, id: ChildId) {
         let Some(child) = self.children.get(id) else {
@@ -331,10 +340,7 @@ impl Hub {
         };
         let refusal = Refusal::ServerDown {
             server: self.server_of(child).name.clone(),
-            why: child
-                .trouble
-                .clone()
-                .unwrap_or_else(|| "it was stopped".to_owned()),
+            why: self.why_down(child),
         };
         let held: Vec<OwnId> = child.held.iter().copied().collect();
         for call in held {
@@ -411,6 +417,7 @@ impl Hub {
             let params = format!(r#"{{"requestId":{}}}"#, id.number());
             let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
             self.send_child(child, Outgoing::plain(message.into()));
+            self.send_held(child);
         } else {
             self.close_call(id);
         }

@@ -48,6 +48,8 @@ pub struct Child {
     pub trouble: Option<String>,
     /// Calls that wait for it to be ready, or to have fewer under way.
     pub held: VecDeque<OwnId>,
+    /// How many bytes these calls hold.
+    pub held_bytes: u64,
     /// Calls it was sent and has not answered, abandoned ones included.
     pub under_way: BTreeSet<OwnId>,
     /// What lies in its queue, as far as is known here.
@@ -92,6 +94,7 @@ impl Child {
             failures: 0,
             trouble: None,
             held: VecDeque::new(),
+            held_bytes: 0,
             under_way: BTreeSet::new(),
             load: Load::default(),
             startup: None,

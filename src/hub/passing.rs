@@ -7,7 +7,7 @@ use crate::config::checked::Scope;
 use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::Phase;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::{Need, json_string};
@@ -102,24 +102,14 @@ impl Hub {
         call.message = Some(message);
         let child = call.child;
         self.calls.insert(id, call);
-        let queue_max = self.plan.queue_max;
-        let place = self.children.get_mut(child)?;
-        let waiting = place.held.len().max(place.load.messages as usize);
-        if place.phase == Phase::Down || place.phase == Phase::Retiring {
-            place.held.push_back(id);
-            self.fail_held(child);
-            return None;
-        }
-        if waiting >= queue_max || place.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX {
-            let server = self.children.get(child)?.server;
-            let refusal = Refusal::ServerBusy {
-                server: self.server(server).name.clone(),
-                waiting,
-            };
+        if let Err(refusal) = self.admit_call(child) {
             self.fail_call(id, &refusal);
             return None;
         }
+        let length = self.held_length(id);
+        let place = self.children.get_mut(child)?;
         place.held.push_back(id);
+        place.held_bytes += length;
         if place.phase == Phase::Ready {
             self.rearm(id);
             self.send_held(child);
@@ -127,6 +117,51 @@ impl Hub {
             self.wait_for_start(id, child);
         }
         Some(id)
+    }
+
+    /// Whether a child can have one more call: in its queue, under way, or held
+    /// back for it.
+    fn admit_call(&self, child: ChildId) -> Result<(), Refusal> {
+        let Some(place) = self.children.get(child) else {
+            return Err(Refusal::ClientLeft);
+        };
+        let server = self.server_of(place);
+        if matches!(place.phase, Phase::Down | Phase::Retiring) {
+            return Err(Refusal::ServerDown {
+                server: server.name.clone(),
+                why: self.why_down(place),
+            });
+        }
+        let max = self.plan.queue_max;
+        let waiting = place.held.len().max(place.load.messages as usize);
+        // Given-up calls that the child has not answered count here alone.
+        let unanswered = place.under_way.len().saturating_sub(server.concurrent_max);
+        let bytes = place.load.bytes + place.held_bytes;
+        if waiting.max(unanswered) >= max || bytes >= limits::CHILD_QUEUE_BYTES_MAX {
+            return Err(Refusal::ServerBusy {
+                server: server.name.clone(),
+                waiting: waiting.max(unanswered),
+            });
+        }
+        Ok(())
+    }
+
+    /// How many bytes a call holds while it is held back.
+    pub(super) fn held_length(&self, id: OwnId) -> u64 {
+        let message = self.calls.get(id).and_then(|call| call.message.as_ref());
+        message.map_or(0, |message| message.len_max() as u64)
+    }
+
+    /// Whether a child has as many calls under way as it may have. One that was
+    /// given up takes no place: a child that stops it never answers it.
+    fn is_occupied(&self, child: &Child) -> bool {
+        let max = self.server_of(child).concurrent_max;
+        // The plain count first: only a child with many calls is worth the
+        // look at each.
+        child.under_way.len() >= max && {
+            let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
+            child.under_way.iter().filter(goes_on).count() >= max
+        }
     }
 
     /// A call that waits for its child's start gets the time of a start on top.
@@ -150,8 +185,7 @@ impl Hub {
             let Some(place) = self.children.get(child) else {
                 return;
             };
-            let max = self.server_of(place).concurrent_max;
-            if place.phase != Phase::Ready || place.under_way.len() >= max {
+            if place.phase != Phase::Ready || self.is_occupied(place) {
                 return;
             }
             let life = place.life;
@@ -162,6 +196,10 @@ impl Hub {
                 return;
             };
             place.under_way.insert(id);
+            let length = self.held_length(id);
+            if let Some(place) = self.children.get_mut(child) {
+                place.held_bytes = place.held_bytes.saturating_sub(length);
+            }
             let Some(call) = self.calls.get_mut(id) else {
                 continue;
             };
