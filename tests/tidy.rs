@@ -232,6 +232,43 @@ fn there_is_no_circle_between_rooms() {
 }
 
 #[test]
+fn the_map_shows_the_same_arrows() {
+    let text = std::fs::read_to_string(top().join("docs/architecture.md")).expect("the map");
+    let names = |cell: &str| -> BTreeSet<String> {
+        let quoted = cell.split('`').skip(1).step_by(2);
+        quoted
+            .map(|name| {
+                name.trim_end_matches('/')
+                    .trim_end_matches(".rs")
+                    .to_owned()
+            })
+            .collect()
+    };
+    // The rooms in the first cell of a row, and what they name in the third and last.
+    let rows: Vec<(BTreeSet<String>, BTreeSet<String>)> = text
+        .lines()
+        .map(|line| line.trim_matches('|').split(" | ").collect::<Vec<&str>>())
+        .filter_map(|cells| match cells.as_slice() {
+            [room, _, allowed] => Some((names(room), names(allowed))),
+            _ => None,
+        })
+        .collect();
+    let mut complaints = Vec::new();
+    for (room, allowed) in ARROWS.iter().filter(|(room, _)| *room != "lib") {
+        let allowed: BTreeSet<String> = allowed.iter().map(|to| (*to).to_owned()).collect();
+        let row = rows.iter().find(|(rooms, _)| rooms.contains(*room));
+        if row.is_none_or(|(_, shown)| *shown != allowed) {
+            let wanted: Vec<String> = allowed.into_iter().collect();
+            complaints.push(format!(
+                "docs/architecture.md: the row of {room} in \"The rooms\" must name {}",
+                wanted.join(", ")
+            ));
+        }
+    }
+    none_of(&complaints);
+}
+
+#[test]
 fn nobody_leaves_a_room_upwards() {
     let mut complaints = Vec::new();
     for source in PROGRAM.iter() {
