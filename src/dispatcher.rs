@@ -1,14 +1,16 @@
 //! The central thread: takes letters from the inbox, lets the hub think, and
 //! carries out what it says. It never blocks but on the inbox.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle, Recipe};
-use crate::event::{Effect, Event, FromChild, Life, Moment, OutboxId, Parcel, ServerId, Signal};
+use crate::event::{
+    Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, Parcel, ServerId, Signal,
+};
 use crate::hub::Hub;
 use crate::limits;
 use crate::mail::{Inbox, Letter, OutboxSender};
@@ -28,7 +30,7 @@ pub struct Dispatcher {
     patience: Option<Instant>,
     finished: bool,
     /// What the carrying out of effects has led to, for the hub to hear of next.
-    aftermath: Vec<Event>,
+    aftermath: VecDeque<Event>,
 }
 
 #[expect(
@@ -58,7 +60,7 @@ impl Dispatcher {
             began: now(),
             patience: None,
             finished: false,
-            aftermath: Vec::new(),
+            aftermath: VecDeque::new(),
         }
     }
 
@@ -68,14 +70,23 @@ impl Dispatcher {
         let mut effects = Vec::new();
         self.hub.start(self.moment(), &mut effects);
         self.carry_out(&mut effects);
-        // If a start has failed already, this lets the hub hear of it.
-        self.handle(Event::Tick, &mut effects);
         while !self.finished {
             if let Some(letter) = self.next_letter() {
                 self.open(letter, &mut effects);
             }
             self.tick(&mut effects);
         }
+        self.say_goodbye();
+    }
+
+    /// Whoever still waits for an answer is told that none will come.
+    fn say_goodbye(&self) {
+        let late = self.letters.try_iter().filter_map(|letter| match letter {
+            Letter::Open { sender, .. } => Some(sender),
+            Letter::Event(_) | Letter::Close(_) => None,
+        });
+        late.for_each(|sender| sender.end());
+        self.outboxes.values().for_each(OutboxSender::end);
     }
 
     fn moment(&self) -> Moment {
@@ -104,8 +115,10 @@ impl Dispatcher {
             Letter::Open { connection, sender } => {
                 self.outboxes.insert(connection, sender);
             }
-            Letter::Close { connection } => {
-                self.outboxes.remove(&connection);
+            Letter::Close(outbox) => {
+                self.outboxes.remove(&outbox.connection);
+                let word = FromClient::Gone;
+                self.handle(Event::Client { outbox, word }, effects);
             }
         }
     }
@@ -125,9 +138,8 @@ impl Dispatcher {
     }
 
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
-        self.hub.handle(self.moment(), event, effects);
-        self.carry_out(effects);
-        while let Some(event) = self.aftermath.pop() {
+        self.aftermath.push_back(event);
+        while let Some(event) = self.aftermath.pop_front() {
             self.hub.handle(self.moment(), event, effects);
             self.carry_out(effects);
         }
@@ -172,6 +184,8 @@ impl Dispatcher {
             // parcel that is lost.
             log::error!("an outbox has overflowed; its connection is dropped");
             self.outboxes.remove(&outbox.connection);
+            let word = FromClient::Gone;
+            self.aftermath.push_back(Event::Client { outbox, word });
         }
     }
 
@@ -197,7 +211,7 @@ impl Dispatcher {
                 // Not handled at once, for the hub is still in the middle of
                 // its effects; and not posted, for that could block.
                 let word = FromChild::SpawnFailed { why };
-                self.aftermath.push(Event::Child { life, word });
+                self.aftermath.push_back(Event::Child { life, word });
             }
         }
     }

@@ -149,7 +149,12 @@ pub enum FromClient {
         view: View,
         /// The name of the session it opens.
         fresh: SessionKey,
+        /// How many places its outbox has.
+        slots: usize,
     },
+    /// The client of such a stream will say no more: when its requests have
+    /// their answers, the stream ends.
+    Finished,
     /// A message for the session of such a stream. Its answers go to the
     /// stream; this outbox gets the verdict on the delivery alone.
     Tell {
@@ -220,7 +225,12 @@ pub enum FromChild {
         why: String,
     },
     /// A request, a notification, or the answer to a call.
-    Message(Arc<Message>),
+    Message {
+        /// The message.
+        message: Arc<Message>,
+        /// The resources that an answer links to.
+        links: Vec<String>,
+    },
     /// The answer to a request of the gateway's own, already read.
     Reply {
         /// Which request.

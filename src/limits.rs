@@ -302,7 +302,7 @@ pub const HTTP_LINGER_DEADLINE: Duration = Duration::from_secs(2);
 pub const HTTP_STOP_GRACE: Duration = Duration::from_millis(300);
 
 /// At stop: time in which the threads of connections that were cut must end; past it they are left to the exit.
-pub const HTTP_STOP_WAIT: Duration = Duration::from_millis(700);
+pub const HTTP_STOP_WAIT: Duration = Duration::from_millis(600);
 
 /// Pause after a failed accept. Out of descriptors, the error comes at once again; ten tries a second cost nothing.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -349,12 +349,6 @@ pub const PIPE_CAPACITY_BYTES: usize = 64 * 1024;
 /// Bytes of waiting messages that are gathered into one write: past a pipe's capacity a larger write saves no call.
 /// A single message may be longer. What the buffer grew beyond this is given back after the write.
 pub const CHILD_WRITE_BATCH_BYTES: usize = 64 * 1024;
-
-/// Messages taken from a child's queue after which that is reported: an event per message would double the
-/// dispatcher's work. Queues must be larger than this by far, for the rest below it is never reported.
-pub const CHILD_TAKEN_MESSAGES: u32 = 16;
-/// Bytes taken from a child's queue after which that is reported, for large messages that come one by one.
-pub const CHILD_TAKEN_BYTES: u64 = 256 * 1024;
 
 /// Bytes of a stderr line that are kept; the rest of the line is counted only. A stack frame with long paths fits.
 pub const CHILD_STDERR_LINE_BYTES: usize = 2 * 1024;
@@ -467,6 +461,10 @@ pub const SESSION_UNANSWERED_MAX: usize = 128;
 /// How many resources one session may have subscribed to.
 pub const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
 
+/// The longest URI that can be subscribed to, in bytes: each is kept for as
+/// long as the session lives.
+pub const SUBSCRIPTION_URI_BYTES_MAX: usize = 2 << 10;
+
 /// How many listening streams, and broken ones that may be resumed, one session
 /// may have. Clients open one; a second comes when the first broke unnoticed.
 pub const SESSION_STREAMS_MAX: usize = 8;
@@ -489,13 +487,25 @@ pub const REPLAY_EVENTS_MAX: usize = 64;
 /// And how many bytes.
 pub const REPLAY_BYTES_MAX: usize = 1 << 20;
 
-/// How many parcels an outbox holds.
-pub const OUTBOX_SLOTS: usize = 256;
+/// How many bytes are kept for all sessions together. Past this the session not
+/// heard of for longest loses what it has.
+pub const REPLAY_ALL_BYTES_MAX: usize = 64 << 20;
+
+/// Places in an outbox for what is no answer: notifications, and the words that
+/// open and end a stream.
+pub const OUTBOX_RESERVE: usize = 128;
+
+/// How many parcels the outbox of a connection holds.
+pub const OUTBOX_SLOTS: usize = SESSION_UNANSWERED_MAX + OUTBOX_RESERVE;
+
+/// How many parcels the outbox of the stdio door holds. Its one client cannot
+/// open further connections, so it may have more under way on this one.
+pub const STDIO_OUTBOX_SLOTS: usize = 1_024 + OUTBOX_RESERVE;
 
 // An outbox holds all the answers and notifications that are ever admitted at
 // once, a batch's among them, and the words that open and end it.
 const _: () = assert!(
-    SESSION_UNANSWERED_MAX + STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_SLOTS
+    STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_RESERVE
         && BATCH_MESSAGES_MAX <= SESSION_UNANSWERED_MAX
         && REPLAY_EVENTS_MAX + STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_SLOTS
 );
@@ -506,13 +516,17 @@ const _: () = assert!(
 /// worked off in about a millisecond; whoever comes later waits that long.
 pub const INBOX_SLOTS: usize = 512;
 
-/// After how many messages taken out of an outbox the hub is told. One event
-/// for sixteen messages is cheap, and an eighth of what a session may have
-/// unread is exact enough.
+/// After how many messages taken out of a queue the hub is told. One event for
+/// sixteen messages is cheap, and an eighth of what a session may have unread is
+/// exact enough: what was taken and not yet told counts as lying there still.
 pub const TAKEN_MESSAGES: u32 = 16;
 
 /// And after how many bytes.
 pub const TAKEN_BYTES: u64 = 256 << 10;
+
+/// A queue that the configuration made short is told of sooner, after this part
+/// of it, so that the untold part never fills it.
+pub const TAKEN_PART: usize = 4;
 
 // ---- dispatcher
 
@@ -530,6 +544,7 @@ const _: () = assert!(
         + HTTP_STOP_GRACE.as_millis()
         + HTTP_STOP_WAIT.as_millis()
         + STOP_REAP_MAX.as_millis()
+        + LOG_STOP_WAIT.as_millis()
         < 3_000
 );
 
@@ -562,20 +577,9 @@ pub const POST_WATCH_AFTER: Duration = Duration::from_millis(250);
 /// come, the dispatcher is not working.
 pub const VERDICT_WAIT: Duration = Duration::from_secs(10);
 
-/// How many requests of a stdio client may be without an answer before no more
-/// are read: the client then waits, instead of being refused.
-pub const STDIO_UNANSWERED_MAX: usize = 96;
-
-const _: () = assert!(STDIO_UNANSWERED_MAX < SESSION_UNANSWERED_MAX);
-
-/// How long the stdio door holds back a request for the answers before it.
-/// A request that will have no answer, for it was taken back, must not hold
-/// back the others for ever.
-pub const STDIO_FLOW_WAIT: Duration = Duration::from_secs(1);
-
-/// How long the stdio door waits, once its input has ended, for the answers
-/// that are still to come.
-pub const STDIO_DRAIN_MAX: Duration = Duration::from_secs(60);
+/// How long the stdio door waits at a time. What it waits for ends the wait; the
+/// limit is here because every wait has one.
+pub const STDIO_WAIT: Duration = Duration::from_hours(1);
 
 /// How many bytes are read from stdin at once.
 pub const STDIO_READ_BYTES: usize = 64 << 10;

@@ -1,13 +1,12 @@
 //! The post of the program: the inbox of the dispatcher, and the outboxes
-//! through which waiting threads are answered. Every channel is made here, and
-//! every one is bounded.
+//! through which waiting threads are answered, all of them bounded.
 //!
 //! Arrows in may block, arrows out never do: whoever writes to the inbox waits
 //! for a place, and the dispatcher, which alone writes to outboxes and to the
 //! queues of children, never waits. So it always drains, and nobody waits for
 //! ever.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
 
@@ -31,11 +30,8 @@ pub enum Letter {
         /// Its outbox.
         sender: OutboxSender,
     },
-    /// A connection is over.
-    Close {
-        /// Which connection.
-        connection: u64,
-    },
+    /// A connection is over, and with it the last exchange on it.
+    Close(OutboxId),
 }
 
 /// The dispatcher has ended; nothing can be sent to it any more.
@@ -77,6 +73,8 @@ enum Item {
     Parcel(u32, Box<Parcel>),
     /// The peer of that exchange has left.
     Hangup(u32),
+    /// The dispatcher has ended.
+    Ended,
 }
 
 impl OutboxSender {
@@ -94,6 +92,12 @@ impl OutboxSender {
             Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
             Err(TrySendError::Full(_)) => Err(Overflow),
         }
+    }
+
+    /// Says that the dispatcher has ended. A full outbox need not be told: its
+    /// owner is awake, and finds out when it next says something.
+    pub fn end(&self) {
+        let _ = self.sender.try_send(Item::Ended);
     }
 }
 
@@ -132,8 +136,8 @@ impl Outbox {
     ///
     /// # Errors
     /// The dispatcher has ended.
-    pub fn open(inbox: &Inbox, connection: u64) -> Result<Outbox, Ended> {
-        let (sender, receiver) = channel(limits::OUTBOX_SLOTS);
+    pub fn open(inbox: &Inbox, connection: u64, slots: usize) -> Result<Outbox, Ended> {
+        let (sender, receiver) = channel(slots);
         let letter = Letter::Open {
             connection,
             sender: OutboxSender {
@@ -215,6 +219,7 @@ impl Outbox {
                 Some(Found::Parcel(*parcel))
             }
             Item::Hangup(exchange) if exchange == self.exchange => Some(Found::Hangup),
+            Item::Ended => Some(Found::Ended),
             Item::Parcel(..) | Item::Hangup(_) => None,
         }
     }
@@ -225,9 +230,9 @@ impl Outbox {
     ///
     /// # Errors
     /// The dispatcher has ended.
-    pub fn count_taken(&mut self, messages: u32, bytes: u64) -> Result<(), Ended> {
-        self.taken.messages += messages;
-        self.taken.bytes += bytes;
+    pub fn count_taken(&mut self, load: Load) -> Result<(), Ended> {
+        self.taken.messages += load.messages;
+        self.taken.bytes += load.bytes;
         if self.taken.messages < limits::TAKEN_MESSAGES && self.taken.bytes < limits::TAKEN_BYTES {
             return Ok(());
         }
@@ -247,10 +252,6 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        let connection = self.connection;
-        let _ = self.inbox.sender.send(Letter::Close { connection });
+        let _ = self.inbox.sender.send(Letter::Close(self.id()));
     }
 }
-
-/// How long a wait may last at most; used where nothing but an event ends it.
-pub const FOREVER: Duration = Duration::from_hours(24);

@@ -198,6 +198,7 @@ fn plan(config: &Config) -> Plan {
         queue_max: config.limits.max_queue_size,
         processes_max: config.limits.max_processes,
         connection_timeout: config.limits.connection_timeout,
+        instructions_wait: limits::INSTRUCTIONS_WAIT.min(config.limits.connection_timeout),
         reconnect_delay: config.limits.reconnect_delay,
         reconnect_attempts_max: config.limits.max_reconnect_attempts,
     }
@@ -242,9 +243,11 @@ fn recipe(server: &Server, config: &Config) -> Option<Recipe> {
         cwd: command.cwd.clone(),
         line_max: config.limits.max_child_message_size,
         message_timeout: config.limits.message_timeout,
-        queue_slots: config.limits.max_queue_size
-            + limits::CHILD_QUEUE_RESERVE
-            + limits::TAKEN_MESSAGES as usize,
+        queue_slots: config.limits.max_queue_size + limits::CHILD_QUEUE_RESERVE,
+        taken_messages: u32::try_from(config.limits.max_queue_size / limits::TAKEN_PART)
+            .map_or(limits::TAKEN_MESSAGES, |part| {
+                part.clamp(1, limits::TAKEN_MESSAGES)
+            }),
     })
 }
 

@@ -57,7 +57,7 @@ impl Launch {
         let recipe = &self.recipe;
         // The queue goes to the one thread that empties it, so that it counts
         // as closed once that thread has ended.
-        let writer = stdin::Writer::new(self.report.clone(), self.waiting, recipe.message_timeout);
+        let writer = stdin::Writer::new(self.report.clone(), self.waiting, recipe);
         let stdin_gate = start_pump(
             &thread_name("in", &recipe.name),
             limits::CHILD_IN_STACK_BYTES,

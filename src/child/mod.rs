@@ -55,6 +55,9 @@ pub struct Recipe {
     pub message_timeout: Duration,
     /// How many messages may wait for it.
     pub queue_slots: usize,
+    /// After how many messages taken from its queue that is reported. What is
+    /// taken and not yet reported is always less.
+    pub taken_messages: u32,
 }
 
 /// Puts an event into the inbox. It may block, for the dispatcher always

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use nix::poll::PollFlags;
 
-use crate::child::Report;
 use crate::child::pipes::{self, ExitWatch, Woken};
+use crate::child::{Recipe, Report};
 use crate::event::{FromChild, Load};
 use crate::limits;
 use crate::wire::envelope::Outgoing;
@@ -21,6 +21,8 @@ pub struct Writer {
     waiting: Receiver<Outgoing>,
     /// How long the child may leave its stdin unread.
     patience: Duration,
+    /// After how many messages that is reported.
+    taken_messages: u32,
     /// What was written and not reported yet.
     untold: Load,
 }
@@ -35,12 +37,13 @@ enum Broken {
 }
 
 impl Writer {
-    /// For one child; `patience` as in [`crate::child::Recipe::message_timeout`].
-    pub fn new(report: Report, waiting: Receiver<Outgoing>, patience: Duration) -> Writer {
+    /// For the child of that recipe.
+    pub fn new(report: Report, waiting: Receiver<Outgoing>, recipe: &Recipe) -> Writer {
         Writer {
             report,
             waiting,
-            patience,
+            patience: recipe.message_timeout,
+            taken_messages: recipe.taken_messages,
             untold: Load::default(),
         }
     }
@@ -124,9 +127,7 @@ impl Writer {
     fn tell_taken(&mut self, load: Load) {
         self.untold.messages += load.messages;
         self.untold.bytes += load.bytes;
-        if self.untold.messages >= limits::CHILD_TAKEN_MESSAGES
-            || self.untold.bytes >= limits::CHILD_TAKEN_BYTES
-        {
+        if self.untold.messages >= self.taken_messages || self.untold.bytes >= limits::TAKEN_BYTES {
             let taken = std::mem::take(&mut self.untold);
             self.report.tell(FromChild::Taken(taken));
         }

@@ -65,7 +65,9 @@ impl Reader {
     fn take(&mut self, line: Line<'_>) {
         match line {
             Line::Whole(line) => self.take_whole(line),
-            Line::Oversized { length, id, head } => {
+            Line::Oversized {
+                length, id, head, ..
+            } => {
                 if self.quota.take() {
                     self.settle();
                     let head = shown(&head, limits::CHILD_JUNK_SHOWN_BYTES, length);
@@ -140,7 +142,10 @@ fn understand(message: Message) -> FromChild {
             reply: read_reply(id.purpose(), &message).unwrap_or_else(Reply::Failed),
         },
         // The answer to a call, or to nothing we asked: the hub knows.
-        _ => FromChild::Message(Arc::new(message)),
+        _ => FromChild::Message {
+            links: message.resource_links(),
+            message: Arc::new(message),
+        },
     }
 }
 

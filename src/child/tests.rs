@@ -30,6 +30,7 @@ fn sh(name: &str, script: &str) -> Recipe {
         line_max: 1024 * 1024,
         message_timeout: DEADLINE,
         queue_slots: 1000,
+        taken_messages: crate::limits::TAKEN_MESSAGES,
     }
 }
 
@@ -125,7 +126,7 @@ impl Story {
     fn messages(&self) -> Vec<&Message> {
         let mut messages = Vec::new();
         for word in &self.output {
-            if let FromChild::Message(message) = word {
+            if let FromChild::Message { message, .. } = word {
                 messages.push(&**message);
             }
         }

@@ -67,7 +67,11 @@ impl Connection {
     /// The dispatcher has ended.
     pub fn begin(&mut self, word: FromClient) -> Result<(), Ended> {
         if self.outbox.is_none() {
-            self.outbox = Some(Outbox::open(&self.door.inbox, self.id.0)?);
+            self.outbox = Some(Outbox::open(
+                &self.door.inbox,
+                self.id.0,
+                limits::OUTBOX_SLOTS,
+            )?);
         }
         match &mut self.outbox {
             Some(outbox) => outbox.begin(word),

@@ -11,6 +11,7 @@ use crate::door::streamable::{EVENT_NAME, is_json};
 use crate::door::writing::{self, Stream};
 use crate::event::{FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
+use crate::limits;
 use crate::mail::Found;
 use crate::wire::sse;
 
@@ -32,7 +33,12 @@ pub fn open(
         return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
     };
     let path = messages_path(&view);
-    if connection.begin(FromClient::Open { view, fresh }).is_err() {
+    let open = FromClient::Open {
+        view,
+        fresh,
+        slots: limits::OUTBOX_SLOTS,
+    };
+    if connection.begin(open).is_err() {
         return connection.answer_ended(exchange, extra);
     }
     match connection.wait() {

@@ -9,6 +9,7 @@ use crate::door::reading::read_body;
 use crate::door::writing::now;
 use crate::door::{LOCAL_CONNECTION, fresh_session};
 use crate::event::{FromClient, Parcel, View};
+use crate::limits;
 use crate::mail::{Found, Inbox, Outbox};
 use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
 use crate::wire::handshake::{self, Revision};
@@ -53,11 +54,14 @@ impl LocalClient {
     /// # Errors
     /// See [`LocalError`].
     pub fn open(inbox: &Inbox, info: &str, patience: Duration) -> Result<LocalClient, LocalError> {
-        let mut outbox = Outbox::open(inbox, LOCAL_CONNECTION).map_err(|_| LocalError::Ended)?;
+        let slots = limits::OUTBOX_SLOTS;
+        let mut outbox =
+            Outbox::open(inbox, LOCAL_CONNECTION, slots).map_err(|_| LocalError::Ended)?;
         let session = fresh_session().map_err(|_| LocalError::NoRandomness)?;
         let open = FromClient::Open {
             view: View::Merged,
             fresh: session.clone(),
+            slots,
         };
         outbox.begin(open).map_err(|_| LocalError::Ended)?;
         let mut client = LocalClient {

@@ -146,7 +146,9 @@ fn answer_post(
                 deadline = writing::now() + keepalive;
             }
             Found::Nothing => {
-                let _ = outbox.say(FromClient::Patience);
+                if outbox.say(FromClient::Patience).is_err() {
+                    return connection.answer_ended(exchange, extra);
+                }
                 deadline = writing::now() + keepalive;
             }
             Found::Ended => return connection.answer_ended(exchange, extra),
@@ -188,7 +190,14 @@ fn answer_stream(
     answers: Vec<Outgoing>,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if let Err(error) = exchange.begin_stream(200, &stream_headers(extra)) {
+    let mut headers = stream_headers(extra);
+    if let Parcel::Opened {
+        session: Some(key), ..
+    } = &opened
+    {
+        headers.push((SESSION, &key.0));
+    }
+    if let Err(error) = exchange.begin_stream(200, &headers) {
         connection.say(FromClient::Gone);
         return Err(error);
     }

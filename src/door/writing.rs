@@ -5,7 +5,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::event::{FromClient, Parcel, Standing};
+use crate::event::{FromClient, Load, Parcel, Standing};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::{Found, Outbox};
@@ -97,8 +97,8 @@ pub struct Stream<'a> {
     /// The name of each message's event, where the transport gives one.
     event_name: Option<&'static str>,
     buffer: Vec<u8>,
-    /// Messages in the buffer, and their bytes, not yet counted as taken.
-    messages: u32,
+    /// What of the outbox is in the buffer, as the hub counts it.
+    taken: Load,
 }
 
 /// Why a stream is over.
@@ -124,14 +124,14 @@ impl<'a> Stream<'a> {
             keepalive,
             event_name,
             buffer: Vec::new(),
-            messages: 0,
+            taken: Load::default(),
         }
     }
 
     /// Puts a first word of the door's own before all others.
     pub fn write_first(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.buffer);
-        self.messages += 1;
+        self.taken.messages += 1;
     }
 
     /// Runs the stream to its end, and tells the hub if the client ended it.
@@ -199,14 +199,15 @@ impl<'a> Stream<'a> {
                 sse::write_event(&mut self.buffer, self.event_name, event, |out| {
                     message.write_to(out);
                 });
-                self.messages += 1;
+                self.taken.messages += 1;
+                self.taken.bytes += message.len_max() as u64;
                 last.then_some(End::Done)
             }
             Parcel::Opened { prime, .. } => {
                 if let Some(event) = prime {
                     sse::write_prime(&mut self.buffer, event, limits::STREAM_RETRY_MS);
                 }
-                self.messages += 1;
+                self.taken.messages += 1;
                 None
             }
             Parcel::End => Some(End::Done),
@@ -218,16 +219,12 @@ impl<'a> Stream<'a> {
     /// Writes the buffer out in one write, and tells the hub what is free again.
     fn flush(&mut self) -> io::Result<()> {
         self.exchange.write_chunk(&self.buffer)?;
-        let written = self.buffer.len() as u64;
         self.buffer.clear();
         if self.buffer.capacity() > limits::STREAM_BUFFER_KEEP_BYTES {
             self.buffer = Vec::new();
         }
-        let messages = std::mem::take(&mut self.messages);
-        if messages > 0 {
-            // If the dispatcher has ended, the next wait finds that out.
-            let _ = self.outbox.count_taken(messages, written);
-        }
+        // If the dispatcher has ended, the next wait finds that out.
+        let _ = self.outbox.count_taken(std::mem::take(&mut self.taken));
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::{Child, ChildId};
 use crate::hub::refusal::Refusal;
+use crate::hub::sessions::Session;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::hub::timers::Timer;
 use crate::limits;
@@ -69,6 +70,7 @@ impl Hub {
         if last {
             self.close_stream(stream);
         }
+        self.end_if_finished(session);
     }
 
     /// A request of the session has its answer, or its end.
@@ -96,6 +98,7 @@ impl Hub {
         if self.pay(caller.stream) {
             self.end_stream(caller.stream);
         }
+        self.end_if_finished(&caller.session);
     }
 
     /// Answers a request with a refusal.
@@ -112,13 +115,14 @@ impl Hub {
         };
         let event = stream.next_event(id);
         let outbox = stream.outbox;
+        // What lay there before counts: one answer of any size goes out.
+        let overfull = stream.load.bytes > limits::STREAM_BYTES_MAX
+            || stream.load.messages as usize + 2 >= stream.slots;
         stream.load.messages += 1;
         stream.load.bytes += message.len_max() as u64;
-        let overfull = stream.load.bytes > limits::STREAM_BYTES_MAX
-            || stream.load.messages as usize >= limits::OUTBOX_SLOTS - 2;
         let session = stream.session.clone();
-        if let (Some(event), Some(session)) = (event, self.sessions.get_mut(&session)) {
-            session.replay.keep(event, &message);
+        if let Some(event) = event {
+            self.keep_event(&session, event, &message);
         }
         let Some(outbox) = outbox else {
             return; // kept for its return, or lost with its client
@@ -134,6 +138,25 @@ impl Hub {
             last,
         };
         self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    /// Keeps an event for a client that may come back for it. Past what all
+    /// sessions may keep together, the session not heard of for longest loses
+    /// what it has.
+    fn keep_event(&mut self, key: &SessionKey, event: EventId, message: &Outgoing) {
+        let total: usize = self.replay_bytes;
+        if total > limits::REPLAY_ALL_BYTES_MAX {
+            let keeps = |_: &SessionKey, session: &Session| session.replay.bytes() > 0;
+            let oldest = self.sessions.longest_unheard(keeps);
+            if let Some(session) = oldest.and_then(|key| self.sessions.get_mut(&key)) {
+                self.replay_bytes -= session.replay.clear();
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            let before = session.replay.bytes();
+            session.replay.keep(event, message);
+            self.replay_bytes = self.replay_bytes + session.replay.bytes() - before;
+        }
     }
 
     /// Tells something on a stream that is no answer. It is dropped if the
@@ -162,11 +185,17 @@ impl Hub {
         stream.opened = true;
         stream.load.messages += 1;
         let outbox = stream.outbox;
+        let key = stream.session.clone();
         let prime = self.prime(id);
+        // The head of the answer to `initialize` names the session.
+        let is_new = self
+            .sessions
+            .get(&key)
+            .is_some_and(|s| s.revision.is_none());
         if let Some(outbox) = outbox {
             let parcel = Parcel::Opened {
                 prime,
-                session: None,
+                session: is_new.then_some(key),
             };
             self.effects.push(Effect::ToClient { outbox, parcel });
         }
@@ -223,6 +252,12 @@ impl Hub {
         let stream = self.streams.close(id)?;
         if let Some(session) = self.sessions.get_mut(&stream.session) {
             session.streams.retain(|&other| other != id);
+            if stream.numbered > 0 {
+                session.ended.push_back((id.0, stream.numbered));
+            }
+            if session.ended.len() > limits::REPLAY_EVENTS_MAX {
+                session.ended.pop_front();
+            }
         }
         stream.outbox
     }
@@ -257,9 +292,8 @@ impl Hub {
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.under_way.remove(&id);
-            let waiting = child.held.len();
-            child.held.retain(|&held| held != id);
-            if child.held.len() < waiting {
+            if call.life.is_none() {
+                child.held.retain(|&held| held != id);
                 child.held_bytes = child.held_bytes.saturating_sub(length);
             }
         }
@@ -267,7 +301,12 @@ impl Hub {
     }
 
     /// A child has answered a call.
-    pub(super) fn call_answered(&mut self, child: ChildId, message: Arc<Message>) {
+    pub(super) fn call_answered(
+        &mut self,
+        child: ChildId,
+        message: Arc<Message>,
+        links: &[String],
+    ) {
         let Some(id) = message.own_id() else {
             log::debug!("{}: an answer to no request of ours", self.label(child));
             return;
@@ -280,11 +319,11 @@ impl Hub {
         let Some(call) = self.close_call(id) else {
             return;
         };
-        self.learn(&call, &message);
+        self.learn(&call, &message, links);
         if !call.abandoned {
             match &call.asker {
                 Asker::Client(caller) => self.answer(caller, message),
-                Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, Some(message)),
+                Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, message),
                 Asker::Nobody => {}
             }
         }
@@ -292,22 +331,17 @@ impl Hub {
     }
 
     /// What an answer tells the gateway itself.
-    fn learn(&mut self, call: &Call, message: &Message) {
-        let failed = matches!(message.kind, Kind::Answer { failed: true });
+    fn learn(&mut self, call: &Call, message: &Message, links: &[String]) {
         match call.method {
-            Method::ToolsCall if !failed => {
+            Method::ToolsCall => {
                 let Some(server) = self.children.get(call.child).map(|c| c.server) else {
                     return;
                 };
-                for uri in message.resource_links() {
-                    self.links.learn(&uri, server);
+                for uri in links {
+                    self.links.learn(uri, server);
                 }
             }
-            Method::ResourcesSubscribe if failed => {
-                if let (Some(session), Some(uri)) = (&call.origin, &call.uri) {
-                    self.forget_subscription(&session.clone(), &uri.clone(), call.child);
-                }
-            }
+            Method::ResourcesSubscribe => self.subscription_answered(call, message),
             _ => {}
         }
     }
@@ -322,7 +356,7 @@ impl Hub {
         }
         match &call.asker {
             Asker::Client(caller) => self.refuse_caller(caller, refusal),
-            Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, None),
+            Asker::Fan(fan) => self.fan_failed(*fan, id, refusal),
             Asker::Nobody => {}
         }
     }
@@ -342,7 +376,13 @@ impl Hub {
             server: self.server_of(child).name.clone(),
             why: self.why_down(child),
         };
-        let held: Vec<OwnId> = child.held.iter().copied().collect();
+        let held = match self.children.get_mut(id) {
+            Some(child) => {
+                child.held_bytes = 0;
+                std::mem::take(&mut child.held)
+            }
+            None => return,
+        };
         for call in held {
             self.fail_call(call, &refusal);
         }
@@ -424,7 +464,8 @@ impl Hub {
         match (asker, refusal) {
             (Asker::Client(caller), Some(refusal)) => self.refuse_caller(&caller, refusal),
             (Asker::Client(caller), None) => self.answer_nothing(&caller),
-            (Asker::Fan(fan), _) => self.fan_answered(fan, id, child, None),
+            (Asker::Fan(fan), Some(refusal)) => self.fan_failed(fan, id, refusal),
+            (Asker::Fan(_), None) => {}
             (Asker::Nobody, _) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Sessions: how they begin, which one a request belongs to, and how they end.
 
-use crate::event::{SessionKey, Standing, View};
+use crate::event::{Moment, SessionKey, Standing, View};
 use crate::hub::Hub;
 use crate::hub::clients::Address;
 use crate::hub::lifecycle::Happening;
@@ -57,6 +57,9 @@ impl Hub {
     /// A client that ended it itself, or left, is told nothing more: some take
     /// a late answer for a fault.
     pub(super) fn end_session(&mut self, key: &SessionKey, why: Option<&Refusal>) {
+        for fan in self.fans.of_session(key) {
+            self.drop_fan(fan, why);
+        }
         for call in self.calls.of_session(key) {
             self.abandon(call, why);
         }
@@ -65,6 +68,11 @@ impl Hub {
         let Some(session) = self.sessions.remove(key) else {
             return;
         };
+        self.replay_bytes -= session.replay.bytes();
+        self.listeners.remove(key);
+        if let Some(timer) = session.idle {
+            self.timers.cancel(timer);
+        }
         for &stream in &session.streams {
             self.end_stream(stream);
         }
@@ -79,19 +87,26 @@ impl Hub {
         }
     }
 
+    /// Sets the time at which a session is looked at.
+    pub(super) fn look_for_idleness(&mut self, key: &SessionKey, at: Moment) {
+        let timer = self.timers.set(at, Timer::Idle(key.clone()));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.idle = Some(timer);
+        }
+    }
+
     /// Looks whether a session has been idle for too long.
-    pub(super) fn idle_due(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get(&key) else {
+    pub(super) fn idle_due(&mut self, key: &SessionKey) {
+        let Some(session) = self.sessions.get(key) else {
             return;
         };
         let due = session.heard.after(limits::SESSION_IDLE_MAX);
         if !is_idle(session, &self.streams) {
-            let later = self.now.after(limits::SESSION_IDLE_MAX);
-            self.timers.set(later, Timer::Idle(key));
+            self.look_for_idleness(key, self.now.after(limits::SESSION_IDLE_MAX));
         } else if due > self.now {
-            self.timers.set(due, Timer::Idle(key));
+            self.look_for_idleness(key, due);
         } else {
-            self.end_session(&key, None);
+            self.end_session(key, None);
         }
     }
 }

@@ -102,7 +102,8 @@ impl Calls {
     }
 
     /// The call that a client knows by this id of its own, if it is under way.
-    /// A search through all calls: cancellations are rare.
+    /// The oldest, if it gave the id twice. A search through all calls:
+    /// cancellations are rare.
     pub fn of_client(&self, session: &SessionKey, id: &str) -> Option<OwnId> {
         let mine = |call: &Call| match &call.asker {
             Asker::Client(caller) => {
@@ -110,12 +111,12 @@ impl Calls {
             }
             Asker::Fan(_) | Asker::Nobody => false,
         };
-        self.book
-            .iter()
-            .find_map(|(&key, call)| mine(call).then_some(key))
+        let ids = self.book.iter();
+        ids.filter_map(|(&key, call)| mine(call).then_some(key))
+            .min()
     }
 
-    /// The ids of a session's calls to one child, whatever their state.
+    /// The ids of a session's calls, whatever their state.
     pub fn of_session(&self, session: &SessionKey) -> Vec<OwnId> {
         let mut ids: Vec<OwnId> = self
             .book

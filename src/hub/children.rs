@@ -75,6 +75,8 @@ pub struct Reading {
     pub items: Vec<Item>,
     /// How many pages so far.
     pub pages: u32,
+    /// The deadline of the page under way.
+    pub timer: Option<TimerKey>,
 }
 
 impl Child {

@@ -9,8 +9,8 @@ use crate::hub::answers::refusal_to;
 use crate::hub::calls::Caller;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
+use crate::hub::sessions::Session;
 use crate::hub::streams::{StreamId, StreamKind};
-use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::Malformed;
 use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
@@ -66,8 +66,7 @@ impl Hub {
             let id = message.marks.id.map(|span| message.json(span));
             return self.refuse(outbox, Standing::Busy, &refusal, id);
         }
-        let idle = self.now.after(limits::SESSION_IDLE_MAX);
-        self.timers.set(idle, Timer::Idle(fresh.clone()));
+        self.look_for_idleness(fresh, self.now.after(limits::SESSION_IDLE_MAX));
         let kind = StreamKind::Post { owed: 1 };
         let stream = self.open_stream(fresh, outbox, kind);
         self.take_request(fresh, stream, message, Some(hello));
@@ -142,7 +141,7 @@ impl Hub {
             }
         };
         let owed = messages.iter().filter(|m| is_owed(m)).count();
-        let max = limits::SESSION_UNANSWERED_MAX;
+        let max = session.unanswered_max;
         if owed > 0 && session.unanswered + unread + owed > max {
             return Err((Standing::Busy, Refusal::SessionBusy(max), id));
         }
@@ -261,15 +260,20 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let is_open = self.streams.get(id).is_some_and(|s| s.session == *key);
-        if !is_open && !session.replay.knows(last.stream) {
+        let open = self.streams.get(id).filter(|s| s.session == *key);
+        let ended = session.ended.iter().find(|(stream, _)| *stream == id.0);
+        let newest = open
+            .map(|s| s.numbered)
+            .or(ended.map(|&(_, newest)| newest));
+        let is_open = open.is_some();
+        let missed = newest.map(|newest| session.replay.after(last, newest));
+        let Some(Ok(missed)) = missed else {
             let refusal = Refusal::UnknownEvent;
             return self.refuse(outbox, Standing::BadRequest, &refusal, None);
-        }
-        let missed = session.replay.after(last);
+        };
         if !is_open && missed.is_empty() {
-            // It has ended and was read to its end. An empty stream would make
-            // some clients ask again and again.
+            // It was read to its end. An empty stream would make some clients
+            // ask again and again.
             let refusal = Refusal::StreamEnded;
             return self.refuse(outbox, Standing::BadRequest, &refusal, None);
         }
@@ -312,7 +316,7 @@ impl Hub {
     }
 
     /// A stream that carries a whole session opens.
-    pub(super) fn open(&mut self, outbox: OutboxId, view: View, fresh: SessionKey) {
+    pub(super) fn open(&mut self, outbox: OutboxId, view: View, fresh: SessionKey, slots: usize) {
         let begun = self
             .check_view(&view)
             .map_err(|refusal| (Standing::NotFound, refusal))
@@ -324,8 +328,12 @@ impl Hub {
             return self.refuse(outbox, standing, &refusal, None);
         }
         let stream = self.open_stream(&fresh, outbox, StreamKind::Whole);
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.slots = slots;
+        }
         if let Some(session) = self.sessions.get_mut(&fresh) {
             session.whole = Some(stream);
+            session.unanswered_max = slots.saturating_sub(limits::OUTBOX_RESERVE);
         }
         self.opened(outbox, None, Some(fresh));
     }
@@ -361,6 +369,28 @@ impl Hub {
             Err((standing, refusal, id)) => {
                 self.refuse(outbox, standing, &refusal, id.as_deref());
             }
+        }
+    }
+
+    /// The input of a stream that carries a whole session has ended. Nobody will
+    /// answer questions any more.
+    pub(super) fn input_finished(&mut self, outbox: OutboxId) {
+        let stream = self.streams.of_outbox(outbox);
+        let Some(key) = stream.and_then(|id| Some(self.streams.get(id)?.session.clone())) else {
+            return;
+        };
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.finished = true;
+        }
+        self.drop_questions_to(&key);
+        self.end_if_finished(&key);
+    }
+
+    /// Ends a session whose client says no more, once all is answered.
+    pub(super) fn end_if_finished(&mut self, key: &SessionKey) {
+        let done = |session: &Session| session.finished && session.unanswered == 0;
+        if self.sessions.get(key).is_some_and(done) {
+            self.end_session(key, None);
         }
     }
 

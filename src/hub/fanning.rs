@@ -24,6 +24,7 @@ impl Hub {
             uri: uri.clone(),
             open: Vec::new(),
             placing: true,
+            failure: None,
             found: Vec::new(),
         });
         for &server in servers {
@@ -33,8 +34,12 @@ impl Hub {
                 name: None,
                 uri: Some(uri.clone()),
             };
-            let Ok(child) = self.child_for(&session, server) else {
-                continue;
+            let child = match self.child_for(&session, server) {
+                Ok(child) => child,
+                Err(refusal) => {
+                    self.note_failure(fan, &refusal);
+                    continue;
+                }
             };
             let call = self.call(child, Asker::Fan(fan), Some(session.clone()), &passage);
             let placed = self.place(call, need.message.clone(), None);
@@ -48,25 +53,54 @@ impl Hub {
         self.settle_fan(fan);
     }
 
-    /// One of the servers asked has answered, or never will.
+    /// One of the servers asked has answered.
     pub(super) fn fan_answered(
         &mut self,
         id: FanId,
         call: OwnId,
         child: ChildId,
-        message: Option<Arc<Message>>,
+        message: Arc<Message>,
     ) {
         let server = self.children.get(child).map(|child| child.server);
         let Some(fan) = self.fans.get_mut(id) else {
             return;
         };
         fan.open.retain(|&open| open != call);
-        if let (Some(server), Some(message)) = (server, message)
+        if let Some(server) = server
             && message.kind == (Kind::Answer { failed: false })
         {
             fan.found.push((server, message));
         }
         self.settle_fan(id);
+    }
+
+    /// One of the servers asked will never answer.
+    pub(super) fn fan_failed(&mut self, id: FanId, call: OwnId, refusal: &Refusal) {
+        self.note_failure(id, refusal);
+        if let Some(fan) = self.fans.get_mut(id) {
+            fan.open.retain(|&open| open != call);
+        }
+        self.settle_fan(id);
+    }
+
+    fn note_failure(&mut self, id: FanId, refusal: &Refusal) {
+        if let Some(fan) = self.fans.get_mut(id) {
+            fan.failure.get_or_insert_with(|| refusal.clone());
+        }
+    }
+
+    /// Gives a question up: nobody waits for it any more.
+    pub(super) fn drop_fan(&mut self, id: FanId, why: Option<&Refusal>) {
+        let Some(fan) = self.fans.remove(id) else {
+            return;
+        };
+        for call in fan.open {
+            self.abandon(call, None);
+        }
+        match why {
+            Some(why) => self.refuse_caller(&fan.caller, why),
+            None => self.answer_nothing(&fan.caller),
+        }
     }
 
     /// When all have answered: the one that knows the resource is right; two
@@ -80,8 +114,10 @@ impl Hub {
             return;
         };
         match fan.found.as_slice() {
+            // A server that could not say may be the one that knows it.
             [] => {
-                let refusal = Refusal::UnknownResource(fan.uri.to_string());
+                let unknown = || Refusal::UnknownResource(fan.uri.to_string());
+                let refusal = fan.failure.clone().unwrap_or_else(unknown);
                 self.refuse_caller(&fan.caller, &refusal);
             }
             [(_, message)] => self.answer(&fan.caller, message.clone()),

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::ServerId;
+use crate::event::{ServerId, SessionKey};
 use crate::hub::calls::Caller;
+use crate::hub::refusal::Refusal;
 use crate::wire::envelope::Message;
 use crate::wire::own_id::OwnId;
 
@@ -24,6 +25,8 @@ pub struct Fan {
     pub open: Vec<OwnId>,
     /// Whether calls are still being added.
     pub placing: bool,
+    /// Why a server could not be asked, or did not answer.
+    pub failure: Option<Refusal>,
     /// The servers that know the resource, with their answers.
     pub found: Vec<(ServerId, Arc<Message>)>,
 }
@@ -54,8 +57,16 @@ impl Fans {
         self.book.remove(&id)
     }
 
+    /// The questions of a session.
+    pub fn of_session(&self, session: &SessionKey) -> Vec<FanId> {
+        let mine = |fan: &Fan| fan.caller.session == *session;
+        let ids = self.book.iter();
+        ids.filter_map(|(&id, fan)| mine(fan).then_some(id))
+            .collect()
+    }
+
     /// The question a client knows by this id of its own.
-    pub fn of_client(&self, session: &crate::event::SessionKey, id: &str) -> Option<FanId> {
+    pub fn of_client(&self, session: &SessionKey, id: &str) -> Option<FanId> {
         self.book.iter().find_map(|(&key, fan)| {
             (fan.caller.session == *session && *fan.caller.id == *id).then_some(key)
         })

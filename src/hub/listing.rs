@@ -64,14 +64,23 @@ impl Hub {
         let message = Message::build(Kind::Request(kind.method()), params.as_deref());
         let mut message = Outgoing::plain(message.into());
         message.id = Some(Patch::Number(request.number()));
+        let Some(server) = self.children.get(id).map(|child| child.server) else {
+            return;
+        };
+        let due = self.now.after(self.server(server).startup_timeout);
+        let timer = self.timers.set(due, Timer::List(id, kind, request));
         if let Some(child) = self.children.get_mut(id) {
             let reading = child.reading.entry(kind).or_insert(Reading {
                 request,
                 items: Vec::new(),
                 pages: 0,
+                timer: None,
             });
             reading.request = request;
             reading.pages += 1;
+            if let Some(before) = reading.timer.replace(timer) {
+                self.timers.cancel(before);
+            }
         }
         self.send_child(id, message);
     }
@@ -142,6 +151,12 @@ impl Hub {
             child.reading.remove(&kind);
             self.lists_read(id);
         }
+    }
+
+    /// A page has not come in the time of a start: what was known of the list
+    /// stays, and the next change is read again.
+    pub(super) fn list_overdue(&mut self, id: ChildId, kind: ItemKind, request: OwnId) {
+        self.list_failed(id, kind, request, "no answer in time (\"startup_timeout\")");
     }
 
     fn list_read(&mut self, id: ChildId, kind: ItemKind) {

@@ -7,8 +7,9 @@
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! (which server that concerns), `passing` and `fanning` (handing it on),
-//! `answers` (what clients get), `asking` (what children ask), `notices` (what
-//! nobody answers), `upkeep` (the lives of the children), `listing` (what they
+//! `subscribing`, `answers` (what clients get), `asking` (what children ask), `notices` (what
+//! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
+//! all), `listing` (what they
 //! offer), `views` (what is shown of it) and `status`.
 
 pub mod answers;
@@ -17,6 +18,7 @@ pub mod belonging;
 pub mod calls;
 pub mod children;
 pub mod clients;
+pub mod ending;
 pub mod fanning;
 pub mod fans;
 pub mod lifecycle;
@@ -30,7 +32,10 @@ pub mod requests;
 pub mod routing;
 pub mod sessions;
 pub mod status;
+#[cfg(test)]
+mod stories;
 pub mod streams;
+pub mod subscribing;
 pub mod timers;
 pub mod upkeep;
 pub mod views;
@@ -40,7 +45,9 @@ use std::sync::Arc;
 
 use crate::catalog::links::Links;
 use crate::catalog::merge::Catalog;
-use crate::event::{Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, ServerId, View};
+use crate::event::{
+    Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, ServerId, SessionKey, View,
+};
 use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children};
 use crate::hub::fans::Fans;
@@ -64,6 +71,8 @@ pub struct Hub {
     calls: Calls,
     streams: Streams,
     sessions: Sessions,
+    /// The sessions that have asked for a log level.
+    listeners: BTreeSet<SessionKey>,
     questions: Questions,
     fans: Fans,
     timers: Timers,
@@ -76,6 +85,8 @@ pub struct Hub {
     /// What was left out of catalogs, and is in the log already.
     complaints: BTreeSet<String>,
     links: Links,
+    /// How many bytes all sessions keep for clients that may come back.
+    replay_bytes: usize,
     /// Clients that wait for servers in their first start.
     waiters: Vec<Waiter>,
     stopping: bool,
@@ -93,6 +104,7 @@ impl Hub {
             calls: Calls::default(),
             streams: Streams::default(),
             sessions: Sessions::default(),
+            listeners: BTreeSet::new(),
             questions: Questions::default(),
             fans: Fans::default(),
             timers: Timers::default(),
@@ -101,6 +113,7 @@ impl Hub {
             telling: false,
             complaints: BTreeSet::new(),
             links: Links::default(),
+            replay_bytes: 0,
             waiters: Vec::new(),
             stopping: false,
         }
@@ -171,7 +184,8 @@ impl Hub {
                 session,
                 version: None,
             }),
-            FromClient::Open { view, fresh } => self.open(outbox, view, fresh),
+            FromClient::Open { view, fresh, slots } => self.open(outbox, view, fresh, slots),
+            FromClient::Finished => self.input_finished(outbox),
             FromClient::Tell {
                 view,
                 session,
@@ -191,7 +205,7 @@ impl Hub {
         match word {
             FromChild::Spawned { pid } => self.spawned(id, pid),
             FromChild::SpawnFailed { why } => self.spawn_failed(id, why),
-            FromChild::Message(message) => self.child_message(id, message),
+            FromChild::Message { message, links } => self.child_message(id, message, &links),
             FromChild::Reply { id: request, reply } => self.reply(id, request, reply),
             FromChild::Oversized {
                 id: request,
@@ -215,10 +229,11 @@ impl Hub {
                 Timer::Terminate(life) => self.terminate_due(life),
                 Timer::Kill(life) => self.kill_due(life),
                 Timer::Relist(child, kind) => self.relist_due(child, kind),
+                Timer::List(child, kind, request) => self.list_overdue(child, kind, request),
                 Timer::Tell => self.tell_due(),
                 Timer::FirstStarts => self.first_starts_overdue(),
                 Timer::Question(id) => self.question_overdue(id),
-                Timer::Idle(session) => self.idle_due(session),
+                Timer::Idle(session) => self.idle_due(&session),
             }
         }
     }

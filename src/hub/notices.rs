@@ -9,7 +9,6 @@ use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::ChildId;
 use crate::hub::lifecycle::Phase;
-use crate::hub::requests::json_string;
 use crate::hub::streams::StreamId;
 use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
 use crate::wire::items::ItemKind;
@@ -19,9 +18,9 @@ use crate::wire::own_id::{OwnId, Purpose};
 
 impl Hub {
     /// A message of a child that is no answer to the gateway's own requests.
-    pub(super) fn child_message(&mut self, id: ChildId, message: Arc<Message>) {
+    pub(super) fn child_message(&mut self, id: ChildId, message: Arc<Message>, links: &[String]) {
         match &message.kind {
-            Kind::Answer { .. } => self.call_answered(id, message),
+            Kind::Answer { .. } => self.call_answered(id, message, links),
             Kind::Request(method) => {
                 let method = method.clone();
                 self.child_asks(id, &method, message);
@@ -133,8 +132,11 @@ impl Hub {
             ([_], _) => origins,
             (_, Some(child)) => {
                 let server = child.server;
-                self.sessions
-                    .keys_where(|s| s.level.is_some() && self.shows(&s.view, server))
+                let sees = |key: &&SessionKey| {
+                    let session = self.sessions.get(key);
+                    session.is_some_and(|session| self.shows(&session.view, server))
+                };
+                self.listeners.iter().filter(sees).cloned().collect()
             }
             (_, None) => return,
         };
@@ -204,15 +206,8 @@ impl Hub {
             self.answer_nothing(&caller);
         } else if let Some(call) = self.calls.of_client(key, id) {
             self.abandon(call, None);
-        } else if let Some(fan) = self
-            .fans
-            .of_client(key, id)
-            .and_then(|f| self.fans.remove(f))
-        {
-            for call in fan.open {
-                self.abandon(call, None);
-            }
-            self.answer_nothing(&fan.caller);
+        } else if let Some(fan) = self.fans.of_client(key, id) {
+            self.drop_fan(fan, None);
         }
     }
 
@@ -236,53 +231,13 @@ impl Hub {
         }
     }
 
-    /// A session is no longer interested in a resource.
-    pub(super) fn unsubscribe(&mut self, key: &SessionKey, uri: &Arc<str>, child: ChildId) {
-        self.forget_subscription(key, uri, child);
-        let Some(place) = self.children.get_mut(child) else {
-            return;
-        };
-        if place.subscribers.get(uri).is_some_and(BTreeSet::is_empty) {
-            place.subscribers.remove(uri);
-            let is_ready = place.phase == Phase::Ready;
-            if is_ready {
-                self.errand(child, Method::ResourcesUnsubscribe, &uri_params(uri));
-            }
-        }
-    }
-
-    /// Strikes a subscription out of the books.
-    pub(super) fn forget_subscription(&mut self, key: &SessionKey, uri: &Arc<str>, child: ChildId) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.subscriptions.remove(&(uri.clone(), child));
-        }
-        if let Some(place) = self.children.get_mut(child)
-            && let Some(subscribers) = place.subscribers.get_mut(uri)
-        {
-            subscribers.remove(key);
-        }
-    }
-
     /// Sends a child a request whose answer says nothing.
-    fn errand(&mut self, child: ChildId, method: Method, params: &str) {
+    pub(super) fn errand(&mut self, child: ChildId, method: Method, params: &str) {
         let id = self.calls.mint(Purpose::Errand);
         let message = Message::build(Kind::Request(method), Some(params));
         let mut message = Outgoing::plain(message.into());
         message.id = Some(Patch::Number(id.number()));
         self.send_child(child, message);
-    }
-
-    /// Tells a new life of a child what its sessions had asked of the last.
-    pub(super) fn restore(&mut self, id: ChildId) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        child.subscribers.retain(|_, sessions| !sessions.is_empty());
-        let uris: Vec<Arc<str>> = child.subscribers.keys().cloned().collect();
-        for uri in uris {
-            self.errand(id, Method::ResourcesSubscribe, &uri_params(&uri));
-        }
-        self.adjust_levels();
     }
 
     /// Sets each child to the most verbose level that a session which sees it
@@ -297,8 +252,9 @@ impl Hub {
                 continue;
             }
             let wanted = self
-                .sessions
+                .listeners
                 .iter()
+                .filter_map(|key| Some((key, self.sessions.get(key)?)))
                 .filter(|(key, session)| match &child.owner {
                     Some(owner) => owner == *key,
                     None => self.shows(&session.view, child.server),
@@ -315,8 +271,4 @@ impl Hub {
             self.errand(id, Method::SetLevel, &params);
         }
     }
-}
-
-fn uri_params(uri: &str) -> String {
-    format!(r#"{{"uri":{}}}"#, json_string(uri))
 }

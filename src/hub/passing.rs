@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::checked::Scope;
-use crate::event::{ServerId, SessionKey};
+use crate::event::{Effect, Load, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
 use crate::hub::children::{Child, ChildId};
@@ -84,14 +84,37 @@ impl Hub {
         }
     }
 
-    /// Enters a call, and sends it if its child can take it now. Returns its
+    /// Takes a call on, and sends it if its child can take it now. Returns its
     /// id, unless it was refused.
     pub(super) fn place(
+        &mut self,
+        call: Call,
+        message: Arc<Message>,
+        name: Option<Arc<str>>,
+    ) -> Option<OwnId> {
+        let child = call.child;
+        let admitted = self.admit_call(child);
+        let id = self.hold(call, message, name);
+        if let Err(refusal) = admitted {
+            self.fail_call(id, &refusal);
+            return None;
+        }
+        if self.children.get(child)?.phase == Phase::Ready {
+            self.rearm(id);
+            self.send_held(child);
+        } else {
+            self.wait_for_start(id, child);
+        }
+        Some(id)
+    }
+
+    /// Enters a call among those that wait for its child.
+    pub(super) fn hold(
         &mut self,
         mut call: Call,
         message: Arc<Message>,
         name: Option<Arc<str>>,
-    ) -> Option<OwnId> {
+    ) -> OwnId {
         let id = self.calls.mint(Purpose::Call);
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Number(id.number()));
@@ -99,24 +122,13 @@ impl Hub {
         if message.message.marks.progress_token.is_some() {
             message.progress_token = Some(Patch::Number(id.number()));
         }
+        if let Some(child) = self.children.get_mut(call.child) {
+            child.held.push_back(id);
+            child.held_bytes += message.len_max() as u64;
+        }
         call.message = Some(message);
-        let child = call.child;
         self.calls.insert(id, call);
-        if let Err(refusal) = self.admit_call(child) {
-            self.fail_call(id, &refusal);
-            return None;
-        }
-        let length = self.held_length(id);
-        let place = self.children.get_mut(child)?;
-        place.held.push_back(id);
-        place.held_bytes += length;
-        if place.phase == Phase::Ready {
-            self.rearm(id);
-            self.send_held(child);
-        } else {
-            self.wait_for_start(id, child);
-        }
-        Some(id)
+        id
     }
 
     /// Whether a child can have one more call: in its queue, under way, or held
@@ -185,7 +197,10 @@ impl Hub {
             let Some(place) = self.children.get(child) else {
                 return;
             };
-            if place.phase != Phase::Ready || self.is_occupied(place) {
+            // What is in its queue is on its way; more would only wait there.
+            let is_queue_full = place.load.messages as usize >= self.plan.queue_max
+                || place.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX;
+            if place.phase != Phase::Ready || is_queue_full || self.is_occupied(place) {
                 return;
             }
             let life = place.life;
@@ -210,5 +225,38 @@ impl Hub {
                 self.send_child(child, message);
             }
         }
+    }
+
+    /// The child has taken messages from its queue.
+    pub(super) fn taken_by_child(&mut self, id: ChildId, load: Load) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.load.messages = child.load.messages.saturating_sub(load.messages);
+            child.load.bytes = child.load.bytes.saturating_sub(load.bytes);
+        }
+        self.send_held(id);
+    }
+
+    /// Puts a message into a child's queue. Calls were admitted against the
+    /// queue's limit before; what else is sent has places of its own, and past
+    /// those the child is not reading and soon found out.
+    pub(super) fn send_child(&mut self, id: ChildId, message: Outgoing) {
+        let slots = self.plan.queue_max + limits::CHILD_QUEUE_RESERVE;
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child.has_process() || child.phase == Phase::Retiring {
+            return;
+        }
+        if child.load.messages as usize >= slots {
+            log::warn!(
+                "{}: its queue is full; a message is dropped",
+                self.label(id)
+            );
+            return;
+        }
+        child.load.messages += 1;
+        child.load.bytes += message.len_max() as u64;
+        let life = child.life;
+        self.effects.push(Effect::ToChild { life, message });
     }
 }

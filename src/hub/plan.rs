@@ -21,6 +21,9 @@ pub struct Plan {
     pub processes_max: usize,
     /// How long a client's first list waits for servers in their first start.
     pub connection_timeout: Duration,
+    /// How long `initialize` on a merged view waits for them, for what they say
+    /// of themselves.
+    pub instructions_wait: Duration,
     /// The wait before the second start; it doubles from there.
     pub reconnect_delay: Duration,
     /// After how many failed starts in a row a first start counts as failed.

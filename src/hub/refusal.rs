@@ -106,6 +106,8 @@ pub enum Refusal {
     },
     /// The session has too many requests under way, or does not read its answers.
     SessionBusy(usize),
+    /// The session has too many subscriptions, or the URI is too long for one.
+    TooManySubscriptions,
     /// There are too many sessions.
     TooManySessions(usize),
     /// No further process for a session may be started.
@@ -160,6 +162,7 @@ impl Refusal {
             | Refusal::AnswerTooLong { .. }
             | Refusal::ServerBusy { .. }
             | Refusal::SessionBusy(_)
+            | Refusal::TooManySubscriptions
             | Refusal::TooManySessions(_)
             | Refusal::TooManyProcesses(_)
             | Refusal::Stopping
@@ -261,6 +264,12 @@ impl fmt::Display for Refusal {
             Refusal::SessionBusy(max) => write!(
                 f,
                 "this session has {max} answers under way or unread; read them first"
+            ),
+            Refusal::TooManySubscriptions => write!(
+                f,
+                "a session may have {} subscriptions, to URIs of at most {} bytes",
+                crate::limits::SESSION_SUBSCRIPTIONS_MAX,
+                crate::limits::SUBSCRIPTION_URI_BYTES_MAX
             ),
             Refusal::TooManySessions(max) => {
                 write!(f, "the gateway has {max} sessions already; try again later")

@@ -10,7 +10,6 @@ use crate::hub::calls::Caller;
 use crate::hub::clients::method_of;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
-use crate::limits;
 use crate::wire::envelope::{Message, Outgoing, Patch};
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
@@ -94,15 +93,15 @@ impl Hub {
             return self.refuse_caller(&need.caller, &Refusal::InitializedTwice);
         }
         let view = session.view.clone();
-        if self.must_wait(&need, &view) {
+        let patience = match self.sole_server(&view) {
+            Some(_) => self.plan.connection_timeout,
+            None => self.plan.instructions_wait,
+        };
+        if self.must_wait(&need, &view) && !patience.is_zero() {
             // What one server alone declares must be known first. A merged view
             // declares the same whatever its servers are; it waits a little, so
             // that a client which starts the gateway itself hears what its
             // servers say of themselves.
-            let patience = match self.sole_server(&view) {
-                Some(_) => self.plan.connection_timeout,
-                None => limits::INSTRUCTIONS_WAIT.min(self.plan.connection_timeout),
-            };
             return self.wait(need, patience);
         }
         let Some(hello) = need.hello.take() else {
@@ -130,19 +129,27 @@ impl Hub {
     /// The answer that tells a Streamable HTTP client its session id. It ends
     /// the POST that asked.
     fn answer_with_session(&mut self, caller: &Caller, message: Arc<Message>) {
+        let stream = self.streams.get(caller.stream);
+        let Some(stream) = stream.filter(|stream| stream.outbox.is_some()) else {
+            // Its client has left without ever hearing its name.
+            return self.end_session(&caller.session, None);
+        };
+        if stream.opened {
+            // The head has gone out, and named the session.
+            return self.answer(caller, message);
+        }
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Json(caller.id.clone()));
         if let Some(session) = self.sessions.get_mut(&caller.session) {
             session.unanswered = session.unanswered.saturating_sub(1);
         }
-        let Some(outbox) = self.close_stream(caller.stream) else {
-            return;
-        };
-        let parcel = Parcel::Welcome {
-            session: caller.session.clone(),
-            message,
-        };
-        self.effects.push(Effect::ToClient { outbox, parcel });
+        if let Some(outbox) = self.close_stream(caller.stream) {
+            let parcel = Parcel::Welcome {
+                session: caller.session.clone(),
+                message,
+            };
+            self.effects.push(Effect::ToClient { outbox, parcel });
+        }
     }
 
     pub(super) fn must_wait(&self, need: &Need, view: &View) -> bool {
@@ -186,9 +193,12 @@ impl Hub {
         }
     }
 
-    /// A waiting request is taken back by its client.
+    /// A waiting request is taken back by its client; `initialize` cannot be.
     pub(super) fn forget_waiter(&mut self, session: &SessionKey, id: &str) -> Option<Caller> {
-        let mine = |w: &Waiter| w.need.caller.session == *session && *w.need.caller.id == *id;
+        let mine = |w: &Waiter| {
+            let caller = &w.need.caller;
+            w.need.hello.is_none() && caller.session == *session && *caller.id == *id
+        };
         let place = self.waiters.iter().position(mine)?;
         Some(self.waiters.remove(place).need.caller)
     }
@@ -248,6 +258,7 @@ impl Hub {
         };
         if let Some(session) = self.sessions.get_mut(&need.caller.session) {
             session.level = Some(level);
+            self.listeners.insert(need.caller.session.clone());
         }
         self.adjust_levels();
         self.answer(&need.caller, Message::result("{}").into());

@@ -9,7 +9,6 @@ use crate::hub::Hub;
 use crate::hub::passing::Passage;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
-use crate::limits;
 use crate::wire::envelope::{Message, Span};
 use crate::wire::method::Method;
 
@@ -76,6 +75,13 @@ impl Hub {
             return self.refuse_caller(&need.caller, &refusal);
         };
         let session = need.caller.session.clone();
+        if *method == Method::ResourcesUnsubscribe
+            && let Some(child) = self.subscribed_at(&session, &uri)
+        {
+            // It need not be listed any more.
+            self.unsubscribe(&session, &uri, child);
+            return self.answer(&need.caller, Message::result("{}").into());
+        }
         let found = match self.catalog_of(&session).resource(&uri) {
             Found::None => self.linked(&session, &uri),
             found => found,
@@ -150,52 +156,12 @@ impl Hub {
     fn pass_uri(&mut self, need: Need, passage: Passage) {
         match passage.method {
             Method::ResourcesSubscribe => self.subscribe(need, passage),
-            Method::ResourcesUnsubscribe => self.take_back(&need, &passage),
+            // It was not subscribed: then it need not be taken back.
+            Method::ResourcesUnsubscribe => {
+                self.answer(&need.caller, Message::result("{}").into());
+            }
             _ => self.pass(need, passage),
         }
-    }
-
-    /// Subscriptions are counted: the child hears of the first and of the end
-    /// of the last.
-    fn subscribe(&mut self, need: Need, passage: Passage) {
-        let session = need.caller.session.clone();
-        let Some(uri) = passage.uri.clone() else {
-            return;
-        };
-        let child = match self.child_for(&session, passage.server) {
-            Ok(child) => child,
-            Err(refusal) => return self.refuse_caller(&need.caller, &refusal),
-        };
-        let held = self
-            .sessions
-            .get(&session)
-            .map_or(0, |s| s.subscriptions.len());
-        if held >= limits::SESSION_SUBSCRIPTIONS_MAX {
-            let refusal = Refusal::SessionBusy(limits::SESSION_SUBSCRIPTIONS_MAX);
-            return self.refuse_caller(&need.caller, &refusal);
-        }
-        let Some(place) = self.children.get_mut(child) else {
-            return;
-        };
-        let subscribers = place.subscribers.entry(uri.clone()).or_default();
-        let first = subscribers.is_empty();
-        subscribers.insert(session.clone());
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.subscriptions.insert((uri, child));
-        }
-        if first {
-            self.pass(need, passage);
-        } else {
-            self.answer(&need.caller, Message::result("{}").into());
-        }
-    }
-
-    fn take_back(&mut self, need: &Need, passage: &Passage) {
-        let session = &need.caller.session;
-        if let (Some(uri), Ok(child)) = (&passage.uri, self.child_for(session, passage.server)) {
-            self.unsubscribe(session, uri, child);
-        }
-        self.answer(&need.caller, Message::result("{}").into());
     }
 
     /// A completion: of a prompt's argument by the prompt's name, of a

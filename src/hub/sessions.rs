@@ -9,6 +9,7 @@ use crate::catalog::merge::Catalog;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
 use crate::hub::streams::StreamId;
+use crate::hub::timers::TimerKey;
 use crate::limits;
 use crate::wire::envelope::Outgoing;
 use crate::wire::handshake::{ClientHello, Revision};
@@ -31,6 +32,11 @@ pub struct Session {
     pub streams: Vec<StreamId>,
     /// How many of its requests are not yet answered.
     pub unanswered: usize,
+    /// How many may be.
+    pub unanswered_max: usize,
+    /// Whether its client says no more, so that the session ends with the last
+    /// answer.
+    pub finished: bool,
     /// The log level it asked for.
     pub level: Option<LogLevel>,
     /// The children of its own, for servers with `scope: session`.
@@ -42,8 +48,13 @@ pub struct Session {
     pub subscriptions: BTreeSet<(Arc<str>, ChildId)>,
     /// The events kept for a client that comes back.
     pub replay: Replay,
+    /// The last of its streams that have ended, with the number of each one's
+    /// last event.
+    pub ended: VecDeque<(u64, u32)>,
     /// When it was last heard of.
     pub heard: Moment,
+    /// When it is next looked at whether it is idle.
+    pub idle: Option<TimerKey>,
 }
 
 impl Session {
@@ -56,12 +67,16 @@ impl Session {
             whole: None,
             streams: Vec::new(),
             unanswered: 0,
+            unanswered_max: limits::SESSION_UNANSWERED_MAX,
+            finished: false,
             level: None,
             children: BTreeMap::new(),
             overlay: None,
             subscriptions: BTreeSet::new(),
             replay: Replay::default(),
+            ended: VecDeque::new(),
             heard: now,
+            idle: None,
         }
     }
 }
@@ -72,6 +87,10 @@ pub struct Replay {
     kept: VecDeque<(EventId, Outgoing)>,
     bytes: usize,
 }
+
+/// What a stream had to say after an event is no longer all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap;
 
 impl Replay {
     /// Keeps an event; the oldest make room for it. One that is larger than
@@ -91,18 +110,34 @@ impl Replay {
         }
     }
 
-    /// What a stream had to say after an event.
-    pub fn after(&self, last: EventId) -> Vec<(EventId, Outgoing)> {
-        self.kept
+    /// What a stream had to say after an event, up to its event `newest`.
+    ///
+    /// # Errors
+    /// Some of it is not kept, or not any more.
+    pub fn after(&self, last: EventId, newest: u32) -> Result<Vec<(EventId, Outgoing)>, Gap> {
+        let missed: Vec<_> = self
+            .kept
             .iter()
             .filter(|(event, _)| event.stream == last.stream && event.number > last.number)
             .cloned()
-            .collect()
+            .collect();
+        let expected = newest.saturating_sub(last.number);
+        if missed.len() == expected as usize {
+            Ok(missed)
+        } else {
+            Err(Gap)
+        }
     }
 
-    /// Whether anything of that stream is kept.
-    pub fn knows(&self, stream: u64) -> bool {
-        self.kept.iter().any(|(event, _)| event.stream == stream)
+    /// How many bytes are kept.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets everything; returns how many bytes that were.
+    pub fn clear(&mut self) -> usize {
+        self.kept = VecDeque::new();
+        std::mem::take(&mut self.bytes)
     }
 }
 

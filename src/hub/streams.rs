@@ -40,6 +40,8 @@ pub struct Stream {
     pub kind: StreamKind,
     /// What lies in the outbox, as far as is known here.
     pub load: Load,
+    /// How many parcels the outbox has places for.
+    pub slots: usize,
     /// Whether it is a stream on the wire: a POST is answered with plain JSON
     /// until something must be said before the answer.
     pub opened: bool,
@@ -93,6 +95,7 @@ impl Streams {
             outbox: Some(outbox),
             kind,
             load: Load::default(),
+            slots: limits::OUTBOX_SLOTS,
             opened: !matches!(kind, StreamKind::Post { .. }),
             resumable,
             numbered: 0,

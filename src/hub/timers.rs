@@ -26,6 +26,8 @@ pub enum Timer {
     Kill(Life),
     /// A child's list has changed, and the burst is over: read it again.
     Relist(ChildId, ItemKind),
+    /// A page of a child's list has not come.
+    List(ChildId, ItemKind, OwnId),
     /// Changes of what views show are to be told.
     Tell,
     /// Clients waiting for servers in their first start have waited enough.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Effect, Life, Load, ServerId, SessionKey, Signal};
+use crate::event::{Effect, Life, ServerId, SessionKey, Signal};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
@@ -98,6 +98,9 @@ impl Hub {
         };
         let (phase, step) = next(child.phase, happening);
         if phase != child.phase {
+            if child.phase == Phase::Ready && self.now.since(child.since) >= limits::STABLE_LIFE {
+                child.failures = 0;
+            }
             child.phase = phase;
             child.since = self.now;
         }
@@ -304,10 +307,14 @@ impl Hub {
     /// Asks the process to go: politely by closing its stdin, then by signals.
     /// One that does not even read gets the signal at once.
     fn dismiss(&mut self, id: ChildId, why: Happening) {
-        let Some(child) = self.children.get(id) else {
+        let Some(child) = self.children.get_mut(id) else {
             return;
         };
         let life = child.life;
+        // It must not be blamed later for the answer that is not awaited any more.
+        if let Some(timer) = child.startup.take() {
+            self.timers.cancel(timer);
+        }
         let (terminate, kill) = if why == Happening::Useless {
             (Duration::ZERO, limits::USELESS_KILL_WAIT)
         } else if self.stopping {
@@ -350,7 +357,6 @@ impl Hub {
             (Phase::Ousted, Some(trouble)) => trouble.clone(),
             _ => child.ended.clone().unwrap_or_else(|| "ended".to_owned()),
         };
-        let lived = self.now.since(child.since);
         let under_way = std::mem::take(&mut child.under_way);
         child.reading.clear();
         child.stale.clear();
@@ -358,9 +364,6 @@ impl Hub {
             self.timers.cancel(timer);
         }
         child.trouble = Some(how.clone());
-        if was == Phase::Ready && lived >= limits::STABLE_LIFE {
-            child.failures = 0;
-        }
         let server = self.server_of_id(id).name.clone();
         for call in under_way {
             let refusal = Refusal::ServerGone {
@@ -416,72 +419,6 @@ impl Hub {
             self.children.remove(id);
         }
         self.finish_if_done();
-    }
-
-    /// Everything ends.
-    pub(super) fn stop(&mut self) {
-        if self.stopping {
-            // Asked twice: no more patience.
-            for life in self.lives() {
-                let signal = Signal::Kill;
-                self.effects.push(Effect::Signal { life, signal });
-            }
-            return;
-        }
-        self.stopping = true;
-        for session in self.sessions.keys_where(|_| true) {
-            self.end_session(&session, Some(&Refusal::Stopping));
-        }
-        for child in self.children.ids() {
-            self.happen(child, Happening::StopAsked);
-        }
-        self.finish_if_done();
-    }
-
-    fn lives(&self) -> Vec<Life> {
-        self.children
-            .iter()
-            .filter(|(_, child)| child.has_process())
-            .map(|(_, child)| child.life)
-            .collect()
-    }
-
-    fn finish_if_done(&mut self) {
-        if self.stopping && self.children.iter().all(|(_, c)| c.phase == Phase::Down) {
-            self.effects.push(Effect::Finished);
-        }
-    }
-
-    /// The child has taken messages from its queue.
-    pub(super) fn taken_by_child(&mut self, id: ChildId, load: Load) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.load.messages = child.load.messages.saturating_sub(load.messages);
-            child.load.bytes = child.load.bytes.saturating_sub(load.bytes);
-        }
-    }
-
-    /// Puts a message into a child's queue. Calls were admitted against the
-    /// queue's limit before; what else is sent has places of its own, and past
-    /// those the child is not reading and soon found out.
-    pub(super) fn send_child(&mut self, id: ChildId, message: Outgoing) {
-        let slots = self.plan.queue_max + limits::CHILD_QUEUE_RESERVE;
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        if !child.has_process() || child.phase == Phase::Retiring {
-            return;
-        }
-        if child.load.messages as usize >= slots {
-            log::warn!(
-                "{}: its queue is full; a message is dropped",
-                self.label(id)
-            );
-            return;
-        }
-        child.load.messages += 1;
-        child.load.bytes += message.len_max() as u64;
-        let life = child.life;
-        self.effects.push(Effect::ToChild { life, message });
     }
 }
 

@@ -32,6 +32,9 @@ pub enum Line<'a> {
         /// The number that is its `id`, if it looks like the answer to one
         /// request: an object, no `method` in it, one `id`.
         id: Option<u64>,
+        /// The number that is its `id`, if it looks like a request: an object
+        /// with a `method` and one `id`.
+        request_id: Option<u64>,
         /// Its first bytes, for the log.
         head: Vec<u8>,
     },
@@ -130,7 +133,8 @@ impl Skipped {
     fn into_line(self) -> Line<'static> {
         Line::Oversized {
             length: self.length,
-            id: self.id.found(),
+            id: self.id.found(false),
+            request_id: self.id.found(true),
             head: self.head,
         }
     }
@@ -151,7 +155,9 @@ struct IdFinder {
     /// The digits of the id so far; `None` once it is no number of ours.
     number: Option<u64>,
     ids: u32,
-    /// The message is no answer: no object, or one with a method.
+    /// There is a method: the message is no answer.
+    has_method: bool,
+    /// The message is no object.
     hopeless: bool,
 }
 
@@ -170,10 +176,11 @@ struct Word {
 }
 
 impl IdFinder {
-    fn found(&self) -> Option<u64> {
+    /// The id of a request, or of an answer.
+    fn found(&self, of_request: bool) -> Option<u64> {
         // A line that breaks off may break off inside its id.
         let whole = self.depth == 0 && !self.in_string;
-        let only = self.ids == 1 && !self.hopeless;
+        let only = self.ids == 1 && !self.hopeless && self.has_method == of_request;
         self.number.filter(|_| whole && only)
     }
 
@@ -223,7 +230,7 @@ impl IdFinder {
                 self.ids += 1;
                 self.number = Some(0);
             }
-            b"method" => self.hopeless = true,
+            b"method" => self.has_method = true,
             _ => {}
         }
     }

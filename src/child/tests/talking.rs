@@ -22,7 +22,7 @@ fn the_last_line_before_an_exit_is_never_lost() {
         assert!(
             matches!(
                 &story.output[..],
-                [FromChild::Message(_), FromChild::OutputEnded]
+                [FromChild::Message { .. }, FromChild::OutputEnded]
             ),
             "{story:?}"
         );
@@ -50,7 +50,7 @@ fn messages_pass_through_in_order_and_are_accounted_for() {
             taken.messages += load.messages;
             taken.bytes += load.bytes;
         }
-        FromChild::Message(message) => {
+        FromChild::Message { message, .. } => {
             let name = format!("m{seen}");
             assert_eq!(message.kind, Kind::Notification(Method::Other(name.into())));
             *seen += 1;
@@ -76,9 +76,9 @@ fn messages_pass_through_in_order_and_are_accounted_for() {
         }
     }
     let untold = total - taken.messages;
-    assert!(untold < limits::CHILD_TAKEN_MESSAGES, "{untold} untold");
+    assert!(untold < limits::TAKEN_MESSAGES, "{untold} untold");
     assert!(taken.bytes <= bytes);
-    assert!(bytes - taken.bytes < limits::CHILD_TAKEN_BYTES);
+    assert!(bytes - taken.bytes < limits::TAKEN_BYTES);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_line_over_the_limit_is_told_with_its_id_and_the_next_one_is_read() {
     match &story.output[..] {
         [
             FromChild::Oversized { id: told, length },
-            FromChild::Message(_),
+            FromChild::Message { .. },
             FromChild::OutputEnded,
         ] => {
             assert_eq!(*told, Some(id));
@@ -236,7 +236,7 @@ fn garbage_is_skipped() {
     assert!(
         matches!(
             &story.output[..],
-            [FromChild::Message(_), FromChild::OutputEnded]
+            [FromChild::Message { .. }, FromChild::OutputEnded]
         ),
         "{story:?}"
     );
@@ -298,5 +298,5 @@ fn answers_to_our_own_requests_are_read() {
     assert!(matches!(reply(3), Reply::Failed(why) if !why.is_empty()));
     assert!(matches!(reply(4), Reply::Page(page) if page.items.is_empty()));
     assert!(matches!(reply(5), Reply::Done));
-    assert!(matches!(&story.output[6], FromChild::Message(_)));
+    assert!(matches!(&story.output[6], FromChild::Message { .. }));
 }

@@ -11,7 +11,17 @@ fn split<'a>(lines: &mut Lines, chunks: impl IntoIterator<Item = &'a [u8]>) -> V
     let mut keep = |line: Line<'_>| {
         found.push(match line {
             Line::Whole(line) => Line::Whole(Cow::Owned(line.into_owned())),
-            Line::Oversized { length, id, head } => Line::Oversized { length, id, head },
+            Line::Oversized {
+                length,
+                id,
+                request_id,
+                head,
+            } => Line::Oversized {
+                length,
+                id,
+                request_id,
+                head,
+            },
         });
     };
     for chunk in chunks {
@@ -27,10 +37,23 @@ fn whole(line: &str) -> Line<'static> {
 
 /// The id that is found in a line when it is over the limit.
 fn id_in(line: &str) -> Option<u64> {
+    ids_in(line).0
+}
+
+/// The ids that are found in a line over the limit: as an answer, as a request.
+fn ids_in(line: &str) -> (Option<u64>, Option<u64>) {
     match &split(&mut Lines::new(3), [line.as_bytes()])[..] {
-        [Line::Oversized { id, .. }] => *id,
+        [Line::Oversized { id, request_id, .. }] => (*id, *request_id),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_id_of_a_request_is_no_answers_and_the_other_way_round() {
+    let request = r#"{"method":"x","params":{"id":9},"jsonrpc":"2.0","id":7}"#;
+    assert_eq!(ids_in(request), (None, Some(7)));
+    assert_eq!(ids_in(r#"{"result":{"method":1},"id":7}"#), (Some(7), None));
+    assert_eq!(ids_in(r#"{"method":"x"}"#), (None, None));
 }
 
 #[test]
@@ -43,6 +66,7 @@ fn lines_end_at_line_feeds_and_empty_ones_are_passed_over() {
 fn the_limit_is_the_last_length_that_is_taken() {
     let found = split(&mut Lines::new(4), [b"1234\n12345\n123\r\n1".as_slice()]);
     let over = Line::Oversized {
+        request_id: None,
         length: 5,
         id: None,
         head: b"12345".to_vec(),
@@ -92,7 +116,13 @@ fn a_line_without_end_costs_no_memory() {
     }
     assert_eq!(lines.buffer.capacity(), 0);
     let found = split(&mut lines, [b"\"}\nnext\n".as_slice()]);
-    let [Line::Oversized { length, id, head }, next] = &found[..] else {
+    let [
+        Line::Oversized {
+            length, id, head, ..
+        },
+        next,
+    ] = &found[..]
+    else {
         panic!("{found:?}");
     };
     assert_eq!((*length, *id), (18 + (4 << 20) + 2, Some(9)));
@@ -123,6 +153,7 @@ fn expected(stream: &[u8], max: usize) -> Vec<Line<'static>> {
             found.push(Line::Oversized {
                 length: line.len() as u64,
                 id: id_in(&text),
+                request_id: ids_in(&text).1,
                 head: line[..line.len().min(200)].to_vec(),
             });
         } else {

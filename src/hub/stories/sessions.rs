@@ -1,0 +1,255 @@
+//! Sessions: which are known, how they end, and what makes room for a new one.
+
+use crate::event::View;
+use crate::hub::stories::cast::{initialize, notice, request};
+use crate::hub::stories::world::World;
+use crate::limits;
+
+const UNKNOWN: &str =
+    "error null -32001 session not found: it ended or never was; initialize a new one";
+
+#[test]
+fn a_post_without_a_session_or_with_an_unknown_one_is_refused() {
+    let mut w = World::ready(&["git"]);
+    w.come("ann", View::Merged);
+    w.asks("ann", "1", "tools/list", "");
+    w.expect(&[
+        "0.200s ann.1 verdict BadRequest error 1 -32000 bad request: the Mcp-Session-Id header is missing; initialize a session first",
+    ]);
+    w.connect(&["bob"]);
+    w.deletes("bob");
+    w.expect(&["0.200s bob.2 verdict Ended"]);
+    w.asks("bob", "\"x\"", "ping", "");
+    w.listens("bob", None);
+    w.deletes("bob");
+    w.posts("bob", &notice("notifications/initialized", ""));
+    w.expect(&[
+        "0.200s bob.3 verdict NotFound error \"x\" -32001 session not found: it ended or never was; initialize a new one",
+        &format!("0.200s bob.4 verdict NotFound {UNKNOWN}"),
+        &format!("0.200s bob.5 verdict NotFound {UNKNOWN}"),
+        &format!("0.200s bob.6 verdict NotFound {UNKNOWN}"),
+    ]);
+}
+
+#[test]
+fn an_initialize_with_a_stale_session_opens_a_new_one() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.deletes("ann");
+    w.forget();
+    w.connects_at("ann", "2025-11-25");
+    w.expect(&["0.200s ann.3 welcome 0 session ann-3"]);
+}
+
+#[test]
+fn a_session_is_known_at_its_own_endpoint_only() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.clients.get_mut("ann").expect("she is there").view = View::Server("git".into());
+    w.listens("ann", None);
+    w.expect(&[&format!("0.200s ann.2 verdict NotFound {UNKNOWN}")]);
+}
+
+#[test]
+fn a_session_that_a_stream_carries_is_none_of_streamable_http_nor_the_other_way() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    w.posts("bob", &request("1", "ping", ""));
+    w.listens("bob", None);
+    w.expect_of("verdict NotFound", &[
+        "0.200s bob.2 verdict NotFound error 1 -32001 session not found: it ended or never was; initialize a new one",
+        &format!("0.200s bob.3 verdict NotFound {UNKNOWN}"),
+    ]);
+    w.connect(&["ann"]);
+    w.tells("ann", &request("1", "ping", ""));
+    w.expect(&[
+        "0.200s ann.2 verdict NotFound error 1 -32001 session not found: it ended or never was; initialize a new one",
+    ]);
+}
+
+#[test]
+fn endpoints_that_are_not_there_are_named() {
+    let mut w = World::ready(&["git"]);
+    w.come("ann", View::Server("nope".into()));
+    w.come("bob", View::Group("nope".into()));
+    w.connects_at("ann", "2025-11-25");
+    w.opens("bob");
+    w.listens("ann", None);
+    w.expect(&[
+        "0.200s ann.1 verdict NotFound error 0 -32000 no server \"nope\" is configured",
+        "0.200s bob.1 verdict NotFound error null -32000 no group \"nope\" is configured",
+        "0.200s ann.2 verdict NotFound error null -32000 no server \"nope\" is configured",
+    ]);
+}
+
+#[test]
+fn an_unknown_protocol_version_is_refused_inside_a_session() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.clients.get_mut("ann").expect("she is there").version = Some("1999-01-01".into());
+    w.asks("ann", "1", "ping", "");
+    let refused = w.messages().remove(0);
+    assert_eq!(
+        refused["error"]["message"],
+        "unsupported protocol version \"1999-01-01\""
+    );
+    assert_eq!(refused["error"]["data"]["requested"], "1999-01-01");
+    w.clients.get_mut("ann").expect("she is there").version = Some("2025-06-18".into());
+    w.asks("ann", "1", "ping", "");
+    w.expect(&["0.200s ann.3 answer 1 {} last"]);
+}
+
+#[test]
+fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.open(&["bob"]);
+    w.posts("ann", "{");
+    w.tells("bob", r#"{"jsonrpc":"2.0","id":7,"method":""}"#);
+    w.writes(
+        "bob",
+        r#"{"jsonrpc":"2.0","id":8,"method":"initialize","params":{}}"#,
+    );
+    let trace = w.trace();
+    assert!(
+        trace[0].starts_with("0.200s ann.2 verdict BadRequest error null -32700 "),
+        "{trace:?}"
+    );
+    assert!(
+        trace[1].starts_with("0.200s bob.2 verdict BadRequest error 7 -32600 "),
+        "{trace:?}"
+    );
+    assert_eq!(
+        trace[2],
+        "0.200s bob.1 error 8 -32602 protocolVersion is missing"
+    );
+    assert_eq!(trace.len(), 3);
+}
+
+#[test]
+fn http_sse_answers_on_the_stream_and_accepts_at_the_post() {
+    let mut w = World::ready(&["git"]);
+    w.opens("bob");
+    w.expect(&["0.200s bob.1 opened session bob-1"]);
+    w.tells("bob", &initialize("0", "2024-11-05"));
+    w.expect_of("bob.2", &["0.200s bob.2 verdict Accepted"]);
+    w.tells("bob", &request("1", "tools/call", r#"{"name":"git__x"}"#));
+    w.forget();
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s bob.1 answer 1 {}"]);
+}
+
+#[test]
+fn a_session_ends_with_its_stream_and_its_calls_are_taken_back() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    w.calls("bob", "1", "git__x");
+    w.forget();
+    w.leaves("bob.1");
+    w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#3"}"##]);
+    w.answers("git.1", 3, "{}");
+    w.expect(&[]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_session_that_is_ended_ends_all_that_is_its_own() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob"]);
+    w.listens("ann", None);
+    w.calls("ann", "1", "git__x");
+    w.calls("bob", "1", "git__x");
+    w.forget();
+    w.deletes("ann");
+    w.expect(&[
+        r##"0.200s to git.1 notifications/cancelled {"requestId":"#3"}"##,
+        "0.200s ann.3 end",
+        "0.200s ann.2 end",
+        "0.200s ann.4 verdict Ended",
+    ]);
+    w.answers("git.1", 3, "{}");
+    w.answers("git.1", 4, "{}");
+    w.expect(&["0.200s bob.2 answer 1 {} last"]);
+}
+
+#[test]
+fn a_session_nobody_is_connected_for_is_forgotten_after_a_day() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob", "eve"]);
+    w.listens("eve", None);
+    w.pass(20.0 * 3600.0);
+    w.asks("bob", "1", "ping", "");
+    w.forget();
+    w.pass(5.0 * 3600.0);
+    w.asks("ann", "1", "ping", "");
+    w.asks("bob", "1", "ping", "");
+    w.asks("eve", "1", "ping", "");
+    w.expect_of("ping", &[]);
+    assert_eq!(w.hub.sessions.len(), 2);
+    // A stream that is open makes a session none the nobody is connected for.
+    w.pass(70.0 * 3600.0);
+    assert_eq!(w.hub.sessions.len(), 1);
+    w.leaves("eve.2");
+    w.pass(25.0 * 3600.0);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn sessions_that_come_and_go_leave_no_deadlines_behind() {
+    let mut w = World::ready(&["git"]);
+    let before = w.hub.timers.len();
+    for _ in 0..10 {
+        w.connects_at("ann", "2025-11-25");
+        w.deletes("ann");
+    }
+    assert_eq!(w.hub.timers.len(), before);
+}
+
+#[test]
+fn a_client_that_left_before_its_welcome_leaves_no_session_behind() {
+    let mut w = World::of(&["git"]);
+    w.come("ann", View::Server("git".into()));
+    w.connects_at("ann", "2025-11-25");
+    w.leaves("ann.1");
+    w.serve("git.1");
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_full_table_forgets_the_longest_idle_session() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob"]);
+    w.listens("ann", None);
+    w.pass(1.0);
+    for number in 2..limits::SESSIONS_MAX {
+        w.come("crowd", View::Merged);
+        w.clients.get_mut("crowd").expect("it is there").connection = 10 + number as u64;
+        let client = w.clients.remove("crowd").expect("it is there");
+        let name = format!("c{number}");
+        w.clients.insert(name.clone(), client);
+        w.connects_at(&name, "2025-11-25");
+    }
+    assert_eq!(w.hub.sessions.len(), limits::SESSIONS_MAX);
+    w.forget();
+    w.clients.insert("new".into(), w_client(20_000));
+    w.connects_at("new", "2025-11-25");
+    w.expect(&["1.200s new.1 welcome 0 session new-1"]);
+    assert_eq!(w.hub.sessions.len(), limits::SESSIONS_MAX);
+    w.asks("ann", "1", "ping", "");
+    w.asks("bob", "1", "ping", "");
+    w.expect(&[
+        "1.200s ann.3 answer 1 {} last",
+        "1.200s bob.2 verdict NotFound error 1 -32001 session not found: it ended or never was; initialize a new one",
+    ]);
+}
+
+fn w_client(connection: u64) -> crate::hub::stories::world::Client {
+    crate::hub::stories::world::Client {
+        connection,
+        exchanges: 0,
+        view: View::Merged,
+        version: None,
+        session: None,
+        whole: None,
+    }
+}

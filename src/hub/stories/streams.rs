@@ -1,0 +1,356 @@
+//! The ways back to clients: plain answers and streams, numbers and replay,
+//! resumption, slow readers, and batches.
+
+use crate::event::FromClient;
+use crate::hub::stories::cast::{notice, request};
+use crate::hub::stories::world::World;
+use crate::limits;
+
+/// A child reports progress on its request `#number`.
+fn progress(w: &mut World, number: usize) {
+    let token = w.wire_id("git.1", number);
+    let params = format!(r#"{{"progress":1,"progressToken":{token}}}"#);
+    w.says("git.1", &notice("notifications/progress", &params));
+}
+
+/// A client calls a tool and wants to hear of its progress.
+fn call(w: &mut World, who: &str, id: &str) {
+    let params = r#"{"_meta":{"progressToken":"t"},"name":"git__x"}"#;
+    w.asks(who, id, "tools/call", params);
+}
+
+fn connected() -> World {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w
+}
+
+const PROGRESS: &str = r#"notifications/progress {"progress":1,"progressToken":"t"}"#;
+
+#[test]
+fn an_answer_that_comes_first_is_plain_json() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    w.forget();
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s ann.2 answer 1 {} last"]);
+}
+
+#[test]
+fn a_door_that_loses_patience_gets_a_stream_once() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    w.forget();
+    w.adds("ann.2", FromClient::Patience);
+    w.adds("ann.2", FromClient::Patience);
+    w.expect(&["0.200s ann.2 opened prime 2-0"]);
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s ann.2 [2-1] answer 1 {} last"]);
+}
+
+#[test]
+fn only_clients_of_the_latest_revision_are_primed_and_only_2024_cannot_resume() {
+    for (version, opened, numbered) in [
+        ("2024-11-05", "opened", ""),
+        ("2025-03-26", "opened", "[2-1] "),
+        ("2025-06-18", "opened", "[2-1] "),
+        ("2025-11-25", "opened prime 2-0", "[2-1] "),
+        ("1999-01-01", "opened prime 2-0", "[2-1] "),
+    ] {
+        let mut w = World::ready(&["git"]);
+        w.connects_at("ann", version);
+        call(&mut w, "ann", "1");
+        w.forget();
+        progress(&mut w, 3);
+        w.expect(&[
+            &format!("0.200s ann.2 {opened}"),
+            &format!("0.200s ann.2 {numbered}{PROGRESS}"),
+        ]);
+    }
+}
+
+#[test]
+fn a_broken_post_is_resumed_where_it_broke() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    w.leaves("ann.2");
+    progress(&mut w, 3);
+    w.forget();
+    w.listens("ann", Some("2-1"));
+    w.expect(&[
+        "0.200s ann.3 opened",
+        &format!("0.200s ann.3 [2-2] {PROGRESS}"),
+    ]);
+    progress(&mut w, 3);
+    w.answers("git.1", 3, "{}");
+    w.expect(&[
+        &format!("0.200s ann.3 [2-3] {PROGRESS}"),
+        "0.200s ann.3 [2-4] answer 1 {} last",
+    ]);
+}
+
+#[test]
+fn a_post_that_ended_while_nobody_read_is_resumed_to_its_end() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    w.leaves("ann.2");
+    w.answers("git.1", 3, "{}");
+    w.forget();
+    w.listens("ann", Some("2-0"));
+    w.expect(&[
+        "0.200s ann.3 opened",
+        &format!("0.200s ann.3 [2-1] {PROGRESS}"),
+        "0.200s ann.3 [2-2] answer 1 {}",
+        "0.200s ann.3 end",
+    ]);
+}
+
+#[test]
+fn a_stream_that_was_read_to_its_end_is_not_resumed() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    w.answers("git.1", 3, "{}");
+    w.forget();
+    w.listens("ann", Some("2-2"));
+    w.listens("ann", Some("77-1"));
+    w.expect(&[
+        "0.200s ann.3 verdict BadRequest error null -32000 that stream has ended, and there is nothing after that Last-Event-ID",
+        "0.200s ann.4 verdict BadRequest error null -32000 the events after that Last-Event-ID are no longer kept",
+    ]);
+}
+
+#[test]
+fn a_stream_of_another_session_is_not_resumed() {
+    let mut w = connected();
+    w.connect(&["eve"]);
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    w.forget();
+    w.listens("eve", Some("3-0"));
+    w.answers("git.1", 3, "{}");
+    w.listens("eve", Some("3-0"));
+    w.expect_of("eve", &[
+        "0.200s eve.2 verdict BadRequest error null -32000 the events after that Last-Event-ID are no longer kept",
+        "0.200s eve.3 verdict BadRequest error null -32000 the events after that Last-Event-ID are no longer kept",
+    ]);
+}
+
+#[test]
+fn a_listening_stream_is_taken_over_by_whoever_resumes_it() {
+    let mut w = connected();
+    w.listens("ann", None);
+    w.expect(&["0.200s ann.2 opened prime 2-0"]);
+    w.listens("ann", Some("2-0"));
+    w.expect(&["0.200s ann.3 opened", "0.200s ann.2 end"]);
+    w.leaves("ann.2");
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.asks("ann", "1", "tools/list", "");
+    w.pass(0.2);
+    w.offers.get_mut("git").expect("it is there").tools.clear();
+    w.lists("git.1", 3);
+    w.pass(0.2);
+    w.expect_of(
+        "ann.3",
+        &["0.600s ann.3 [2-1] notifications/tools/list_changed"],
+    );
+}
+
+#[test]
+fn what_belongs_to_no_request_is_told_on_one_stream_only() {
+    let mut w = connected();
+    w.asks("ann", "1", "tools/list", "");
+    w.listens("ann", None);
+    w.listens("ann", None);
+    w.dies("git.1");
+    w.pass(1.0);
+    w.offers.get_mut("git").expect("it is there").tools.clear();
+    w.serve("git.2");
+    w.forget();
+    w.pass(0.2);
+    w.expect(&["1.400s ann.4 [4-1] notifications/tools/list_changed"]);
+}
+
+#[test]
+fn the_oldest_listening_stream_makes_room_for_one_too_many() {
+    let mut w = connected();
+    for _ in 0..limits::SESSION_STREAMS_MAX {
+        w.listens("ann", None);
+    }
+    w.expect_of("end", &[]);
+    w.listens("ann", None);
+    w.expect(&["0.200s ann.2 end", "0.200s ann.10 opened prime 10-0"]);
+}
+
+#[test]
+fn a_slow_reader_loses_notices_and_keeps_its_answer() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    w.forget();
+    for _ in 0..200 {
+        progress(&mut w, 3);
+    }
+    let notices = w.trace().len() as u32;
+    // The word that opens the stream takes a place as well.
+    assert_eq!(notices, limits::STREAM_NOTICES_MAX);
+    w.takes("ann.2", 16, 1_600);
+    for _ in 0..200 {
+        progress(&mut w, 3);
+    }
+    assert_eq!(w.trace().len(), 16);
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s ann.2 [2-80] answer 1 {} last"]);
+}
+
+#[test]
+fn a_reader_slow_in_bytes_loses_notices_as_well() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    w.forget();
+    let token = w.wire_id("git.1", 3);
+    let big = "b".repeat(600 << 10);
+    for _ in 0..5 {
+        let params = format!(r#"{{"message":"{big}","progressToken":{token}}}"#);
+        w.says("git.1", &notice("notifications/progress", &params));
+    }
+    assert_eq!(w.deeds.len(), 3, "the opening word and two notices");
+}
+
+#[test]
+fn a_client_that_takes_none_of_its_answers_is_parted_with() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    let big = format!("\"{}\"", "b".repeat(15 << 20));
+    for id in 3..9 {
+        w.calls("bob", &id.to_string(), "git__x");
+    }
+    w.forget();
+    for number in 3..9 {
+        w.answers("git.1", number, &big);
+        if number < 8 {
+            assert_eq!(w.deeds.len(), 1, "an answer");
+            w.forget();
+        }
+    }
+    w.expect(&["0.200s bob.1 end"]);
+    assert!(w.hub.sessions.is_empty() && w.hub.streams.is_empty());
+}
+
+#[test]
+fn a_session_with_too_many_answers_unread_is_busy() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    // The answer to `initialize` lies there already.
+    for id in 2..limits::SESSION_UNANSWERED_MAX {
+        w.asks("bob", &id.to_string(), "ping", "");
+    }
+    w.expect_of("error", &[]);
+    let busy = format!(
+        "this session has {} answers under way or unread; read them first",
+        limits::SESSION_UNANSWERED_MAX
+    );
+    w.asks("bob", "\"last\"", "ping", "");
+    w.expect(&["0.200s bob.1 answer \"last\" {}"]);
+    w.asks("bob", "\"more\"", "ping", "");
+    w.expect(&[&format!("0.200s bob.1 error \"more\" -32000 {busy}")]);
+    w.takes("bob.1", 16, 0);
+    w.asks("bob", "\"then\"", "ping", "");
+    w.expect(&["0.200s bob.1 answer \"then\" {}"]);
+}
+
+#[test]
+fn a_session_with_too_many_calls_under_way_is_busy_with_status_200() {
+    let mut w = connected();
+    for id in 0..limits::SESSION_UNANSWERED_MAX {
+        call(&mut w, "ann", &id.to_string());
+    }
+    w.forget();
+    w.calls("ann", "\"more\"", "git__x");
+    w.expect(&[
+        "0.200s ann.130 verdict Answered error \"more\" -32000 this session has 128 answers under way or unread; read them first",
+    ]);
+    w.answers("git.1", 3, "{}");
+    w.forget();
+    w.calls("ann", "\"more\"", "git__x");
+    w.expect_of(
+        "to git.1",
+        &[r#"0.200s to git.1 #131 tools/call {"name":"x"}"#],
+    );
+}
+
+#[test]
+fn a_client_that_leaves_a_post_has_not_cancelled_it() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    w.leaves("ann.2");
+    w.forget();
+    w.answers("git.1", 3, "{}");
+    w.expect(&[]);
+    assert!(w.hub.streams.is_empty());
+}
+
+#[test]
+fn a_batch_is_answered_message_by_message() {
+    let mut w = World::ready(&["git"]);
+    w.connects_at("ann", "2025-03-26");
+    w.forget();
+    let call = request("\"c\"", "tools/call", r#"{"name":"git__x"}"#);
+    let ping = request("2", "ping", "");
+    let roots = notice("notifications/roots/list_changed", "");
+    w.posts(
+        "ann",
+        &format!(r#"[{call},{ping},{roots},{{"jsonrpc":"1.0"}}]"#),
+    );
+    w.expect(&[
+        r#"0.200s to git.1 #3 tools/call {"name":"x"}"#,
+        "0.200s ann.2 answer 2 {}",
+        "0.200s ann.2 error null -32600 \"jsonrpc\" is not \"2.0\"",
+    ]);
+    w.answers("git.1", 3, "{}");
+    w.expect(&[r#"0.200s ann.2 answer "c" {} last"#]);
+}
+
+#[test]
+fn a_batch_without_a_request_is_accepted() {
+    let mut w = World::ready(&["git"]);
+    w.connects_at("ann", "2025-03-26");
+    w.forget();
+    let roots = notice("notifications/roots/list_changed", "");
+    w.posts("ann", &format!("[{roots},{roots}]"));
+    w.expect(&["0.200s ann.2 verdict Accepted"]);
+}
+
+#[test]
+fn a_batch_that_cancels_its_own_request_ends() {
+    let mut w = World::ready(&["git"]);
+    w.connects_at("ann", "2025-03-26");
+    w.forget();
+    let call = request("1", "tools/call", r#"{"name":"git__x"}"#);
+    let cancel = notice("notifications/cancelled", r#"{"requestId":1}"#);
+    w.posts("ann", &format!("[{call},{cancel}]"));
+    w.expect(&[
+        r#"0.200s to git.1 #3 tools/call {"name":"x"}"#,
+        r##"0.200s to git.1 notifications/cancelled {"requestId":"#3"}"##,
+        "0.200s ann.2 end",
+    ]);
+}
+
+#[test]
+fn batches_are_refused_where_they_are_no_part_of_the_protocol() {
+    let mut w = connected();
+    w.posts("ann", &format!("[{}]", request("1", "ping", "")));
+    w.connects_at("bob", "2025-03-26");
+    w.posts(
+        "bob",
+        &format!(
+            "[{}]",
+            crate::hub::stories::cast::initialize("1", "2025-03-26")
+        ),
+    );
+    w.expect_of("verdict", &[
+        "0.200s ann.2 verdict BadRequest error null -32600 batches are not part of protocol version 2025-11-25",
+        "0.200s bob.2 verdict BadRequest error null -32600 \"initialize\" must not be part of a batch",
+    ]);
+}

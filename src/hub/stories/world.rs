@@ -1,0 +1,275 @@
+//! The world around the hub, for stories: a clock that is moved by hand, and a
+//! witness that holds every effect against what dispatcher, doors and children
+//! rely on. Who acts in it is in `cast`, what is written down in `trace`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::config::checked::{Scope, ToolRules};
+use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
+use crate::hub::Hub;
+use crate::hub::plan::{Plan, ServerPlan, Standing};
+use crate::hub::stories::cast::Offers;
+use crate::wire::envelope::{Kind, Patch};
+
+/// How many ticks may follow each other in one wait. More means that the hub
+/// asks for the same moment again and again.
+const TICKS_MAX: u32 = 100_000;
+
+/// The hub, and all that it believes to be around it.
+pub(super) struct World {
+    pub(super) hub: Hub,
+    pub(super) now: Moment,
+    pub(super) plan: Plan,
+    /// What each server offers when it is asked.
+    pub(super) offers: BTreeMap<String, Offers>,
+    /// What was done and not yet looked at.
+    pub(super) deeds: Vec<(Moment, Effect)>,
+    pub(super) lives: BTreeMap<Life, Incarnation>,
+    pub(super) clients: BTreeMap<String, Client>,
+    pub(super) exchanges: HashMap<OutboxId, Exchange>,
+    pub(super) finished: bool,
+    effects: Vec<Effect>,
+}
+
+/// A life as the world sees it.
+#[derive(Debug)]
+pub(super) struct Incarnation {
+    /// Such as `git.1`.
+    pub(super) name: String,
+    pub(super) server: ServerId,
+    /// The numbers of the requests it was sent, in order: its `#1`, `#2`, …
+    pub(super) requests: Vec<(u64, String)>,
+    pub(super) buried: bool,
+}
+
+/// A client as the world sees it.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) connection: u64,
+    /// How many exchanges it has begun.
+    pub(super) exchanges: u32,
+    pub(super) view: View,
+    /// What it sends as `MCP-Protocol-Version`.
+    pub(super) version: Option<String>,
+    pub(super) session: Option<SessionKey>,
+    /// The stream that carries its whole session.
+    pub(super) whole: Option<OutboxId>,
+}
+
+/// An exchange with a door.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// Such as `ann.2`.
+    pub(super) name: String,
+    pub(super) client: String,
+    /// Whether the hub has ended it.
+    pub(super) over: bool,
+    /// Whether the client has left it.
+    pub(super) left: bool,
+}
+
+/// A plan of shared servers with these names, and the defaults of a
+/// configuration that says nothing.
+pub(super) fn plan(names: &[&str]) -> Plan {
+    let server = |name: &&str| ServerPlan {
+        name: (*name).to_owned(),
+        prefix: (*name).to_owned(),
+        scope: Scope::Shared,
+        tools: ToolRules::default(),
+        startup_timeout: Duration::from_secs(60),
+        timeout: Duration::from_secs(30),
+        concurrent_max: 1_000,
+        standing: Standing::Enabled,
+    };
+    Plan {
+        servers: names.iter().map(server).collect(),
+        groups: BTreeMap::new(),
+        tool_name_max: 64,
+        queue_max: 1_000,
+        processes_max: 10,
+        connection_timeout: Duration::from_secs(30),
+        instructions_wait: Duration::ZERO,
+        reconnect_delay: Duration::from_secs(1),
+        reconnect_attempts_max: 3,
+    }
+}
+
+impl World {
+    /// A world in which the servers of that plan have just been started.
+    pub(super) fn new(plan: Plan) -> World {
+        let offers = plan
+            .servers
+            .iter()
+            .map(|server| (server.name.clone(), Offers::default()));
+        let mut world = World {
+            hub: Hub::new(plan.clone()),
+            now: Moment::default(),
+            offers: offers.collect(),
+            plan,
+            deeds: Vec::new(),
+            lives: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            exchanges: HashMap::new(),
+            finished: false,
+            effects: Vec::new(),
+        };
+        world.hub.start(world.now, &mut world.effects);
+        world.settle();
+        world
+    }
+
+    /// A world with shared servers of these names, just started.
+    pub(super) fn of(names: &[&str]) -> World {
+        World::new(plan(names))
+    }
+
+    /// A world with shared servers of these names that are all ready, of which
+    /// nothing is written down.
+    pub(super) fn ready(names: &[&str]) -> World {
+        let mut world = World::of(names);
+        for name in names {
+            world.serve(&format!("{name}.1"));
+        }
+        world.pass(0.2);
+        world.forget();
+        world
+    }
+
+    /// A word to the hub, now.
+    pub(super) fn handle(&mut self, event: Event) {
+        self.hub.handle(self.now, event, &mut self.effects);
+        self.settle();
+    }
+
+    /// What the dispatcher does after each word: it looks what was done, and
+    /// whether a deadline has come already.
+    fn settle(&mut self) {
+        self.witness_all();
+        if self.hub.next_deadline().is_some_and(|due| due <= self.now) {
+            self.hub.handle(self.now, Event::Tick, &mut self.effects);
+            self.witness_all();
+            let next = self.hub.next_deadline();
+            assert!(
+                next.is_none_or(|due| due > self.now),
+                "{}: a deadline in the past outlives a tick",
+                self.now
+            );
+        }
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub(super) fn pass(&mut self, seconds: f64) {
+        let end = self.now.after(Duration::from_secs_f64(seconds));
+        for _ in 0..TICKS_MAX {
+            match self.hub.next_deadline().filter(|&due| due <= end) {
+                Some(due) => {
+                    self.now = due;
+                    self.settle();
+                }
+                None => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!("{}: the hub ticks without end", self.now);
+    }
+
+    /// The program is asked to end.
+    pub(super) fn stop(&mut self) {
+        self.handle(Event::Stop);
+    }
+
+    fn witness_all(&mut self) {
+        for effect in std::mem::take(&mut self.effects) {
+            self.witness(&effect);
+            self.deeds.push((self.now, effect));
+        }
+    }
+
+    /// Holds an effect against what those who carry it out rely on.
+    fn witness(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Spawn { life, server } => self.witness_birth(*life, *server),
+            Effect::ToChild { life, message } => {
+                let incarnation = self.alive(*life);
+                if let (Some(Patch::Number(number)), Kind::Request(method)) =
+                    (&message.id, &message.message.kind)
+                {
+                    let method = method.name().to_owned();
+                    incarnation.requests.push((*number, method));
+                }
+            }
+            Effect::CloseInput { life } | Effect::Signal { life, .. } => {
+                self.alive(*life);
+            }
+            Effect::Bury { life } => self.alive(*life).buried = true,
+            Effect::Finished => {
+                assert!(!self.finished, "finished twice");
+                assert!(
+                    self.lives.values().all(|life| life.buried),
+                    "finished while a child lives"
+                );
+                self.finished = true;
+            }
+            Effect::ToClient { outbox, parcel } => self.witness_parcel(*outbox, parcel),
+        }
+    }
+
+    fn witness_birth(&mut self, life: Life, server: ServerId) {
+        let plan = &self.plan.servers[server.0 as usize];
+        let before = self.lives.values().filter(|l| l.server == server);
+        let number = before.clone().count() + 1;
+        let alive = before.filter(|l| !l.buried).count();
+        if plan.scope == Scope::Shared {
+            assert_eq!(alive, 0, "{} has a second process", plan.name);
+        }
+        let incarnation = Incarnation {
+            name: format!("{}.{number}", plan.name),
+            server,
+            requests: Vec::new(),
+            buried: false,
+        };
+        let twice = self.lives.insert(life, incarnation);
+        assert!(twice.is_none(), "a life was given out twice");
+    }
+
+    fn alive(&mut self, life: Life) -> &mut Incarnation {
+        let incarnation = self.lives.get_mut(&life).expect("a life that began");
+        assert!(!incarnation.buried, "{} is buried", incarnation.name);
+        incarnation
+    }
+
+    fn witness_parcel(&mut self, outbox: OutboxId, parcel: &Parcel) {
+        let exchange = self
+            .exchanges
+            .get_mut(&outbox)
+            .expect("an exchange that a door began");
+        assert!(!exchange.over, "{} was over", exchange.name);
+        assert!(!exchange.left, "{} was left", exchange.name);
+        exchange.over = match parcel {
+            Parcel::Opened { .. } => false,
+            Parcel::Message { last, .. } => *last,
+            Parcel::Welcome { .. }
+            | Parcel::Verdict { .. }
+            | Parcel::Report { .. }
+            | Parcel::End => true,
+        };
+        let client = self
+            .clients
+            .get_mut(&exchange.client)
+            .expect("its client is known");
+        match parcel {
+            Parcel::Welcome { session, .. } => client.session = Some(session.clone()),
+            Parcel::Opened {
+                session: Some(session),
+                ..
+            } => {
+                client.session = Some(session.clone());
+                client.whole = Some(outbox);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Subscriptions to resources: counted per child and URI, so that the child
+//! hears of the first and of the end of the last, and told anew to each life.
+
+use std::sync::Arc;
+
+use crate::event::SessionKey;
+use crate::hub::Hub;
+use crate::hub::calls::{Asker, Call};
+use crate::hub::children::ChildId;
+use crate::hub::lifecycle::Phase;
+use crate::hub::passing::Passage;
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::{Need, json_string};
+use crate::limits;
+use crate::wire::envelope::{Kind, Message};
+use crate::wire::method::Method;
+
+impl Hub {
+    /// A session subscribes. Only what the child has granted counts: a session
+    /// that comes while the first is still being asked for asks as well.
+    pub(super) fn subscribe(&mut self, need: Need, passage: Passage) {
+        let session = need.caller.session.clone();
+        let Some(uri) = passage.uri.clone() else {
+            return;
+        };
+        let child = match self.child_for(&session, passage.server) {
+            Ok(child) => child,
+            Err(refusal) => return self.refuse_caller(&need.caller, &refusal),
+        };
+        let held = self.sessions.get(&session).map(|s| s.subscriptions.len());
+        if held.is_none_or(|held| held >= limits::SESSION_SUBSCRIPTIONS_MAX)
+            || uri.len() > limits::SUBSCRIPTION_URI_BYTES_MAX
+        {
+            return self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
+        }
+        let is_granted = |child: &crate::hub::children::Child| child.subscribers.contains_key(&uri);
+        if self.children.get(child).is_some_and(is_granted) {
+            self.enter(&session, &uri, child);
+            self.answer(&need.caller, Message::result("{}").into());
+        } else {
+            self.pass(need, passage);
+        }
+    }
+
+    fn enter(&mut self, session: &SessionKey, uri: &Arc<str>, child: ChildId) {
+        if let (Some(session_entry), Some(child_entry)) =
+            (self.sessions.get_mut(session), self.children.get_mut(child))
+        {
+            session_entry.subscriptions.insert((uri.clone(), child));
+            let subscribers = child_entry.subscribers.entry(uri.clone()).or_default();
+            subscribers.insert(session.clone());
+        }
+    }
+
+    /// A child has answered a subscription. If nobody wants it any more, it is
+    /// taken back.
+    pub(super) fn subscription_answered(&mut self, call: &Call, answer: &Message) {
+        let (Some(session), Some(uri)) = (&call.origin, &call.uri) else {
+            return;
+        };
+        if answer.kind != (Kind::Answer { failed: false }) {
+            return;
+        }
+        if !call.abandoned && self.sessions.get(session).is_some() {
+            self.enter(session, uri, call.child);
+        } else if !self.is_subscribed(call.child, uri) {
+            let params = uri_params(uri);
+            self.errand(call.child, Method::ResourcesUnsubscribe, &params);
+        }
+    }
+
+    fn is_subscribed(&self, child: ChildId, uri: &Arc<str>) -> bool {
+        let child = self.children.get(child);
+        child.is_some_and(|child| child.subscribers.contains_key(uri))
+    }
+
+    /// Where a session has subscribed to a resource.
+    pub(super) fn subscribed_at(&self, session: &SessionKey, uri: &str) -> Option<ChildId> {
+        let subscriptions = &self.sessions.get(session)?.subscriptions;
+        let mine = subscriptions.iter().find(|(held, _)| **held == *uri);
+        mine.map(|(_, child)| *child)
+    }
+
+    /// A session is no longer interested in a resource.
+    pub(super) fn unsubscribe(&mut self, key: &SessionKey, uri: &Arc<str>, child: ChildId) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.subscriptions.remove(&(uri.clone(), child));
+        }
+        let Some(place) = self.children.get_mut(child) else {
+            return;
+        };
+        let Some(subscribers) = place.subscribers.get_mut(uri) else {
+            return;
+        };
+        subscribers.remove(key);
+        if subscribers.is_empty() {
+            place.subscribers.remove(uri);
+            if place.phase == Phase::Ready {
+                self.errand(child, Method::ResourcesUnsubscribe, &uri_params(uri));
+            }
+        }
+    }
+
+    /// Tells a new life of a child what its sessions had asked of the last. The
+    /// subscriptions go the way of calls, so that they do not flood its queue.
+    pub(super) fn restore(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let server = child.server;
+        let uris: Vec<Arc<str>> = child.subscribers.keys().cloned().collect();
+        for uri in uris {
+            let method = Method::ResourcesSubscribe;
+            let message = Message::build(Kind::Request(method.clone()), Some(&uri_params(&uri)));
+            let passage = Passage {
+                server,
+                method,
+                name: None,
+                uri: Some(uri),
+            };
+            let call = self.call(id, Asker::Nobody, None, &passage);
+            self.hold(call, message.into(), None);
+        }
+        self.adjust_levels();
+    }
+}
+
+fn uri_params(uri: &str) -> String {
+    format!(r#"{{"uri":{}}}"#, json_string(uri))
+}
