@@ -422,14 +422,19 @@ pub const CHILD_QUESTIONS_MAX: usize = 64;
 /// asked, so ten minutes.
 pub const QUESTION_WAIT: Duration = Duration::from_mins(10);
 
+/// After how long without a word, and nobody connected, the children of a
+/// session's own are stopped; its next call starts them anew.
+pub const OWN_CHILD_IDLE_MAX: Duration = Duration::from_mins(15);
+
+/// An idle session of this age gives up its children when others need the
+/// places of `max_processes`.
+pub const OWN_CHILD_EVICT_AFTER: Duration = Duration::from_secs(10);
+
 // ---- hub: lists
 
 /// How many pages of one list are read. A list that has not ended by then has
 /// a cursor that goes in circles.
 pub const LIST_PAGES_MAX: u32 = 1_000;
-
-/// How many items of one list are served.
-pub const LIST_ITEMS_MAX: usize = 20_000;
 
 /// How long a child's `list_changed` is gathered with those that follow, so
 /// that a burst is read and told once.
@@ -580,6 +585,13 @@ pub const VERDICT_WAIT: Duration = Duration::from_secs(10);
 /// How long the stdio door waits at a time. What it waits for ends the wait; the
 /// limit is here because every wait has one.
 pub const STDIO_WAIT: Duration = Duration::from_hours(1);
+
+/// How long the stdio door may take to write what is left once the gateway has
+/// ended. A client that does not read does not keep the process alive.
+pub const STDIO_LAST_WORDS_WAIT: Duration = Duration::from_millis(300);
+
+/// The stack of the stdio door's writer, in bytes.
+pub const STDIO_STACK_BYTES: usize = 256 << 10;
 
 /// How many bytes are read from stdin at once.
 pub const STDIO_READ_BYTES: usize = 64 << 10;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::child::Recipe;
@@ -109,6 +109,8 @@ impl Gateway {
     pub fn start(config: &Config) -> Result<Gateway, Error> {
         let reaper = Reaper::start(Orphans::Adopt).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
+        // Before any child: a signal that came earlier would leave them behind.
+        stop_on_signals(&inbox)?;
         let recipes = config
             .servers
             .iter()
@@ -145,32 +147,6 @@ impl Gateway {
         let _ = self.inbox.post(Event::Stop);
     }
 
-    /// Has SIGINT and SIGTERM end the gateway. A second one ends it at once.
-    ///
-    /// # Errors
-    /// The handlers cannot be installed.
-    pub fn stop_on_signals(&self) -> Result<(), Error> {
-        let inbox = self.inbox.clone();
-        ctrlc::set_handler(move || {
-            let _ = inbox.post(Event::Stop);
-        })
-        .map_err(|error| Error::System {
-            what: "the handler of SIGINT",
-            error: io::Error::other(error),
-        })?;
-        let mut signals = Signals::new([SIGTERM]).map_err(system("the handler of SIGTERM"))?;
-        let inbox = self.inbox.clone();
-        threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
-            for _ in signals.forever() {
-                if inbox.post(Event::Stop).is_err() {
-                    return;
-                }
-            }
-        })
-        .map_err(system("the thread for signals"))?;
-        Ok(())
-    }
-
     /// Waits until the dispatcher has ended.
     pub fn wait(&self) {
         // Nothing is ever sent: the wait ends when the other end is dropped.
@@ -187,6 +163,31 @@ impl Gateway {
             log::warn!("{left} processes could not be ended");
         }
     }
+}
+
+/// Has SIGINT, SIGTERM, and what a closing terminal sends, end the gateway. A
+/// second one kills the children at once.
+fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
+    let sender = inbox.clone();
+    ctrlc::set_handler(move || {
+        let _ = sender.post(Event::Stop);
+    })
+    .map_err(|error| Error::System {
+        what: "the handler of SIGINT",
+        error: io::Error::other(error),
+    })?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGHUP, SIGQUIT]).map_err(system("the handler of SIGTERM"))?;
+    let sender = inbox.clone();
+    threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
+        for _ in signals.forever() {
+            if sender.post(Event::Stop).is_err() {
+                return;
+            }
+        }
+    })
+    .map_err(system("the thread for signals"))?;
+    Ok(())
 }
 
 /// What the hub must know of the configuration.
@@ -281,7 +282,28 @@ pub struct Serving<'a> {
 pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     let listener = listen(config, serving)?;
     let gateway = Gateway::start(config)?;
-    gateway.stop_on_signals()?;
+    let door = open_door(config, &gateway, serving, listener);
+    match &door {
+        Ok(running) => (serving.announce)(running.local_addr()),
+        Err(_) => gateway.stop(),
+    }
+    gateway.wait();
+    let result = door.map(|running| {
+        let open = running.stop();
+        if open > 0 {
+            log::warn!("{open} connections had to be cut");
+        }
+    });
+    gateway.finish();
+    result
+}
+
+fn open_door(
+    config: &Config,
+    gateway: &Gateway,
+    serving: Serving<'_>,
+    listener: TcpListener,
+) -> Result<Box<dyn Running>, Error> {
     let door = HttpDoor::new(Door {
         inbox: gateway.inbox().clone(),
         guard: Guard {
@@ -297,16 +319,7 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
         max_connections: config.limits.max_connections,
         ..Settings::default()
     };
-    let running = (serving.engine.start)(listener, Arc::new(door), settings)
-        .map_err(system("the HTTP engine"))?;
-    (serving.announce)(running.local_addr());
-    gateway.wait();
-    let open = running.stop();
-    if open > 0 {
-        log::warn!("{open} connections had to be cut");
-    }
-    gateway.finish();
-    Ok(())
+    (serving.engine.start)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))
 }
 
 /// Listens, unless that would let in anyone from anywhere.

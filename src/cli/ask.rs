@@ -151,7 +151,6 @@ fn with_gateway(
     asking: impl FnOnce(&mut LocalClient) -> Result<Answer, LocalError>,
 ) -> Result<Answer, Error> {
     let gateway = Gateway::start(config)?;
-    gateway.stop_on_signals()?;
     let patience = config.limits.connection_timeout + ASK_MARGIN;
     let answer = LocalClient::open(gateway.inbox(), INFO, patience)
         .and_then(|mut client| asking(&mut client))

@@ -115,7 +115,7 @@ fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
     };
     let around = this_process().map_err(|error| {
         vec![Problem {
-            place: config::problem::Place::of("mcproxy"),
+            place: config::problem::Place::of("the current directory, or this program"),
             fault: config::problem::Fault::Unreadable(error.to_string()),
         }]
     })?;

@@ -100,17 +100,24 @@ impl Guard {
         let name = name_of(&host);
         let listed = |allowed: &String| *allowed == host || *allowed == name;
         is_loopback(name)
-            || name == self.bound_host.to_ascii_lowercase()
+            || (!name.is_empty() && name == self.bound_host.to_ascii_lowercase())
             || self.allow_hosts.iter().any(listed)
     }
 }
 
-/// The name in `name:port`, an IPv6 address without its brackets.
+/// The name in `name:port`, an IPv6 address without its brackets; empty where
+/// it is anything else.
 fn name_of(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or(rest);
+    let (name, rest) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or_default(),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    if rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port) {
+        name
+    } else {
+        ""
     }
-    authority.split(':').next().unwrap_or(authority)
 }
 
 /// Whether a host name means this machine (RFC 6761, section 6.3; the whole of
@@ -179,7 +186,16 @@ mod tests {
         ] {
             assert_eq!(judge(Some(good)), Ok(()), "{good}");
         }
-        for bad in ["evil.example", "other.lan:1", "127.0.0.1.evil.example", ""] {
+        for bad in [
+            "evil.example",
+            "other.lan:1",
+            "127.0.0.1.evil.example",
+            "",
+            "127.0.0.1:80@evil.example",
+            "localhost:abc",
+            "[::1]evil.example",
+            "[::1",
+        ] {
             assert_eq!(judge(Some(bad)), Err(Turned::Host), "{bad}");
         }
         assert_eq!(judge(None), Err(Turned::Host));

@@ -125,6 +125,9 @@ impl Connection {
             Route::Ready => return self.report(exchange, &route, Report::Ready),
             Route::Mcp(_) | Route::Sse(_) | Route::Messages(_) => {}
         }
+        if exchange.head().count("Origin") > 1 {
+            return turn_away(exchange, Turned::Origin, &[]);
+        }
         let origin = exchange.head().get("Origin").map(str::to_owned);
         if let Err(turned) = self
             .door

@@ -117,13 +117,13 @@ fn answer_post(
             Found::Parcel(Parcel::Message { message, last, .. }) => {
                 answers.push(message);
                 if last {
-                    return answer_json(exchange, &answers, is_batch, extra);
+                    return answer_json(exchange, answers, is_batch, extra);
                 }
             }
             Found::Parcel(Parcel::Welcome { session, message }) => {
                 let mut headers = vec![(SESSION, &*session.0)];
                 headers.extend_from_slice(extra);
-                return answer_json(exchange, &[message], false, &headers);
+                return answer_json(exchange, vec![message], false, &headers);
             }
             Found::Parcel(Parcel::Verdict { standing, message }) => {
                 return writing::answer_verdict(exchange, standing, message.as_ref(), extra);
@@ -139,7 +139,9 @@ fn answer_post(
             }
             Found::Hangup => {
                 let _ = outbox.say(FromClient::Gone);
-                return Ok(());
+                // Only one that has closed no more than its sending side reads this.
+                let sentence = "bad request: the connection was closed before the answer came";
+                return writing::answer_error(exchange, 400, extra, sentence);
             }
             Found::Nothing if watching.is_none() => {
                 watching = Some(exchange.watch(Box::new(outbox.hangup_bell())));
@@ -158,12 +160,13 @@ fn answer_post(
 
 fn answer_json(
     exchange: &mut dyn Exchange,
-    answers: &[Outgoing],
+    answers: Vec<Outgoing>,
     is_batch: bool,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
     let mut body = Vec::with_capacity(answers.iter().map(Outgoing::len_max).sum::<usize>() + 2);
     let mut before = if is_batch { "[" } else { "" };
+    // Each is given back before the write, which a slow client can draw out.
     for answer in answers {
         body.extend_from_slice(before.as_bytes());
         answer.write_to(&mut body);

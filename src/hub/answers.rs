@@ -9,7 +9,7 @@ use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::{Child, ChildId};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
-use crate::hub::streams::{StreamId, StreamKind};
+use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
@@ -28,7 +28,10 @@ impl Hub {
         message: Option<Outgoing>,
     ) {
         if let Some(stream) = self.streams.of_outbox(outbox) {
-            if let Some(message) = message {
+            let has_room =
+                |s: &Stream| (s.load.messages as usize) < s.slots - limits::OUTBOX_RESERVE;
+            let has_room = self.streams.get(stream).is_some_and(has_room);
+            if let Some(message) = message.filter(|_| has_room) {
                 self.put(stream, message, false);
             }
             return;

@@ -90,8 +90,9 @@ impl Hub {
     /// Sets the time at which a session is looked at.
     pub(super) fn look_for_idleness(&mut self, key: &SessionKey, at: Moment) {
         let timer = self.timers.set(at, Timer::Idle(key.clone()));
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.idle = Some(timer);
+        let session = self.sessions.get_mut(key);
+        if let Some(before) = session.and_then(|session| session.idle.replace(timer)) {
+            self.timers.cancel(before);
         }
     }
 
@@ -100,20 +101,33 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let due = session.heard.after(limits::SESSION_IDLE_MAX);
+        let idle_for = self.now.since(session.heard);
+        let has_own = !session.children.is_empty();
         if !is_idle(session, &self.streams) {
-            self.look_for_idleness(key, self.now.after(limits::SESSION_IDLE_MAX));
-        } else if due > self.now {
-            self.look_for_idleness(key, due);
-        } else {
-            self.end_session(key, None);
+            let wait = if has_own {
+                limits::OWN_CHILD_IDLE_MAX
+            } else {
+                limits::SESSION_IDLE_MAX
+            };
+            return self.look_for_idleness(key, self.now.after(wait));
+        }
+        if idle_for >= limits::SESSION_IDLE_MAX {
+            return self.end_session(key, None);
+        }
+        let heard = session.heard;
+        if has_own && idle_for < limits::OWN_CHILD_IDLE_MAX {
+            return self.look_for_idleness(key, heard.after(limits::OWN_CHILD_IDLE_MAX));
+        }
+        self.look_for_idleness(key, heard.after(limits::SESSION_IDLE_MAX));
+        if has_own {
+            self.stop_own(key);
         }
     }
 }
 
 /// Whether nothing of a session is under way and nobody is connected for it,
 /// so that only time tells whether it will be heard of again.
-fn is_idle(session: &Session, streams: &Streams) -> bool {
+pub(super) fn is_idle(session: &Session, streams: &Streams) -> bool {
     let attached = |id: &StreamId| streams.get(*id).is_some_and(|s| s.outbox.is_some());
     session.unanswered == 0 && !session.streams.iter().any(attached)
 }

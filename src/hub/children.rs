@@ -54,6 +54,8 @@ pub struct Child {
     pub under_way: BTreeSet<OwnId>,
     /// What lies in its queue, as far as is known here.
     pub load: Load,
+    /// Whether messages for it were dropped since it last took any.
+    pub is_flooded: bool,
     /// The deadline of its start.
     pub startup: Option<TimerKey>,
     /// How its process ended, where that is known but its last word is not.
@@ -73,6 +75,8 @@ pub struct Reading {
     pub request: OwnId,
     /// The items so far.
     pub items: Vec<Item>,
+    /// How many bytes they have.
+    pub bytes: usize,
     /// How many pages so far.
     pub pages: u32,
     /// The deadline of the page under way.
@@ -99,6 +103,7 @@ impl Child {
             held_bytes: 0,
             under_way: BTreeSet::new(),
             load: Load::default(),
+            is_flooded: false,
             startup: None,
             ended: None,
             silent: false,

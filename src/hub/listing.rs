@@ -73,6 +73,7 @@ impl Hub {
             let reading = child.reading.entry(kind).or_insert(Reading {
                 request,
                 items: Vec::new(),
+                bytes: 0,
                 pages: 0,
                 timer: None,
             });
@@ -116,20 +117,20 @@ impl Hub {
         if reading.request != request {
             return;
         }
-        for left_out in &page.left_out {
-            log::warn!("{label}: {left_out}; left out");
-        }
+        reading.bytes += page.items.iter().map(|item| item.json.len()).sum::<usize>();
         reading.items.extend(page.items);
-        let full = reading.pages >= limits::LIST_PAGES_MAX
-            || reading.items.len() >= limits::LIST_ITEMS_MAX;
+        let is_full = reading.pages >= limits::LIST_PAGES_MAX
+            || reading.items.len() > limits::CATALOG_ITEMS_PER_SERVER_MAX
+            || reading.bytes > limits::CATALOG_BYTES_PER_SERVER_MAX;
+        for left_out in page.left_out {
+            self.complain(format!("{label}: {left_out}; left out"));
+        }
         match page.next {
-            Some(_) if full => {
-                log::warn!(
-                    "{label}: {} does not end; only its first {} items are served",
-                    method.name(),
-                    limits::LIST_ITEMS_MAX.min(reading.items.len())
-                );
-                reading.items.truncate(limits::LIST_ITEMS_MAX);
+            Some(_) if is_full => {
+                self.complain(format!(
+                    "{label}: {} is too long, or has no end; the rest is not served",
+                    method.name()
+                ));
                 self.list_read(id, kind);
             }
             Some(cursor) => self.read_page(id, kind, Some(&cursor)),

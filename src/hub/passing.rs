@@ -230,6 +230,7 @@ impl Hub {
     /// The child has taken messages from its queue.
     pub(super) fn taken_by_child(&mut self, id: ChildId, load: Load) {
         if let Some(child) = self.children.get_mut(id) {
+            child.is_flooded = false;
             child.load.messages = child.load.messages.saturating_sub(load.messages);
             child.load.bytes = child.load.bytes.saturating_sub(load.bytes);
         }
@@ -247,11 +248,16 @@ impl Hub {
         if !child.has_process() || child.phase == Phase::Retiring {
             return;
         }
-        if child.load.messages as usize >= slots {
-            log::warn!(
-                "{}: its queue is full; a message is dropped",
-                self.label(id)
-            );
+        let is_full = child.load.messages as usize >= slots
+            || child.load.bytes >= 2 * limits::CHILD_QUEUE_BYTES_MAX;
+        if is_full {
+            // Told once for each time that it does not read.
+            if !std::mem::replace(&mut child.is_flooded, true) {
+                log::warn!(
+                    "{}: its queue is full; messages are dropped",
+                    self.label(id)
+                );
+            }
             return;
         }
         child.load.messages += 1;

@@ -46,6 +46,9 @@ impl Hub {
             .get(&need.caller.session)
             .is_some_and(|session| session.revision.is_some());
         if !initialized && method != Method::Initialize && method != Method::Ping {
+            if self.awaits_initialize(&need.caller.session) {
+                return self.wait(need, self.plan.connection_timeout);
+            }
             let refusal = Refusal::NotInitialized(method.name().to_owned());
             return self.refuse_caller(&need.caller, &refusal);
         }
@@ -81,6 +84,24 @@ impl Hub {
                 let refusal = Refusal::UnknownMethod(method.name().to_owned());
                 self.refuse_caller(&need.caller, &refusal);
             }
+        }
+    }
+
+    /// Whether the session's `initialize` waits for first starts, so that what
+    /// was sent behind it has to wait as well.
+    fn awaits_initialize(&self, session: &SessionKey) -> bool {
+        let mine = |w: &Waiter| w.need.hello.is_some() && w.need.caller.session == *session;
+        self.waiters.iter().any(mine)
+    }
+
+    /// What was sent behind an `initialize` that had to wait.
+    fn request_what_waited_behind(&mut self, session: &SessionKey) {
+        let (behind, others) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|waiter: &Waiter| waiter.need.caller.session == *session);
+        self.waiters = others;
+        for waiter in behind {
+            self.request(waiter.need);
         }
     }
 
@@ -121,7 +142,8 @@ impl Hub {
         let caller = &need.caller;
         let is_whole = self.sessions.get(&key).is_some_and(|s| s.whole.is_some());
         if is_whole {
-            return self.answer(caller, message);
+            self.answer(caller, message);
+            return self.request_what_waited_behind(&key);
         }
         self.answer_with_session(caller, message);
     }
@@ -179,6 +201,9 @@ impl Hub {
     }
 
     fn look_again(&mut self, waiter: Waiter, patient: bool) {
+        if waiter.need.hello.is_none() && self.awaits_initialize(&waiter.need.caller.session) {
+            return self.waiters.push(waiter);
+        }
         let view = self
             .sessions
             .get(&waiter.need.caller.session)

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::event::{Effect, Life, ServerId, SessionKey, Signal};
 use crate::hub::Hub;
+use crate::hub::belonging::is_idle;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
 use crate::hub::plan::{ServerPlan, Standing};
 use crate::hub::refusal::Refusal;
+use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
@@ -76,9 +78,11 @@ impl Hub {
         server: ServerId,
         session: &SessionKey,
     ) -> Result<ChildId, Refusal> {
-        let own = self.children.iter().filter(|(_, c)| c.owner.is_some());
         let max = self.plan.processes_max;
-        if own.count() >= max {
+        if self.own_children() >= max {
+            self.evict_own();
+        }
+        if self.own_children() >= max {
             return Err(Refusal::TooManyProcesses(max));
         }
         let id = self
@@ -87,8 +91,45 @@ impl Hub {
         if let Some(session) = self.sessions.get_mut(session) {
             session.children.insert(server, id);
         }
+        self.look_for_idleness(session, self.now.after(limits::OWN_CHILD_IDLE_MAX));
         self.begin_life(id);
         Ok(id)
+    }
+
+    /// How many children of sessions' own there are, but for those on their way
+    /// out.
+    fn own_children(&self) -> usize {
+        let counts = |child: &Child| child.owner.is_some() && child.phase != Phase::Retiring;
+        self.children.iter().filter(|(_, c)| counts(c)).count()
+    }
+
+    /// The session that has been idle for longest gives up its children.
+    fn evict_own(&mut self) {
+        let streams = &self.streams;
+        let evictable = |_: &SessionKey, session: &Session| {
+            !session.children.is_empty()
+                && is_idle(session, streams)
+                && self.now.since(session.heard) >= limits::OWN_CHILD_EVICT_AFTER
+        };
+        if let Some(key) = self.sessions.longest_unheard(evictable) {
+            self.stop_own(&key);
+        }
+    }
+
+    /// Stops the children of a session's own; its next call starts new ones.
+    pub(super) fn stop_own(&mut self, key: &SessionKey) {
+        let own = match self.sessions.get_mut(key) {
+            Some(session) => {
+                let own = std::mem::take(&mut session.children);
+                let lasts = |child: &ChildId| !own.values().any(|gone| gone == child);
+                session.subscriptions.retain(|(_, child)| lasts(child));
+                own
+            }
+            None => return,
+        };
+        for child in own.into_values() {
+            self.happen(child, Happening::StopAsked);
+        }
     }
 
     /// Looks up the table and does what it says.
@@ -183,8 +224,11 @@ impl Hub {
                 self.happen(id, Happening::HelloGood);
             }
             Err(why) => {
-                self.trouble(id, format!("cannot be used: {why}"));
-                self.happen(id, Happening::HelloBad);
+                let is_awaited = |child: &Child| child.phase == Phase::Starting;
+                if self.children.get(id).is_some_and(is_awaited) {
+                    self.trouble(id, format!("cannot be used: {why}"));
+                    self.happen(id, Happening::HelloBad);
+                }
             }
         }
     }

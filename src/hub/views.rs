@@ -82,14 +82,18 @@ impl Hub {
         }
         let catalog = Arc::new(self.build_catalog(view, None));
         for left_out in catalog.left_out() {
-            if self.complaints.len() < limits::COMPLAINTS_MAX
-                && self.complaints.insert(left_out.clone())
-            {
-                log::warn!("{left_out}");
-            }
+            self.complain(left_out.clone());
         }
         self.shelf.insert(view.clone(), catalog.clone());
         catalog
+    }
+
+    /// Says once what was left out of the lists, and why.
+    pub(super) fn complain(&mut self, sentence: String) {
+        if self.complaints.len() < limits::COMPLAINTS_MAX && !self.complaints.contains(&sentence) {
+            log::warn!("{sentence}");
+            self.complaints.insert(sentence);
+        }
     }
 
     fn build_catalog(&self, view: &View, session: Option<&SessionKey>) -> Catalog {
