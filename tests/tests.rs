@@ -2,3 +2,6 @@
 
 // The real binary, its clients, and what the tests stand on.
 mod harness;
+
+// What the gateway promises, held against the real binary.
+mod e2e;

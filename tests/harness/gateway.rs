@@ -70,6 +70,13 @@ impl Setup {
         }
     }
 
+    /// Another text of `mcp-servers.json`, for one that names the folder.
+    #[must_use]
+    pub fn config(mut self, config: impl Into<String>) -> Setup {
+        self.config = Some(config.into());
+        self
+    }
+
     /// Another argument of the command line.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<String>) -> Setup {
@@ -276,7 +283,8 @@ impl Gateway {
     fn show(&self) {
         let config = self.setup.config.as_deref().unwrap_or("(none)");
         eprintln!("--- command\n{}\n--- config\n{config}", self.command);
-        eprintln!("--- log\n{}\n---", self.log.text());
+        eprintln!("--- stderr\n{}", self.log.text());
+        eprintln!("--- stdout\n{}\n---", self.stdout.text());
     }
 }
 
