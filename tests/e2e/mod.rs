@@ -11,15 +11,15 @@
 )]
 
 // What the command line says and does.
-//mod command_line;
+mod command_line;
 // What the binary makes of the files that people have.
 //mod config_file;
 // Every limit a user can set, from both of its sides.
-//mod limits;
+mod limits;
 // What several of these modules need.
 mod scene;
 // The end, and that nothing outlives it.
-//mod shutdown;
+mod shutdown;
 // Children that fail, in all the ways they can.
 mod supervision;
 // Many clients at once.
