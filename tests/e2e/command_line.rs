@@ -74,10 +74,7 @@ fn what_cannot_be_understood_is_refused_with_what_was_meant() {
         &["--"],
         "\"--\" needs the command of a stdio server behind it: -- COMMAND",
     );
-    assert_refused(
-        &["call"],
-        "call needs the name of a tool: call TOOL [JSON]",
-    );
+    assert_refused(&["call"], "call needs the name of a tool: call TOOL [JSON]");
     assert_refused(
         &["call", "good__echo", "[1]"],
         "call: JSON: expected an object such as {\"text\": \"hi\"}, found an array",

@@ -13,7 +13,7 @@
 // What the command line says and does.
 mod command_line;
 // What the binary makes of the files that people have.
-//mod config_file;
+mod config_file;
 // Every limit a user can set, from both of its sides.
 mod limits;
 // What several of these modules need.
@@ -23,4 +23,4 @@ mod shutdown;
 // Children that fail, in all the ways they can.
 mod supervision;
 // Many clients at once.
-//mod torture;
+mod torture;

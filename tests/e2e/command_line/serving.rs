@@ -124,12 +124,16 @@ fn a_command_behind_two_dashes_is_served_without_prefix() {
 #[test]
 fn without_a_config_the_demo_server_is_served_and_that_is_said() {
     let gateway = Setup::without_config().start();
-    let said = "mcproxy: no mcp-servers.json here and no --config: serving the built-in demo server";
+    let said =
+        "mcproxy: no mcp-servers.json here and no --config: serving the built-in demo server";
     assert_eq!(first_line(&gateway), said);
     let mut client = client(&gateway, "/mcp");
     let mut names = client.tool_names().unwrap();
     names.sort();
-    assert_eq!(names, ["demo__add", "demo__echo", "demo__sleep", "demo__time"]);
+    assert_eq!(
+        names,
+        ["demo__add", "demo__echo", "demo__sleep", "demo__time"]
+    );
     let told = client.call_text("demo__echo", json!({"text": "hello"}));
     assert_eq!(told.unwrap(), "hello");
     assert_eq!(client.list("prompts/list", "prompts").unwrap().len(), 1);

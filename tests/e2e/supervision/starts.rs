@@ -97,11 +97,7 @@ fn one_that_answers_initialize_with_an_error() {
 
 #[test]
 fn one_of_a_version_nobody_knows() {
-    beside_a_good_one(
-        fault("bad", &["--wrong-version"]),
-        "1999-01-01",
-        "failed",
-    );
+    beside_a_good_one(fault("bad", &["--wrong-version"]), "1999-01-01", "failed");
 }
 
 #[test]

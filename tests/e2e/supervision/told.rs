@@ -128,7 +128,10 @@ fn both_need_no_token_and_no_host_and_tell_no_secret() {
     let secret = "hunter2-hunter2-hunter2";
     let mut server = fault("good", &["--tool", secret]);
     server["env"] = json!({"KEY": secret});
-    let setup: Setup = setup(&json!({}), &[server, json!({"name": "x", "command": secret})]);
+    let setup: Setup = setup(
+        &json!({}),
+        &[server, json!({"name": "x", "command": secret})],
+    );
     let gateway = setup.env("API_ACCESS_TOKEN", secret).start();
     wait_for_state(&gateway, "good", "ready");
     for path in ["/health", "/ready"] {
