@@ -1,15 +1,6 @@
 //! The promises of the gateway, one module for each of its sides. No helper of general use
 //! lives here: those are in `harness`.
 
-#![allow(
-    unreachable_pub,
-    reason = "a test program exports nothing, and `pub` reads better"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests read the clock and start threads: the house rules are for the gateway"
-)]
-
 // What the command line says and does.
 mod command_line;
 // What the binary makes of the files that people have.

@@ -1,6 +1,15 @@
 //! What several modules need: gateways with misbehaving servers in them, what they tell of
 //! themselves, and a bystander who notices when somebody else's server is harmed.
 
+#![allow(
+    unreachable_pub,
+    reason = "a test program exports nothing, and `pub` reads better"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the clock: that rule of the house is for the gateway"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -2,6 +2,11 @@
 //! with a sentence that says what happened, and nobody else's. Children that fail at their
 //! start are in `supervision/starts.rs`, what the gateway tells of them in `supervision/told.rs`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the clock: that rule of the house is for the gateway"
+)]
+
 mod starts;
 mod told;
 
@@ -78,6 +83,23 @@ fn an_exit_in_mid_call_is_told_with_its_code() {
         assert_eq!(error.message(), expected);
         assert_echo(&mut client, "bad");
     }
+}
+
+/// A daemon that a server has started keeps the server's stdout open for as long as it lives.
+#[test]
+fn a_process_that_holds_the_pipe_does_not_delay_the_end_of_a_life() {
+    let gateway = good_and_bad();
+    let mut client = client(&gateway, "/mcp");
+    let daemon = json!({"setsid": true, "hold_stdout": true});
+    client.call_text("bad__spawn_grandchild", daemon).unwrap();
+    let mut call = call_under_way(&mut client, "bad");
+    let killed = Instant::now();
+    kill_now(pid_of(&mut client, "bad"));
+    let answer = call.next_message().unwrap().unwrap();
+    assert!(answer["error"]["message"].is_string(), "{answer}");
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(1), "the call failed after {took:?}");
+    assert_echo(&mut client, "bad");
 }
 
 #[test]
