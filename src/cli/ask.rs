@@ -11,6 +11,7 @@ use crate::cli::table::Table;
 use crate::config::checked::{Config, Launch, Server};
 use crate::door::local::{LocalClient, LocalError};
 use crate::run::{Error, Gateway};
+use crate::wire::envelope::Kind;
 use crate::wire::method::Method;
 
 /// Who these sub-commands say they are.
@@ -167,8 +168,19 @@ fn ask(
     patience: Duration,
 ) -> Result<Answer, LocalError> {
     let message = client.request(method, Some(params), patience)?;
-    Ok(match message.succeeded() {
-        Ok(result) => serde_json::from_str(result).map_err(|error| error.to_string()),
-        Err(sentence) => Err(sentence),
+    let outcome = message.marks.outcome.map_or("null", |it| message.json(it));
+    let outcome = serde_json::from_str(outcome).map_err(|error| error.to_string());
+    Ok(match message.kind {
+        Kind::Answer { failed: true } => Err(sentence_of(&outcome.unwrap_or_default())),
+        _ => outcome,
     })
+}
+
+/// What a JSON-RPC error says, whole: the person who asked has nowhere else to
+/// read it. Without control characters, for a server may have written it.
+fn sentence_of(error: &Value) -> String {
+    match error["message"].as_str() {
+        Some(text) if !text.is_empty() => text.chars().filter(|c| !c.is_control()).collect(),
+        _ => format!("the answer is an error without a message: {error}"),
+    }
 }
