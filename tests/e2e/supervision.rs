@@ -98,7 +98,10 @@ fn a_process_that_holds_the_pipe_does_not_delay_the_end_of_a_life() {
     let answer = call.next_message().unwrap().unwrap();
     assert!(answer["error"]["message"].is_string(), "{answer}");
     let took = killed.elapsed();
-    assert!(took < Duration::from_secs(1), "the call failed after {took:?}");
+    assert!(
+        took < Duration::from_secs(1),
+        "the call failed after {took:?}"
+    );
     assert_echo(&mut client, "bad");
 }
 
