@@ -149,7 +149,7 @@ fn calls_under_way_and_open_streams_end_with_it() {
 fn it_ends_in_the_middle_of_floods() {
     let gateway = gateway(&json!({}), &[fault("good", &[]), fault("bad", &[])]);
     let over = Arc::new(AtomicBool::new(false));
-    let (begun, begins) = mpsc::channel();
+    let (begun, begins) = mpsc::sync_channel(4);
     let callers: Vec<_> = (0..4)
         .map(|_| {
             let mut caller = client(&gateway, "/mcp");
