@@ -170,7 +170,7 @@ impl Hub {
             let after = self.catalog(&view);
             let told = self
                 .sessions
-                .keys_where(|s| s.view == view && s.children.is_empty());
+                .keys_where(|s| s.view == view && s.overlay.is_none());
             self.tell_changes(&before, &after, &told);
         }
         for owner in self.sessions.keys_where(|s| !s.children.is_empty()) {

@@ -1,1 +1,212 @@
-//! Later.
+//! Resources and completions: which server is asked, and asking around where
+//! no list, template or link names it.
+
+use crate::event::FromChild;
+use crate::hub::stories::world::World;
+
+const READ: &str = r#"{"uri":"file:///hidden"}"#;
+
+/// Three servers, of which two have resources, and one client.
+fn world() -> World {
+    let mut w = World::of(&["git", "time", "pad"]);
+    for name in ["git", "pad"] {
+        let offers = w.offers.get_mut(name).expect("it is there");
+        offers.resources = vec![format!("file:///{name}"), "file:///both".into()];
+        offers.templates = vec![format!("{name}:///{{path}}")];
+        offers.prompts = vec!["p".into()];
+    }
+    for name in ["git.1", "time.1", "pad.1"] {
+        w.serve(name);
+    }
+    w.pass(0.2);
+    w.connect(&["ann"]);
+    w
+}
+
+fn read(w: &mut World, uri: &str) {
+    w.asks(
+        "ann",
+        "1",
+        "resources/read",
+        &format!(r#"{{"uri":"{uri}"}}"#),
+    );
+}
+
+const NOT_FOUND: &str = "0.200s ann.2 error 1 -32002 resource \"file:///hidden\" not found last";
+
+#[test]
+fn a_listed_resource_leads_to_its_server() {
+    let mut w = world();
+    read(&mut w, "file:///pad");
+    w.expect(&[r#"0.200s to pad.1 #6 resources/read {"uri":"file:///pad"}"#]);
+}
+
+#[test]
+fn a_template_leads_to_its_server() {
+    let mut w = world();
+    read(&mut w, "pad:///some");
+    w.expect(&[r#"0.200s to pad.1 #6 resources/read {"uri":"pad:///some"}"#]);
+}
+
+#[test]
+fn a_resource_of_two_servers_is_refused_with_the_ways_to_each() {
+    let mut w = world();
+    read(&mut w, "file:///both");
+    w.expect(&[
+        "0.200s ann.2 error 1 -32602 resource \"file:///both\" is offered by several servers; ask one: /servers/git/mcp /servers/pad/mcp last",
+    ]);
+}
+
+#[test]
+fn a_link_in_a_tools_result_leads_to_its_server() {
+    let mut w = world();
+    w.calls("ann", "0", "time__x");
+    w.answers(
+        "time.1",
+        3,
+        r#"{"content":[{"type":"resource_link","uri":"file:///hidden","name":"h"}]}"#,
+    );
+    w.forget();
+    read(&mut w, "file:///hidden");
+    w.expect(&[r#"0.200s to time.1 #4 resources/read {"uri":"file:///hidden"}"#]);
+}
+
+#[test]
+fn every_server_with_resources_is_asked_for_one_that_none_lists() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.expect(&[
+        &format!("0.200s to git.1 #6 resources/read {READ}"),
+        &format!("0.200s to pad.1 #6 resources/read {READ}"),
+    ]);
+    w.fails("git.1", 6, "no such file");
+    w.expect(&[]);
+    w.answers("pad.1", 6, r#"{"contents":[]}"#);
+    w.expect(&[r#"0.200s ann.2 answer 1 {"contents":[]} last"#]);
+}
+
+#[test]
+fn what_nobody_knows_is_not_found() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.fails("pad.1", 6, "no");
+    w.fails("git.1", 6, "no");
+    w.expect(&[NOT_FOUND]);
+}
+
+#[test]
+fn what_two_know_is_refused_with_the_ways_to_each() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.answers("pad.1", 6, "{}");
+    w.answers("git.1", 6, "{}");
+    w.expect(&[
+        "0.200s ann.2 error 1 -32602 resource \"file:///hidden\" is offered by several servers; ask one: /servers/pad/mcp /servers/git/mcp last",
+    ]);
+}
+
+#[test]
+fn one_that_dies_leaves_the_others_word() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.dies("git.1");
+    w.expect_of("ann", &[]);
+    w.answers("pad.1", 6, "{}");
+    w.expect(&["0.200s ann.2 answer 1 {} last"]);
+}
+
+#[test]
+fn one_that_dies_is_named_when_the_others_do_not_know_it() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.dies("git.1");
+    w.fails("pad.1", 6, "no");
+    w.expect_of("ann", &[
+        "0.200s ann.2 error 1 -32000 server \"git\" exited with code 1 while this call was under way; it is being restarted last",
+    ]);
+}
+
+#[test]
+fn all_that_are_asked_are_told_when_their_client_takes_it_back() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.cancels("ann", "1");
+    w.expect(&[
+        r##"0.200s to git.1 notifications/cancelled {"requestId":"#6"}"##,
+        r##"0.200s to pad.1 notifications/cancelled {"requestId":"#6"}"##,
+        "0.200s ann.2 end",
+        "0.200s ann.3 verdict Accepted",
+    ]);
+    w.answers("git.1", 6, "{}");
+    w.answers("pad.1", 6, "{}");
+    w.expect(&[]);
+}
+
+#[test]
+fn a_stop_is_named_to_who_asks_around() {
+    let mut w = world();
+    read(&mut w, "file:///hidden");
+    w.forget();
+    w.stop();
+    w.expect_of(
+        "ann",
+        &["0.200s ann.2 error 1 -32000 the gateway is stopping last"],
+    );
+}
+
+#[test]
+fn only_servers_of_the_view_are_asked() {
+    let mut w = world();
+    w.come("bob", crate::event::View::Server("pad".into()));
+    w.connect(&["bob"]);
+    w.asks("bob", "1", "resources/read", READ);
+    w.expect(&[&format!("0.200s to pad.1 #6 resources/read {READ}")]);
+    w.answers("pad.1", 6, "{}");
+    w.expect(&["0.200s bob.2 answer 1 {} last"]);
+}
+
+#[test]
+fn a_completion_follows_its_prompt_or_its_template() {
+    let mut w = world();
+    let prompt = r#"{"argument":{},"ref":{"name":"pad__p","type":"ref/prompt"}}"#;
+    w.asks("ann", "1", "completion/complete", prompt);
+    w.expect(&[
+        r#"0.200s to pad.1 #6 completion/complete {"argument":{},"ref":{"name":"p","type":"ref/prompt"}}"#,
+    ]);
+    let template = r#"{"ref":{"type":"ref/resource","uri":"git:///{path}"}}"#;
+    w.asks("ann", "2", "completion/complete", template);
+    w.expect(&[&format!(
+        "0.200s to git.1 #6 completion/complete {template}"
+    )]);
+    w.asks(
+        "ann",
+        "3",
+        "completion/complete",
+        r#"{"ref":{"type":"ref/prompt","name":"nope"}}"#,
+    );
+    w.asks(
+        "ann",
+        "4",
+        "completion/complete",
+        r#"{"ref":{"type":"ref/resource","uri":"nope"}}"#,
+    );
+    w.expect(&[
+        "0.200s ann.4 error 3 -32602 unknown prompt \"nope\" last",
+        "0.200s ann.5 error 4 -32002 resource \"nope\" not found last",
+    ]);
+}
+
+#[test]
+fn a_prompt_is_got_under_its_own_name() {
+    let mut w = world();
+    w.asks("ann", "1", "prompts/get", r#"{"name":"git__p"}"#);
+    w.expect(&[r#"0.200s to git.1 #6 prompts/get {"name":"p"}"#]);
+    w.child("git.1", FromChild::OutputEnded);
+    w.answers("git.1", 6, r#"{"messages":[]}"#);
+    w.expect(&[r#"0.200s ann.2 answer 1 {"messages":[]} last"#]);
+}

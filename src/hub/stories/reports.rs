@@ -1,1 +1,126 @@
-//! Later.
+//! What the gateway tells of itself: `/health` and `/ready`.
+
+use serde_json::{Value, json};
+
+use crate::event::{Effect, Parcel, Report};
+use crate::hub::plan::Standing;
+use crate::hub::stories::world::{World, plan};
+
+fn report(w: &mut World, report: Report) -> (bool, Value) {
+    w.forget();
+    w.inquires("probe", report);
+    let [
+        (
+            _,
+            Effect::ToClient {
+                parcel: Parcel::Report { well, json },
+                ..
+            },
+        ),
+    ] = w.deeds.as_slice()
+    else {
+        panic!("no report, but {:?}", w.trace());
+    };
+    (*well, serde_json::from_str(json).expect("it is JSON"))
+}
+
+/// The status of all, and of the server `git`.
+fn health(w: &mut World) -> (String, String, String) {
+    let (well, told) = report(w, Report::Health);
+    assert!(well, "the gateway itself works");
+    assert_eq!(told["timestamp"], "then");
+    let text = |value: &Value| value.as_str().expect("a word").to_owned();
+    let git = &told["components"]["server:git"];
+    (
+        text(&told["status"]),
+        text(&git["status"]),
+        text(&git["state"]),
+    )
+}
+
+fn words(all: &str, git: &str, state: &str) -> (String, String, String) {
+    (all.to_owned(), git.to_owned(), state.to_owned())
+}
+
+#[test]
+fn health_follows_a_server_through_its_lives() {
+    let mut w = World::of(&["git", "time"]);
+    w.serve("time.1");
+    assert_eq!(health(&mut w), words("degraded", "degraded", "starting"));
+    w.spawned("git.1");
+    w.greets("git.1");
+    assert_eq!(health(&mut w), words("degraded", "degraded", "starting"));
+    w.lists("git.1", 2);
+    assert_eq!(health(&mut w), words("healthy", "healthy", "ready"));
+    w.dies("git.1");
+    assert_eq!(health(&mut w), words("degraded", "unhealthy", "restarting"));
+    w.pass(1.0);
+    assert_eq!(health(&mut w), words("degraded", "unhealthy", "restarting"));
+    w.dies("git.2");
+    w.pass(2.0);
+    w.dies("git.3");
+    assert_eq!(health(&mut w), words("degraded", "unhealthy", "failed"));
+    w.pass(4.0);
+    w.serve("git.4");
+    assert_eq!(health(&mut w), words("healthy", "healthy", "ready"));
+    w.stop();
+    assert_eq!(health(&mut w), words("unhealthy", "unhealthy", "stopped"));
+}
+
+#[test]
+fn a_gateway_whose_only_server_fails_is_unhealthy() {
+    let mut w = World::ready(&["git"]);
+    w.dies("git.1");
+    assert_eq!(
+        health(&mut w),
+        words("unhealthy", "unhealthy", "restarting")
+    );
+}
+
+#[test]
+fn a_server_that_is_off_harms_no_health_and_a_misconfigured_one_does() {
+    let mut plan = plan(&["git", "off"]);
+    plan.servers[1].standing = Standing::Disabled;
+    let mut w = World::new(plan.clone());
+    w.serve("git.1");
+    assert_eq!(health(&mut w), words("healthy", "healthy", "ready"));
+    plan.servers[1].standing = Standing::Misconfigured("a secret sentence".into());
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    assert_eq!(health(&mut w), words("degraded", "healthy", "ready"));
+    let (_, told) = report(&mut w, Report::Health);
+    assert_eq!(
+        told["components"]["server:off"],
+        json!({"state": "misconfigured", "status": "unhealthy"})
+    );
+}
+
+#[test]
+fn ready_is_when_every_first_start_is_over() {
+    let mut w = World::of(&["git", "time"]);
+    w.serve("time.1");
+    let reasons =
+        |sentence: &str| json!({"ready": false, "reasons": [sentence], "timestamp": "then"});
+    assert_eq!(
+        report(&mut w, Report::Ready),
+        (false, reasons("server \"git\" is starting"))
+    );
+    w.dies("git.1");
+    assert_eq!(
+        report(&mut w, Report::Ready),
+        (false, reasons("server \"git\" is being started again"))
+    );
+    w.pass(1.0);
+    w.dies("git.2");
+    w.pass(2.0);
+    w.dies("git.3");
+    let ready = json!({"ready": true, "reasons": [], "timestamp": "then"});
+    assert_eq!(report(&mut w, Report::Ready), (true, ready.clone()));
+    w.dies("time.1");
+    assert_eq!(report(&mut w, Report::Ready), (true, ready));
+    w.stop();
+    assert_eq!(
+        report(&mut w, Report::Ready),
+        (false, reasons("the gateway is stopping"))
+    );
+}
