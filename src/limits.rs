@@ -466,6 +466,9 @@ pub const SESSION_UNANSWERED_MAX: usize = 128;
 /// How many resources one session may have subscribed to.
 pub const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
 
+/// How many resources of one child may be subscribed to, by all sessions.
+pub const CHILD_SUBSCRIPTIONS_MAX: usize = 4_000;
+
 /// The longest URI that can be subscribed to, in bytes: each is kept for as
 /// long as the session lives.
 pub const SUBSCRIPTION_URI_BYTES_MAX: usize = 2 << 10;

@@ -72,6 +72,12 @@ impl Fans {
         })
     }
 
+    /// Who waits for each.
+    #[cfg(test)]
+    pub fn callers(&self) -> impl Iterator<Item = &Caller> {
+        self.book.values().map(|fan| &fan.caller)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.book.len()

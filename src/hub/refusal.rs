@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits;
 use crate::wire::envelope::Message;
 
 /// The request is no valid JSON-RPC request here.
@@ -106,7 +107,8 @@ pub enum Refusal {
     },
     /// The session has too many requests under way, or does not read its answers.
     SessionBusy(usize),
-    /// The session has too many subscriptions, or the URI is too long for one.
+    /// The session, or the server, has too many subscriptions, or the URI is too
+    /// long for one.
     TooManySubscriptions,
     /// There are too many sessions.
     TooManySessions(usize),
@@ -267,9 +269,10 @@ impl fmt::Display for Refusal {
             ),
             Refusal::TooManySubscriptions => write!(
                 f,
-                "a session may have {} subscriptions, to URIs of at most {} bytes",
-                crate::limits::SESSION_SUBSCRIPTIONS_MAX,
-                crate::limits::SUBSCRIPTION_URI_BYTES_MAX
+                "a session may have {} subscriptions and a server {}, to URIs of at most {} bytes",
+                limits::SESSION_SUBSCRIPTIONS_MAX,
+                limits::CHILD_SUBSCRIPTIONS_MAX,
+                limits::SUBSCRIPTION_URI_BYTES_MAX
             ),
             Refusal::TooManySessions(max) => {
                 write!(f, "the gateway has {max} sessions already; try again later")

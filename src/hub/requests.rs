@@ -37,6 +37,14 @@ pub struct Waiter {
     deadline: Moment,
 }
 
+#[cfg(test)]
+impl Waiter {
+    /// Who waits.
+    pub fn caller(&self) -> &Caller {
+        &self.need.caller
+    }
+}
+
 impl Hub {
     /// Answers a request, now or later.
     pub(super) fn request(&mut self, need: Need) {

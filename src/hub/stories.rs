@@ -13,6 +13,7 @@
 //! `simulation` plays the same world by dice instead of by a plot, and holds
 //! every step against what must always be true.
 
+mod books;
 mod calls;
 mod cast;
 mod fans;

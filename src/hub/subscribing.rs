@@ -33,12 +33,16 @@ impl Hub {
         {
             return self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
         }
-        let is_granted = |child: &crate::hub::children::Child| child.subscribers.contains_key(&uri);
-        if self.children.get(child).is_some_and(is_granted) {
+        let Some(place) = self.children.get(child) else {
+            return;
+        };
+        if place.subscribers.contains_key(&uri) {
             self.enter(&session, &uri, child);
             self.answer(&need.caller, Message::result("{}").into());
-        } else {
+        } else if place.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX {
             self.pass(need, passage);
+        } else {
+            self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
         }
     }
 
@@ -61,7 +65,11 @@ impl Hub {
         if answer.kind != (Kind::Answer { failed: false }) {
             return;
         }
-        if !call.abandoned && self.sessions.get(session).is_some() {
+        let has_room = self
+            .children
+            .get(call.child)
+            .is_some_and(|child| child.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX);
+        if !call.abandoned && has_room && self.sessions.get(session).is_some() {
             self.enter(session, uri, call.child);
         } else if !self.is_subscribed(call.child, uri) {
             let params = uri_params(uri);
@@ -119,7 +127,8 @@ impl Hub {
                 uri: Some(uri),
             };
             let call = self.call(id, Asker::Nobody, None, &passage);
-            self.hold(call, message.into(), None);
+            let call = self.hold(call, message.into(), None);
+            self.rearm(call);
         }
         self.adjust_levels();
     }

@@ -82,7 +82,10 @@ impl Hub {
         if self.own_children() >= max {
             self.evict_own();
         }
-        if self.own_children() >= max {
+        // Those on their way out are gone in a moment; but sessions that come
+        // and go faster than that have to wait.
+        let all = self.children.iter().filter(|(_, c)| c.owner.is_some());
+        if self.own_children() >= max || all.count() >= 2 * max {
             return Err(Refusal::TooManyProcesses(max));
         }
         let id = self
@@ -127,8 +130,11 @@ impl Hub {
             }
             None => return,
         };
-        for child in own.into_values() {
-            self.happen(child, Happening::StopAsked);
+        for id in own.into_values() {
+            if let Some(child) = self.children.get_mut(id) {
+                child.subscribers.clear();
+            }
+            self.happen(id, Happening::StopAsked);
         }
     }
 

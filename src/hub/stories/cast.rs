@@ -120,7 +120,7 @@ fn member(key: &str, json: &str) -> String {
 }
 
 /// Reads what a client sent, as the doors do.
-fn read_body(text: &str) -> Body {
+pub(super) fn read_body(text: &str) -> Body {
     match envelope::split_batch(text.as_bytes()) {
         Ok(Some(members)) => Body::Batch(members.into_iter().map(read_message).collect()),
         Ok(None) => Body::Single(read_message(text.into())),
@@ -147,7 +147,7 @@ fn read_message(bytes: Vec<u8>) -> ClientMessage {
 }
 
 /// Reads what a child wrote, as the thread at its stdout does.
-fn read_line(text: &str) -> FromChild {
+pub(super) fn read_line(text: &str) -> FromChild {
     let message = Message::parse(text.into()).expect("children of stories speak JSON-RPC");
     let answers = matches!(message.kind, Kind::Answer { .. });
     match message.own_id().filter(|_| answers) {

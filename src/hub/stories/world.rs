@@ -16,6 +16,9 @@ use crate::wire::envelope::{Kind, Patch};
 /// asks for the same moment again and again.
 const TICKS_MAX: u32 = 100_000;
 
+/// Up to how many sessions the books are swept after each event.
+const SESSIONS_SWEPT: usize = 100;
+
 /// The hub, and all that it believes to be around it.
 pub(super) struct World {
     pub(super) hub: Hub,
@@ -140,6 +143,10 @@ impl World {
     pub(super) fn handle(&mut self, event: Event) {
         self.hub.handle(self.now, event, &mut self.effects);
         self.settle();
+        // A sweep takes as long as there are sessions, and one story has thousands.
+        if self.hub.sessions.len() <= SESSIONS_SWEPT {
+            self.hub.check_books();
+        }
     }
 
     /// What the dispatcher does after each word: it looks what was done, and

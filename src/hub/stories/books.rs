@@ -1,0 +1,174 @@
+//! What must be true of the hub's books after every event, looked up in all of
+//! them at once; and that nothing is left in them at the end.
+
+use std::collections::BTreeMap;
+
+use crate::event::SessionKey;
+use crate::hub::Hub;
+use crate::hub::calls::{Asker, Caller};
+use crate::hub::children::Child;
+use crate::hub::lifecycle::Phase;
+use crate::hub::streams::{StreamId, StreamKind};
+use crate::limits;
+use crate::wire::own_id::OwnId;
+
+impl Hub {
+    /// Whether nothing is under way, nobody is known, and nothing is awaited.
+    pub(super) fn is_empty_handed(&self) -> bool {
+        let idle = self.children.iter().all(|(_, child)| {
+            child.phase == Phase::Down
+                && child.owner.is_none()
+                && child.held.is_empty()
+                && child.under_way.is_empty()
+                && child.reading.is_empty()
+                && child.subscribers.is_empty()
+        });
+        idle && self.calls.is_empty()
+            && self.streams.is_empty()
+            && self.sessions.is_empty()
+            && self.questions.is_empty()
+            && self.fans.is_empty()
+            && self.waiters.is_empty()
+            && self.outdated.is_empty()
+            && self.timers.is_empty()
+    }
+
+    /// Whether a request of that session and id still wants its answer.
+    pub(super) fn is_awaited(&self, session: &SessionKey, id: &str) -> bool {
+        let mine = |caller: &Caller| caller.session == *session && *caller.id == *id;
+        self.calls.of_client(session, id).is_some()
+            || self.fans.callers().any(mine)
+            || self.waiters.iter().any(|waiter| mine(waiter.caller()))
+    }
+
+    /// Holds all books against each other.
+    pub(super) fn check_books(&self) {
+        let owed = self.check_calls();
+        self.check_streams(&owed);
+        self.check_sessions(&owed);
+        self.check_children();
+        self.check_questions();
+        if let Some(due) = self.next_deadline() {
+            assert!(due > self.now, "a deadline has come and was not seen");
+        }
+    }
+
+    /// Every call lies with its child; returns the requests that want answers.
+    fn check_calls(&self) -> Vec<Caller> {
+        let mut owed = Vec::new();
+        let mut placed = 0;
+        for (id, child) in self.children.iter() {
+            let lying = child.held.iter().map(|call| (call, false));
+            let sent = child.under_way.iter().map(|call| (call, true));
+            for (call, is_sent) in lying.chain(sent) {
+                placed += 1;
+                let call = self
+                    .calls
+                    .get(*call)
+                    .expect("a child's call is in the book");
+                assert_eq!(call.child, id, "a call lies with another child");
+                assert_eq!(call.life, is_sent.then_some(child.life), "{call:?}");
+                assert!(call.timer.is_some(), "a call without a deadline");
+                assert!(is_sent || !call.abandoned, "an abandoned call is held");
+                if let (Asker::Client(caller), false) = (&call.asker, call.abandoned) {
+                    owed.push(caller.clone());
+                }
+            }
+        }
+        assert_eq!(placed, self.calls.len(), "a call lies with no child");
+        owed.extend(self.fans.callers().cloned());
+        owed.extend(self.waiters.iter().map(|waiter| waiter.caller().clone()));
+        owed
+    }
+
+    /// A POST's stream owes exactly the answers that are awaited on it.
+    fn check_streams(&self, owed: &[Caller]) {
+        let mut awaited: BTreeMap<StreamId, usize> = BTreeMap::new();
+        for caller in owed {
+            *awaited.entry(caller.stream).or_default() += 1;
+        }
+        for (key, session) in self.sessions.iter() {
+            for &id in &session.streams {
+                let stream = self.streams.get(id).expect("a session's stream is open");
+                assert_eq!(stream.session, *key, "a stream of two sessions");
+                if let StreamKind::Post { owed } = stream.kind {
+                    let awaited = awaited.get(&id).copied().unwrap_or_default();
+                    assert!(owed == awaited && owed > 0, "{stream:?}: {awaited} awaited");
+                }
+            }
+        }
+        let held: usize = self.sessions.iter().map(|(_, s)| s.streams.len()).sum();
+        assert_eq!(held, self.streams.len(), "a stream of no session");
+    }
+
+    /// A session counts exactly its requests that want answers.
+    fn check_sessions(&self, owed: &[Caller]) {
+        let mut awaited: BTreeMap<&SessionKey, usize> = BTreeMap::new();
+        for caller in owed {
+            *awaited.entry(&caller.session).or_default() += 1;
+        }
+        assert!(self.sessions.len() <= limits::SESSIONS_MAX);
+        for (key, session) in self.sessions.iter() {
+            let awaited = awaited.remove(key).unwrap_or_default();
+            assert_eq!(session.unanswered, awaited, "{key:?} has lost count");
+            assert!(session.unanswered <= limits::SESSION_UNANSWERED_MAX);
+            assert!(session.subscriptions.len() <= limits::SESSION_SUBSCRIPTIONS_MAX);
+            for (uri, child) in &session.subscriptions {
+                let child = self.children.get(*child).expect("its child is known");
+                assert!(
+                    child.subscribers[uri].contains(key),
+                    "{uri} is known to one side"
+                );
+            }
+            for (server, child) in &session.children {
+                let child = self.children.get(*child).expect("its child is known");
+                assert_eq!((child.server, child.owner.as_ref()), (*server, Some(key)));
+            }
+        }
+        assert!(awaited.is_empty(), "an answer is awaited by no session");
+    }
+
+    fn check_children(&self) {
+        let own = || self.children.iter().filter(|(_, c)| c.owner.is_some());
+        let stays = |child: &Child| child.phase != Phase::Retiring;
+        assert!(own().filter(|(_, c)| stays(c)).count() <= self.plan.processes_max);
+        assert!(own().count() <= 2 * self.plan.processes_max);
+        for (id, child) in self.children.iter() {
+            let server = self.server(child.server);
+            // What a new life is told of subscriptions waits among the calls.
+            let told_anew = limits::CHILD_SUBSCRIPTIONS_MAX;
+            assert!(child.held.len() <= self.plan.queue_max + told_anew);
+            assert!(child.subscribers.len() <= limits::CHILD_SUBSCRIPTIONS_MAX);
+            let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
+            let going_on = child.under_way.iter().filter(goes_on).count();
+            assert!(going_on <= server.concurrent_max);
+            assert!(child.under_way.len() <= server.concurrent_max + self.plan.queue_max);
+            for (uri, sessions) in &child.subscribers {
+                assert!(!sessions.is_empty(), "{uri} has no subscriber");
+                for key in sessions {
+                    let session = self.sessions.get(key).expect("a subscriber is known");
+                    assert!(session.subscriptions.contains(&(uri.clone(), id)));
+                }
+            }
+            if let Some(owner) = &child.owner {
+                let held = self
+                    .sessions
+                    .get(owner)
+                    .map(|s| s.children.values().any(|c| *c == id));
+                assert!(held == Some(true) || child.phase == Phase::Retiring);
+            }
+            if !child.has_process() {
+                assert!(child.under_way.is_empty() && child.reading.is_empty());
+            }
+        }
+    }
+
+    fn check_questions(&self) {
+        for id in self.questions.ids_where(|_| true) {
+            let question = self.questions.get(id).expect("it was just listed");
+            assert!(self.sessions.get(&question.session).is_some());
+            assert_eq!(self.children.of_life(question.life), Some(question.child));
+            assert!(self.questions.count_of(question.life) <= limits::CHILD_QUESTIONS_MAX);
+        }
+    }
+}

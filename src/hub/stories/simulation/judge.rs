@@ -1,0 +1,287 @@
+//! Who remembers what the clients of a simulation asked, and judges what they
+//! got: the right answer, once, in the session that asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::event::{Effect, Life, OutboxId, Parcel, SessionKey, Standing};
+use crate::hub::Hub;
+use crate::hub::stories::simulation::processes::{Processes, mark_in};
+use crate::hub::stories::trace::text;
+use crate::hub::stories::world::World;
+use crate::limits;
+use crate::wire::envelope::{Kind, Outgoing, Patch};
+use crate::wire::method::Method;
+use crate::wire::sse::EventId;
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    /// The session that each exchange belongs to.
+    sessions: HashMap<OutboxId, SessionKey>,
+    /// The requests without an answer, by session and id.
+    open: BTreeMap<(SessionKey, String), Request>,
+    /// The session of each mark ever made.
+    marks: BTreeMap<String, SessionKey>,
+    /// How many requests each session has made.
+    minted: HashMap<SessionKey, usize>,
+    /// The events each session was sent.
+    pub(super) seen: BTreeMap<SessionKey, BTreeSet<EventId>>,
+    /// The questions each session was asked, by their numbers.
+    pub(super) asked: BTreeMap<SessionKey, BTreeSet<u64>>,
+    /// The sessions that are known to be over.
+    pub(super) over: BTreeSet<SessionKey>,
+    /// What lies unread in each open exchange.
+    pub(super) unread: BTreeMap<OutboxId, Unread>,
+    serial: u64,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) mark: String,
+    /// Where its answer was to come.
+    exchange: OutboxId,
+    cancelled: bool,
+}
+
+/// What lies in an outbox, and what was taken out and not told of.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Unread {
+    pub(super) parcels: usize,
+    pub(super) messages: u32,
+    pub(super) bytes: u64,
+}
+
+impl Judge {
+    /// A new id, equal in type and value to those of other sessions, and its mark.
+    pub(super) fn mint(&mut self, session: &SessionKey) -> (String, String) {
+        self.serial += 1;
+        let mark = format!("<{}>", self.serial);
+        self.marks.insert(mark.clone(), session.clone());
+        let minted = self.minted.entry(session.clone()).or_default();
+        let of_session = *minted;
+        *minted += 1;
+        let id = match of_session % 2 {
+            0 => (of_session / 2).to_string(),
+            _ => format!("\"{}\"", of_session / 2),
+        };
+        (id, mark)
+    }
+
+    /// A client asks, in an exchange that is about to begin.
+    pub(super) fn asks(
+        &mut self,
+        (session, id): (&SessionKey, &str),
+        mark: String,
+        exchange: OutboxId,
+    ) {
+        let request = Request {
+            mark,
+            exchange,
+            cancelled: false,
+        };
+        let before = self.open.insert((session.clone(), id.to_owned()), request);
+        assert!(before.is_none(), "ids are minted once");
+    }
+
+    /// An exchange begins, in that session.
+    pub(super) fn begins(&mut self, exchange: OutboxId, session: SessionKey) {
+        self.sessions.insert(exchange, session);
+        self.unread.insert(exchange, Unread::default());
+    }
+
+    /// The ids of a session's requests without an answer.
+    pub(super) fn open_ids(&self, session: &SessionKey) -> Vec<String> {
+        let mine = self.open.keys().filter(|(key, _)| key == session);
+        mine.map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Whether a session has asked anything yet.
+    pub(super) fn has_begun(&self, session: &SessionKey) -> bool {
+        self.minted.contains_key(session)
+    }
+
+    /// A client takes a request back. It may have its answer already, if that
+    /// waits for the return of its reader.
+    pub(super) fn cancels(&mut self, session: &SessionKey, id: &str, hub: &Hub) {
+        if hub.is_awaited(session, id)
+            && let Some(request) = self.open.get_mut(&(session.clone(), id.to_owned()))
+        {
+            request.cancelled = true;
+        }
+    }
+
+    /// An exchange is over, or its client has left it.
+    pub(super) fn closes(&mut self, exchange: OutboxId) {
+        self.unread.remove(&exchange);
+    }
+
+    /// Nobody who still listens waits for an answer.
+    pub(super) fn nobody_waits(&self, world: &World) {
+        for ((session, id), request) in &self.open {
+            let exchange = &world.exchanges[&request.exchange];
+            assert!(
+                request.cancelled || exchange.over || exchange.left,
+                "{} of {session:?} still waits for {id} {}",
+                exchange.name,
+                request.mark
+            );
+        }
+    }
+
+    /// Judges what a client gets.
+    pub(super) fn see(&mut self, effect: &Effect, world: &World, processes: &Processes) {
+        let Effect::ToClient { outbox, parcel } = effect else {
+            return;
+        };
+        let session = self.sessions[outbox].clone();
+        self.count(*outbox, parcel);
+        match parcel {
+            Parcel::Welcome {
+                session: key,
+                message,
+            } => {
+                assert_eq!(*key, session, "a welcome to a session of another name");
+                self.answered(&session, message);
+            }
+            Parcel::Message {
+                message,
+                event,
+                last,
+            } => {
+                self.message(&session, message, *event, processes);
+                if *last {
+                    self.all_answered(*outbox);
+                }
+            }
+            Parcel::Verdict { standing, message } => {
+                let says_which = message.as_ref().is_some_and(|m| id_of(m) != "null");
+                if let (Some(message), true) = (message, says_which) {
+                    self.answered(&session, message);
+                }
+                if matches!(standing, Standing::NotFound | Standing::Ended) {
+                    self.over.insert(session);
+                }
+                if *standing != Standing::Accepted {
+                    self.open.retain(|_, request| request.exchange != *outbox);
+                }
+            }
+            Parcel::Opened { .. } | Parcel::Report { .. } | Parcel::End => {}
+        }
+        if world.exchanges[outbox].over {
+            self.closes(*outbox);
+        }
+    }
+
+    /// An outbox never overflows.
+    fn count(&mut self, outbox: OutboxId, parcel: &Parcel) {
+        if let Some(unread) = self.unread.get_mut(&outbox) {
+            unread.parcels += 1;
+            assert!(
+                unread.parcels <= limits::OUTBOX_SLOTS,
+                "an outbox overflows"
+            );
+            if let Parcel::Message { message, .. } = parcel {
+                unread.messages += 1;
+                unread.bytes += message.len_max() as u64;
+            }
+        }
+    }
+
+    fn message(
+        &mut self,
+        session: &SessionKey,
+        message: &Outgoing,
+        event: Option<EventId>,
+        processes: &Processes,
+    ) {
+        if let Some(event) = event {
+            let is_new = self.seen.entry(session.clone()).or_default().insert(event);
+            if !is_new {
+                return; // told once more to a client that came back
+            }
+        }
+        match &message.message.kind {
+            Kind::Answer { .. } if id_of(message) == "null" => {}
+            Kind::Answer { .. } => self.answered(session, message),
+            Kind::Request(_) => self.question(session, message, processes),
+            Kind::Notification(Method::Progress) => {
+                let text = text(message);
+                let mark = mark_in(&text).expect("progress carries its client's token");
+                let mut mine = self.open.iter().filter(|((key, _), _)| key == session);
+                assert!(
+                    mine.any(|(_, request)| request.mark == mark && !request.cancelled),
+                    "progress of nothing that {session:?} waits for: {text}"
+                );
+            }
+            Kind::Notification(_) => {}
+        }
+    }
+
+    /// An answer is the first one to an open request of this very session, and
+    /// carries the mark of it.
+    fn answered(&mut self, session: &SessionKey, message: &Outgoing) {
+        let text = text(message);
+        let id = id_of(message);
+        let request = self
+            .open
+            .remove(&(session.clone(), id))
+            .unwrap_or_else(|| panic!("{session:?} does not wait for {text}"));
+        assert!(
+            !request.cancelled,
+            "{session:?} has taken this back: {text}"
+        );
+        if let Some(mark) = mark_in(&text) {
+            assert_eq!(mark, request.mark, "{session:?} got another's answer");
+        }
+    }
+
+    /// The last message of a POST leaves none of its requests unanswered.
+    fn all_answered(&self, exchange: OutboxId) {
+        for (key, request) in &self.open {
+            assert!(
+                request.exchange != exchange || request.cancelled,
+                "{key:?} was not answered before the end"
+            );
+        }
+    }
+
+    /// The sessions that have made calls of these marks.
+    pub(super) fn callers(&self, marks: &BTreeSet<String>) -> BTreeSet<SessionKey> {
+        marks.iter().map(|mark| self.marks[mark].clone()).collect()
+    }
+
+    /// A question comes from a child that this session has called.
+    fn question(&mut self, session: &SessionKey, message: &Outgoing, processes: &Processes) {
+        let Some(Patch::Number(number)) = message.id else {
+            panic!("a question without a number of ours");
+        };
+        let text = text(message);
+        let life = text
+            .split("\"life\":")
+            .nth(1)
+            .and_then(|rest| rest.split('}').next())
+            .and_then(|life| life.parse().ok())
+            .map(Life)
+            .expect("a child says which life asks");
+        // One that died meanwhile has asked before its stream was resumed; and a
+        // session's own child may ask before its present life was called.
+        let callers = processes.alive.get(&life).map(|p| self.callers(&p.marks));
+        assert!(
+            callers.is_none_or(|callers| callers.is_empty() || callers.contains(session)),
+            "{session:?} never called {life:?}"
+        );
+        self.asked
+            .entry(session.clone())
+            .or_default()
+            .insert(number);
+    }
+}
+
+/// The id of an answer, as JSON text.
+fn id_of(message: &Outgoing) -> String {
+    match &message.id {
+        Some(Patch::Json(id)) => id.to_string(),
+        other => panic!("a client's answer has the id {other:?}"),
+    }
+}

@@ -1,0 +1,378 @@
+//! The children of a simulation: processes that do their work, or less, or
+//! more, or die of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::checked::Scope;
+use crate::event::{Effect, Event, FromChild, Life, Load, ServerId};
+use crate::hub::stories::cast::{notice, page, read_line, request, result};
+use crate::hub::stories::simulation::Simulation;
+use crate::hub::stories::trace::text;
+use crate::hub::stories::world::World;
+use crate::limits;
+use crate::wire::envelope::{Kind, Outgoing, Patch};
+use crate::wire::items::ItemKind;
+use crate::wire::method::Method;
+use crate::wire::own_id::{OwnId, Purpose};
+
+/// All processes that are not buried.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    pub(super) alive: BTreeMap<Life, Process>,
+    buried: Vec<Life>,
+}
+
+/// One process.
+#[derive(Debug, Default)]
+pub(super) struct Process {
+    pub(super) server: Option<ServerId>,
+    spawned: bool,
+    greeted: bool,
+    /// Its stdout has ended: it says nothing more.
+    silent: bool,
+    exited: bool,
+    /// It was asked to go.
+    pub(super) closing: bool,
+    killed: bool,
+    /// What it was asked and has not answered: number, method, mark.
+    pending: Vec<(u64, Method, Option<String>)>,
+    /// The marks of all calls it was ever sent.
+    pub(super) marks: BTreeSet<String>,
+    /// Its own questions that are open.
+    questions: BTreeSet<String>,
+    asked: u32,
+    /// What it took from its queue and has not told of.
+    untold: Load,
+}
+
+/// The mark of a request in its text, such as `<12>`.
+pub(super) fn mark_in(text: &str) -> Option<String> {
+    let start = text.find('<')?;
+    let end = text[start..].find('>')? + start;
+    Some(text[start..=end].to_owned())
+}
+
+impl Processes {
+    /// What an effect means to a process.
+    pub(super) fn see(&mut self, effect: &Effect, _world: &World) {
+        match effect {
+            Effect::Spawn { life, server } => {
+                let process = Process {
+                    server: Some(*server),
+                    ..Process::default()
+                };
+                self.alive.insert(*life, process);
+            }
+            Effect::ToChild { life, message } => self.get(*life).take(message),
+            Effect::CloseInput { life } => self.get(*life).closing = true,
+            Effect::Signal { life, signal } => {
+                let process = self.get(*life);
+                process.closing = true;
+                process.killed |= *signal == crate::event::Signal::Kill;
+            }
+            Effect::Bury { life } => {
+                self.alive.remove(life);
+                self.buried.push(*life);
+            }
+            Effect::ToClient { .. } | Effect::Finished => {}
+        }
+    }
+
+    fn get(&mut self, life: Life) -> &mut Process {
+        self.alive
+            .get_mut(&life)
+            .expect("effects are for the living")
+    }
+
+    /// The processes of servers with one for each session.
+    pub(super) fn of_sessions(&self, world: &World) -> impl Iterator<Item = &Process> {
+        self.alive.values().filter(|process| {
+            let server = process.server.expect("it was spawned");
+            world.plan.servers[server.0 as usize].scope == Scope::Session
+        })
+    }
+
+    /// No process waits for the answer to a question.
+    pub(super) fn nobody_waits(&self) {
+        for (life, process) in &self.alive {
+            assert!(
+                process.questions.is_empty() || process.closing || process.exited,
+                "{life:?} still waits for {:?}",
+                process.questions
+            );
+        }
+    }
+}
+
+impl Process {
+    fn take(&mut self, message: &Outgoing) {
+        self.untold.messages += 1;
+        self.untold.bytes += message.len_max() as u64;
+        let text = text(message);
+        match (&message.message.kind, &message.id) {
+            (Kind::Request(method), Some(Patch::Number(number))) => {
+                let mark = mark_in(&text);
+                self.marks.extend(mark.clone());
+                self.pending.push((*number, method.clone(), mark));
+            }
+            (Kind::Answer { .. }, Some(Patch::Json(id))) => {
+                let was_open = self.questions.remove(&**id);
+                assert!(was_open, "an answer to no open question: {text}");
+            }
+            (Kind::Notification(_), _) => {}
+            other => panic!("a child is sent {other:?}"),
+        }
+    }
+}
+
+impl Simulation {
+    /// Some process does something.
+    pub(super) fn process_acts(&mut self) {
+        if self.dice.percent(2)
+            && let Some(life) = self.dice.pick(&self.processes.buried)
+        {
+            return self.dead_speaks(life);
+        }
+        let lives: Vec<Life> = self.processes.alive.keys().copied().collect();
+        let Some(life) = self.dice.pick(&lives) else {
+            return;
+        };
+        let process = &self.processes.alive[&life];
+        match (process.spawned, process.silent, process.exited) {
+            (false, _, _) if self.dice.percent(3) => {
+                let why = "cannot run it".to_owned();
+                self.child(life, FromChild::SpawnFailed { why });
+            }
+            (false, _, _) => {
+                self.process(life).spawned = true;
+                self.child(life, FromChild::Spawned { pid: 7 });
+            }
+            (true, true, true) => panic!("{life:?} is over and was not buried"),
+            (true, true, false) => self.exits(life),
+            (true, false, true) if self.dice.percent(50) => self.falls_silent(life),
+            (true, false, _) => self.living_acts(life),
+        }
+    }
+
+    fn process(&mut self, life: Life) -> &mut Process {
+        self.processes.get(life)
+    }
+
+    fn child(&mut self, life: Life, word: FromChild) {
+        self.handle(Event::Child { life, word });
+    }
+
+    fn says(&mut self, life: Life, line: &str) {
+        self.child(life, read_line(line));
+    }
+
+    fn exits(&mut self, life: Life) {
+        self.process(life).exited = true;
+        let how = "exited with code 1".to_owned();
+        let last_words = None;
+        self.child(life, FromChild::Exited { how, last_words });
+    }
+
+    fn falls_silent(&mut self, life: Life) {
+        self.process(life).silent = true;
+        self.child(life, FromChild::OutputEnded);
+    }
+
+    /// A word of a life that is over changes nothing.
+    fn dead_speaks(&mut self, life: Life) {
+        let word = match self.dice.below(4) {
+            0 => FromChild::OutputEnded,
+            1 => FromChild::Spawned { pid: 1 },
+            2 => read_line(&result("16", "{}")),
+            _ => read_line(&request("1", "sampling/createMessage", "")),
+        };
+        self.world.handle(Event::Child { life, word });
+        assert!(self.world.deeds.is_empty(), "a buried life was heard");
+    }
+
+    fn living_acts(&mut self, life: Life) {
+        let process = &self.processes.alive[&life];
+        let going = process.killed || (process.closing && self.dice.percent(30));
+        if going && !process.exited {
+            return match self.dice.percent(50) {
+                true => self.exits(life),
+                false => self.falls_silent(life),
+            };
+        }
+        self.tells_taken(life);
+        match self.dice.below(200) {
+            0..100 => self.answers(life),
+            100..110 => self.loses_a_word(life),
+            110..130 => self.asks(life),
+            130..136 => self.takes_back(life),
+            136..150 => self.progresses(life),
+            150..172 => self.notifies(life),
+            172..176 => self.babbles(life),
+            176 => self.child(life, FromChild::NotReading),
+            177 => self.falls_silent(life),
+            178 if !self.processes.alive[&life].exited => self.exits(life),
+            _ => {}
+        }
+    }
+
+    /// As the thread at its stdin does: not always, and not of little.
+    fn tells_taken(&mut self, life: Life) {
+        let untold = self.processes.alive[&life].untold;
+        if untold.messages >= limits::TAKEN_MESSAGES {
+            self.process(life).untold = Load::default();
+            self.child(life, FromChild::Taken(untold));
+        }
+    }
+
+    fn answers(&mut self, life: Life) {
+        let count = self.processes.alive[&life].pending.len();
+        if count == 0 {
+            return;
+        }
+        let place = self.dice.below(count);
+        let (number, method, mark) = self.process(life).pending.remove(place);
+        if self.dice.percent(4) {
+            let error = r#"{"code":-32000,"message":"no"}"#;
+            let line = format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
+            return self.says(life, &line);
+        }
+        if self.dice.percent(2) {
+            let (id, length) = (OwnId::from_number(number), 1 << 30);
+            return self.child(life, FromChild::Oversized { id, length });
+        }
+        let answer = self.answer_to(life, number, mark);
+        if method == Method::Initialize {
+            self.process(life).greeted = true;
+        }
+        self.says(life, &result(&number.to_string(), &answer));
+    }
+
+    fn answer_to(&mut self, life: Life, number: u64, mark: Option<String>) -> String {
+        let server = self.processes.alive[&life].server.expect("it was spawned");
+        let name = &self.world.plan.servers[server.0 as usize].name;
+        let mut offers = self.world.offers[name].clone();
+        // Some lists change from time to time.
+        if self.dice.percent(30) {
+            offers.tools.push(format!("z{}", self.dice.below(3)));
+        }
+        let kind = match OwnId::from_number(number).map(OwnId::purpose) {
+            Some(Purpose::Initialize) => return offers.hello(),
+            Some(Purpose::Tools) => ItemKind::Tool,
+            Some(Purpose::Prompts) => ItemKind::Prompt,
+            Some(Purpose::Resources) => ItemKind::Resource,
+            Some(Purpose::Templates) => ItemKind::Template,
+            Some(Purpose::Call) => {
+                let mark = mark.unwrap_or_default();
+                let link = r#"{"type":"resource_link","uri":"file:///linked","name":"l"}"#;
+                return match self.dice.percent(10) {
+                    true => format!(r#"{{"content":[{link}],"mark":"{mark}"}}"#),
+                    false => format!(r#"{{"content":[],"mark":"{mark}"}}"#),
+                };
+            }
+            Some(Purpose::Errand) | None => return "{}".to_owned(),
+        };
+        match self.dice.percent(10) {
+            true => page(kind, &["more"], Some("next")),
+            false => offers.list(kind),
+        }
+    }
+
+    /// It forgets what it was asked.
+    fn loses_a_word(&mut self, life: Life) {
+        let count = self.processes.alive[&life].pending.len();
+        if count > 0 {
+            let place = self.dice.below(count);
+            self.process(life).pending.remove(place);
+        }
+    }
+
+    fn asks(&mut self, life: Life) {
+        let process = self.process(life);
+        process.asked += 1;
+        let id = match process.asked % 2 {
+            0 => process.asked.to_string(),
+            _ => format!("\"{}\"", process.asked),
+        };
+        process.questions.insert(id.clone());
+        let method = match self.dice.below(5) {
+            0 => "roots/list",
+            1 => "elicitation/create",
+            2 => "ping",
+            _ => "sampling/createMessage",
+        };
+        let params = format!(r#"{{"_meta":{{"progressToken":{id}}},"life":{}}}"#, life.0);
+        self.says(life, &request(&id, method, &params));
+    }
+
+    fn takes_back(&mut self, life: Life) {
+        let open: Vec<String> = self.process(life).questions.iter().cloned().collect();
+        if let Some(id) = self.dice.pick(&open) {
+            self.process(life).questions.remove(&id);
+            let params = format!(r#"{{"requestId":{id}}}"#);
+            self.says(life, &notice("notifications/cancelled", &params));
+        }
+    }
+
+    fn progresses(&mut self, life: Life) {
+        let pending = &self.processes.alive[&life].pending;
+        let numbers: Vec<u64> = pending.iter().map(|(number, ..)| *number).collect();
+        let number = match self.dice.percent(90) {
+            true => self.dice.pick(&numbers),
+            false => Some(8 * self.dice.below(500) as u64),
+        };
+        if let Some(number) = number {
+            let params = format!(r#"{{"progress":1,"progressToken":{number}}}"#);
+            self.says(life, &notice("notifications/progress", &params));
+        }
+    }
+
+    fn notifies(&mut self, life: Life) {
+        let (method, params) = match self.dice.below(7) {
+            0 => ("notifications/tools/list_changed", ""),
+            1 => ("notifications/resources/list_changed", ""),
+            2 => (
+                "notifications/resources/updated",
+                r#"{"uri":"file:///git"}"#,
+            ),
+            3 => (
+                "notifications/resources/updated",
+                r#"{"uri":"file:///pad"}"#,
+            ),
+            4 => ("notifications/elicitation/complete", ""),
+            _ => ("notifications/message", r#"{"data":"d","level":"error"}"#),
+        };
+        self.says(life, &notice(method, params));
+    }
+
+    /// It answers what it was not asked.
+    fn babbles(&mut self, life: Life) {
+        let number = self.dice.below(4_000).to_string();
+        let pending = &self.processes.alive[&life].pending;
+        if pending
+            .iter()
+            .all(|(asked, ..)| asked.to_string() != number)
+        {
+            let line = result(&number, r#"{"mark":"<0>"}"#);
+            // An answer to what it forgot is a late one, not babble.
+            if OwnId::from_number(number.parse().expect("a number"))
+                .is_some_and(|id| id.purpose() != Purpose::Call)
+            {
+                self.says(life, &line);
+            }
+        }
+    }
+
+    /// Every process ends at last.
+    pub(super) fn every_process_ends(&mut self) {
+        while let Some(&life) = self.processes.alive.keys().next() {
+            let process = self.process(life);
+            let (silent, exited) = (process.silent, process.exited);
+            if !silent {
+                self.falls_silent(life);
+            }
+            if !exited && self.processes.alive.contains_key(&life) {
+                self.exits(life);
+            }
+        }
+    }
+}
