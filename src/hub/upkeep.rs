@@ -290,8 +290,9 @@ impl Hub {
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
-        if !child.settled {
-            child.settled = true;
+        if !std::mem::replace(&mut child.settled, true) {
+            // From now on the session of an own child sees that one's lists.
+            self.offer_changed(id);
             self.first_start_over();
         }
     }

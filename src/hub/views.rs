@@ -101,7 +101,9 @@ impl Hub {
         let own = |server: ServerId| {
             let session = self.sessions.get(session?)?;
             let child = self.children.get(*session.children.get(&server)?)?;
-            child.hello.is_some().then_some(&child.offer)
+            // Until all its lists are read, the template's stand for them.
+            let is_known = child.settled && child.hello.is_some();
+            is_known.then_some(&child.offer)
         };
         let servers = self.servers_of_view(view);
         let admits: Vec<_> = servers
