@@ -1,17 +1,41 @@
 //! The promises of the gateway, one module for each of its sides. No helper of general use
 //! lives here: those are in `harness`.
 
+// Bad input: each has its code, its status, and a sentence that names the thing.
+mod bad_input;
+// Arrays of messages, which are part of 2025-03-26 alone.
+mod batches;
 // What the command line says and does.
 mod command_line;
 // What the binary makes of the files that people have.
 mod config_file;
+// Who may come in: Origin, Host, token, and where the gateway may listen.
+mod guard;
+// HTTP+SSE: one stream and POSTs beside it.
+mod legacy_sse;
 // Every limit a user can set, from both of its sides.
 mod limits;
-// What several of these modules need.
+// Merged lists, names and rules, and the way back from a name to its server.
+mod merging;
+// Progress, logs, changes, cancellations: to the right session and no other.
+mod notices;
+// What servers ask of clients: sampling, elicitation, roots, ping.
+mod questions;
+// Resources: reading, ambiguity, links, templates, completions, subscriptions.
+mod resources;
+// Streams that broke and are taken up again by Last-Event-ID.
+mod resumption;
+// What the modules on faults and limits need.
 mod scene;
 // The end, and that nothing outlives it.
 mod shutdown;
+// The gateway on its own stdin and stdout.
+mod stdio;
+// Streamable HTTP: versions, sessions, statuses, the two forms of an answer, GET streams.
+mod streamable;
 // Children that fail, in all the ways they can.
 mod supervision;
+// What the modules on the protocol need.
+mod talk;
 // Many clients at once.
 mod torture;
