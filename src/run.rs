@@ -16,6 +16,7 @@ use crate::config::checked::{Config, Launch, Server};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
+use crate::door::stdio;
 use crate::event::Event;
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
@@ -320,6 +321,40 @@ fn open_door(
         ..Settings::default()
     };
     (serving.engine.start)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))
+}
+
+/// Serves one client over stdin and stdout, until its input ends or a signal
+/// comes.
+///
+/// # Errors
+/// It cannot start.
+pub fn serve_stdio(config: &Config) -> Result<(), Error> {
+    let gateway = Gateway::start(config)?;
+    let message_max = config.limits.max_message_size;
+    let inbox = gateway.inbox().clone();
+    let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
+    // On a thread of its own, for a client that does not read its answers must
+    // not keep the gateway from ending.
+    let door = threads::spawn("stdio-out", limits::STDIO_STACK_BYTES, move || {
+        let _ending: Sender<()> = ending;
+        let served = stdio::run(io::stdin(), io::stdout(), &inbox, message_max);
+        let _ = inbox.post(Event::Stop);
+        served
+    });
+    if door.is_err() {
+        gateway.stop();
+    }
+    gateway.wait();
+    let served = door.and_then(|door| {
+        // Nothing is ever sent: this waits for the end, but not for ever.
+        let _ = ended.recv_timeout(limits::STDIO_LAST_WORDS_WAIT);
+        match door.is_finished() {
+            true => door.join().unwrap_or(Ok(())),
+            false => Ok(()),
+        }
+    });
+    gateway.finish();
+    served.map_err(system("the stdio door"))
 }
 
 /// Listens, unless that would let in anyone from anywhere.

@@ -8,7 +8,6 @@ use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::{Child, ChildId};
 use crate::hub::refusal::Refusal;
-use crate::hub::sessions::Session;
 use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::hub::timers::Timer;
 use crate::limits;
@@ -141,25 +140,6 @@ impl Hub {
             last,
         };
         self.effects.push(Effect::ToClient { outbox, parcel });
-    }
-
-    /// Keeps an event for a client that may come back for it. Past what all
-    /// sessions may keep together, the session not heard of for longest loses
-    /// what it has.
-    fn keep_event(&mut self, key: &SessionKey, event: EventId, message: &Outgoing) {
-        let total: usize = self.replay_bytes;
-        if total > limits::REPLAY_ALL_BYTES_MAX {
-            let keeps = |_: &SessionKey, session: &Session| session.replay.bytes() > 0;
-            let oldest = self.sessions.longest_unheard(keeps);
-            if let Some(session) = oldest.and_then(|key| self.sessions.get_mut(&key)) {
-                self.replay_bytes -= session.replay.clear();
-            }
-        }
-        if let Some(session) = self.sessions.get_mut(key) {
-            let before = session.replay.bytes();
-            session.replay.keep(event, message);
-            self.replay_bytes = self.replay_bytes + session.replay.bytes() - before;
-        }
     }
 
     /// Tells something on a stream that is no answer. It is dropped if the

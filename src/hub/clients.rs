@@ -249,58 +249,14 @@ impl Hub {
         }
     }
 
-    fn opened(&mut self, outbox: OutboxId, prime: Option<EventId>, session: Option<SessionKey>) {
+    pub(super) fn opened(
+        &mut self,
+        outbox: OutboxId,
+        prime: Option<EventId>,
+        session: Option<SessionKey>,
+    ) {
         let parcel = Parcel::Opened { prime, session };
         self.effects.push(Effect::ToClient { outbox, parcel });
-    }
-
-    /// Goes on with a stream that broke: what came after the event first.
-    fn resume(&mut self, outbox: OutboxId, key: &SessionKey, last: EventId) {
-        let id = StreamId(last.stream);
-        let Some(session) = self.sessions.get(key) else {
-            return;
-        };
-        let open = self.streams.get(id).filter(|s| s.session == *key);
-        let ended = session.ended.iter().find(|(stream, _)| *stream == id.0);
-        let newest = open
-            .map(|s| s.numbered)
-            .or(ended.map(|&(_, newest)| newest));
-        let is_open = open.is_some();
-        let missed = newest.map(|newest| session.replay.after(last, newest));
-        let Some(Ok(missed)) = missed else {
-            let refusal = Refusal::UnknownEvent;
-            return self.refuse(outbox, Standing::BadRequest, &refusal, None);
-        };
-        if !is_open && missed.is_empty() {
-            // It was read to its end. An empty stream would make some clients
-            // ask again and again.
-            let refusal = Refusal::StreamEnded;
-            return self.refuse(outbox, Standing::BadRequest, &refusal, None);
-        }
-        self.opened(outbox, None, None);
-        if is_open && let Some(before) = self.streams.attach(id, outbox) {
-            let parcel = Parcel::End;
-            self.effects.push(Effect::ToClient {
-                outbox: before,
-                parcel,
-            });
-        }
-        for (event, message) in missed {
-            if let Some(stream) = self.streams.get_mut(id) {
-                stream.load.messages += 1;
-                stream.load.bytes += message.len_max() as u64;
-            }
-            let parcel = Parcel::Message {
-                message,
-                event: Some(event),
-                last: false,
-            };
-            self.effects.push(Effect::ToClient { outbox, parcel });
-        }
-        if !is_open {
-            let parcel = Parcel::End;
-            self.effects.push(Effect::ToClient { outbox, parcel });
-        }
     }
 
     /// A Streamable HTTP DELETE.

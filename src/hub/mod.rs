@@ -7,7 +7,8 @@
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! (which server that concerns), `passing` and `fanning` (handing it on),
-//! `subscribing`, `answers` (what clients get), `asking` (what children ask), `notices` (what
+//! `subscribing`, `answers` (what clients get), `resuming` (after a broken
+//! connection), `asking` (what children ask), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
 //! offer), `views` (what is shown of it) and `status`.
@@ -29,6 +30,7 @@ pub mod plan;
 pub mod questions;
 pub mod refusal;
 pub mod requests;
+pub mod resuming;
 pub mod routing;
 pub mod sessions;
 pub mod status;

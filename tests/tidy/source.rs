@@ -60,6 +60,7 @@ impl Source {
         self.path.starts_with("tests/")
             || self.path.ends_with("_tests.rs")
             || self.path == "src/wire/arbitrary.rs"
+            || self.path.starts_with("src/hub/stories")
             || parts.any(|part| part == "tests" || part == "tests.rs")
     }
 }

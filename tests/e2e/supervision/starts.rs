@@ -139,7 +139,7 @@ fn one_that_answers_tools_list_with_an_error() {
 fn one_whose_list_has_no_end() {
     let gateway = beside_a_good_one(
         fault("bad", &["--endless-pages"]),
-        "bad: tools/list does not end; only its first 1000 items are served",
+        "bad: tools/list is too long, or has no end; the rest is not served",
         "ready",
     );
     let told = client(&gateway, "/mcp").call_text("bad__endless_7", json!({}));
