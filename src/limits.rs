@@ -602,3 +602,8 @@ pub const STDIO_READ_BYTES: usize = 64 << 10;
 /// The stacks of the stdio door's reader and of the thread that waits for
 /// signals, in bytes.
 pub const SMALL_STACK_BYTES: usize = 128 << 10;
+
+// ---- cli
+
+/// How long `tools` and `call` wait beyond the times of the servers themselves.
+pub const ASK_MARGIN: Duration = Duration::from_secs(5);

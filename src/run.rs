@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::Hub;
-use crate::hub::plan::{Plan, ServerPlan, Standing};
+use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::limits;
 use crate::mail::{self, Inbox};
 use crate::threads;
@@ -215,13 +215,13 @@ fn server_plan(server: &Server) -> ServerPlan {
         startup_timeout: server.startup_timeout,
         timeout: server.timeout,
         concurrent_max: server.max_concurrent,
-        standing: match &server.state {
-            Launch::Run(_) => Standing::Enabled,
-            Launch::Disabled => Standing::Disabled,
-            Launch::Remote => Standing::Misconfigured(
+        readiness: match &server.state {
+            Launch::Run(_) => Readiness::Enabled,
+            Launch::Disabled => Readiness::Disabled,
+            Launch::Remote => Readiness::Misconfigured(
                 "it is reached by URL, which is not supported yet".to_owned(),
             ),
-            Launch::Misconfigured(problems) => Standing::Misconfigured(
+            Launch::Misconfigured(problems) => Readiness::Misconfigured(
                 problems
                     .iter()
                     .map(|problem| problem.fault.to_string())

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::cli::console;
 use crate::cli::exit::Exit;
-use crate::cli::main::ASK_MARGIN;
 use crate::cli::table::Table;
 use crate::config::checked::{Config, Launch, Server};
 use crate::door::local::{LocalClient, LocalError};
+use crate::limits;
 use crate::run::{Error, Gateway};
 use crate::wire::envelope::Kind;
 use crate::wire::method::Method;
@@ -29,7 +29,7 @@ type Answer = Result<Value, String>;
 /// # Errors
 /// The gateway cannot start.
 pub fn tools(config: &Config, as_json: bool) -> Result<Exit, Error> {
-    let patience = config.limits.connection_timeout + ASK_MARGIN;
+    let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = with_gateway(config, |client| {
         ask(client, Method::ToolsList, "{}", patience)
     })?;
@@ -85,7 +85,8 @@ pub fn call(config: &Config, tool: &str, arguments: Option<&str>) -> Result<Exit
         .unwrap_or_else(|| json!({}));
     let params = json!({ "name": tool, "arguments": arguments }).to_string();
     let times = config.servers.iter().map(|s| s.timeout + s.startup_timeout);
-    let patience = times.max().unwrap_or_default() + config.limits.connection_timeout + ASK_MARGIN;
+    let patience =
+        times.max().unwrap_or_default() + config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = with_gateway(&config, |client| {
         ask(client, Method::ToolsCall, &params, patience)
     })?;
@@ -152,7 +153,7 @@ fn with_gateway(
     asking: impl FnOnce(&mut LocalClient) -> Result<Answer, LocalError>,
 ) -> Result<Answer, Error> {
     let gateway = Gateway::start(config)?;
-    let patience = config.limits.connection_timeout + ASK_MARGIN;
+    let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = LocalClient::open(gateway.inbox(), INFO, patience)
         .and_then(|mut client| asking(&mut client))
         .unwrap_or_else(|error| Err(error.to_string()));

@@ -2,7 +2,6 @@
 //! log, and hands over to the sub-command.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::cli::arguments::{Arguments, Command, Engine, Kind};
 use crate::cli::exit::Exit;
@@ -181,6 +180,3 @@ fn engine(engine: Engine) -> run::Engine {
         },
     }
 }
-
-/// How long a sub-command waits beyond a server's own times.
-pub const ASK_MARGIN: Duration = Duration::from_secs(5);

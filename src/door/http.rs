@@ -101,6 +101,25 @@ impl Connection {
         }
     }
 
+    /// Answers with what the hub has found of a request, which is no stream: its
+    /// verdict, or nothing at all.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn answer_found(
+        &self,
+        exchange: &mut dyn Exchange,
+        found: &Found,
+        extra: &[(&str, &str)],
+    ) -> io::Result<()> {
+        match found {
+            Found::Parcel(Parcel::Verdict { standing, message }) => {
+                writing::answer_verdict(exchange, *standing, message.as_ref(), extra)
+            }
+            _ => self.answer_ended(exchange, extra),
+        }
+    }
+
     /// Answers for a dispatcher that is no longer there.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::door::fresh_session;
 use crate::door::http::Connection;
 use crate::door::reading::read_body;
 use crate::door::route::messages_path;
-use crate::door::streamable::{EVENT_NAME, is_json};
+use crate::door::streamable::{EVENT_NAME, read_json};
 use crate::door::writing::{self, Stream};
 use crate::event::{FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
@@ -48,10 +48,7 @@ pub fn open(
             let endpoint = format!("{path}?{}={}", SESSION[0], key.0);
             run(connection, exchange, &endpoint, extra)
         }
-        Found::Parcel(Parcel::Verdict { standing, message }) => {
-            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
-        }
-        _ => connection.answer_ended(exchange, extra),
+        found => connection.answer_found(exchange, &found, extra),
     }
 }
 
@@ -97,15 +94,8 @@ pub fn post(
                         post to where its \"endpoint\" event says";
         return writing::answer_error(exchange, 400, extra, sentence);
     };
-    if !is_json(exchange) {
-        let sentence = "unsupported media type: the Content-Type must be application/json";
-        return writing::answer_error(exchange, 415, extra, sentence);
-    }
-    let bytes = match exchange.read_body(connection.door.message_max) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            return writing::answer_error(exchange, error.status(), extra, &error.to_string());
-        }
+    let Some(bytes) = read_json(connection, exchange, extra)? else {
+        return Ok(());
     };
     let word = FromClient::Tell {
         view,
@@ -115,12 +105,8 @@ pub fn post(
     if connection.begin(word).is_err() {
         return connection.answer_ended(exchange, extra);
     }
-    match connection.wait() {
-        Found::Parcel(Parcel::Verdict { standing, message }) => {
-            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
-        }
-        _ => connection.answer_ended(exchange, extra),
-    }
+    let found = connection.wait();
+    connection.answer_found(exchange, &found, extra)
 }
 
 /// The session that a query names. Our keys need no percent-encoding.

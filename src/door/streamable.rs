@@ -46,12 +46,34 @@ fn accepts(exchange: &dyn Exchange, kind: &str, subtype: &str) -> bool {
 }
 
 /// Whether the body is declared to be JSON.
-pub fn is_json(exchange: &dyn Exchange) -> bool {
+fn is_json(exchange: &dyn Exchange) -> bool {
     exchange
         .head()
         .get("Content-Type")
         .and_then(|value| value.split(';').next())
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The body of a POST, which must be JSON; none if the request was refused.
+///
+/// # Errors
+/// The client is gone.
+pub fn read_json(
+    connection: &Connection,
+    exchange: &mut dyn Exchange,
+    extra: &[(&str, &str)],
+) -> io::Result<Option<Vec<u8>>> {
+    if !is_json(exchange) {
+        let sentence = "unsupported media type: the Content-Type must be application/json";
+        return writing::answer_error(exchange, 415, extra, sentence).map(|()| None);
+    }
+    match exchange.read_body(connection.door.message_max) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => {
+            let sentence = error.to_string();
+            writing::answer_error(exchange, error.status(), extra, &sentence).map(|()| None)
+        }
+    }
 }
 
 /// A POST: messages in; their answers, as JSON or as a stream, out.
@@ -64,20 +86,13 @@ pub fn post(
     view: View,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if !is_json(exchange) {
-        let sentence = "unsupported media type: the Content-Type must be application/json";
-        return writing::answer_error(exchange, 415, extra, sentence);
-    }
     if !accepts(exchange, "application", "json") || !accepts(exchange, "text", "event-stream") {
         let sentence = "not acceptable: the client must accept both application/json and \
                         text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
     }
-    let bytes = match exchange.read_body(connection.door.message_max) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            return writing::answer_error(exchange, error.status(), extra, &error.to_string());
-        }
+    let Some(bytes) = read_json(connection, exchange, extra)? else {
+        return Ok(());
     };
     let Ok(fresh) = fresh_session() else {
         return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
@@ -256,10 +271,7 @@ pub fn get(
         Found::Parcel(parcel @ Parcel::Opened { .. }) => {
             answer_stream(connection, exchange, parcel, Vec::new(), extra)
         }
-        Found::Parcel(Parcel::Verdict { standing, message }) => {
-            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
-        }
-        _ => connection.answer_ended(exchange, extra),
+        found => connection.answer_found(exchange, &found, extra),
     }
 }
 
@@ -280,10 +292,6 @@ pub fn delete(
     if connection.begin(word).is_err() {
         return connection.answer_ended(exchange, extra);
     }
-    match connection.wait() {
-        Found::Parcel(Parcel::Verdict { standing, message }) => {
-            writing::answer_verdict(exchange, standing, message.as_ref(), extra)
-        }
-        _ => connection.answer_ended(exchange, extra),
-    }
+    let found = connection.wait();
+    connection.answer_found(exchange, &found, extra)
 }

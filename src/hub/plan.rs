@@ -48,12 +48,12 @@ pub struct ServerPlan {
     /// How many calls are sent to one child at a time.
     pub concurrent_max: usize,
     /// Whether it can run.
-    pub standing: Standing,
+    pub readiness: Readiness,
 }
 
 /// Whether a server can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Readiness {
     /// It is to be kept running.
     Enabled,
     /// The configuration turns it off.

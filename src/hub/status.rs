@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::event::{Effect, OutboxId, Parcel, Report};
 use crate::hub::Hub;
 use crate::hub::lifecycle::Phase;
-use crate::hub::plan::{ServerPlan, Standing};
+use crate::hub::plan::{Readiness, ServerPlan};
 
 /// How a server does, as its users see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,11 +62,11 @@ impl Hub {
         let condition = |(index, server): (usize, &ServerPlan)| {
             let id = crate::event::ServerId(u32::try_from(index).unwrap_or(u32::MAX));
             let child = self.main_of(id).and_then(|child| self.children.get(child));
-            match (&server.standing, child) {
-                (Standing::Disabled, _) => Condition::Disabled,
-                (Standing::Misconfigured(_), _) => Condition::Misconfigured,
-                (Standing::Enabled, None) => Condition::Stopped,
-                (Standing::Enabled, Some(child)) => match child.phase {
+            match (&server.readiness, child) {
+                (Readiness::Disabled, _) => Condition::Disabled,
+                (Readiness::Misconfigured(_), _) => Condition::Misconfigured,
+                (Readiness::Enabled, None) => Condition::Stopped,
+                (Readiness::Enabled, Some(child)) => match child.phase {
                     // Greeted, and its lists still on their way, is not yet up.
                     Phase::Ready if child.settled => Condition::Ready,
                     Phase::Ready => Condition::Starting,

@@ -8,7 +8,7 @@ use crate::hub::Hub;
 use crate::hub::belonging::is_idle;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
-use crate::hub::plan::{ServerPlan, Standing};
+use crate::hub::plan::{Readiness, ServerPlan};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
@@ -60,7 +60,7 @@ impl Hub {
     /// Every server's first start.
     pub(super) fn start_servers(&mut self) {
         for (index, server) in self.plan.servers.iter().enumerate() {
-            if server.standing == Standing::Enabled {
+            if server.readiness == Readiness::Enabled {
                 let id =
                     ServerId(u32::try_from(index).expect("the file's size bounds the servers"));
                 let child = self.children.insert(Child::new(id, None, self.now));

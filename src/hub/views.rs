@@ -11,7 +11,7 @@ use crate::catalog::offer::{Offer, Rules, Source};
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::children::ChildId;
-use crate::hub::plan::Standing;
+use crate::hub::plan::Readiness;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
 use crate::hub::upkeep::OWN_INFO;
@@ -226,12 +226,12 @@ impl Hub {
         let [only] = servers.as_slice() else {
             return None;
         };
-        let enabled = |standing: &Standing| *standing != Standing::Disabled;
+        let enabled = |readiness: &Readiness| *readiness != Readiness::Disabled;
         let alone = self
             .plan
             .servers
             .iter()
-            .filter(|s| enabled(&s.standing))
+            .filter(|s| enabled(&s.readiness))
             .count()
             == 1;
         let bare = alone && self.server(*only).prefix.is_empty();

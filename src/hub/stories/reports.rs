@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::event::{Effect, Parcel, Report};
-use crate::hub::plan::Standing;
+use crate::hub::plan::Readiness;
 use crate::hub::stories::world::{World, plan};
 
 fn report(w: &mut World, report: Report) -> (bool, Value) {
@@ -80,11 +80,11 @@ fn a_gateway_whose_only_server_fails_is_unhealthy() {
 #[test]
 fn a_server_that_is_off_harms_no_health_and_a_misconfigured_one_does() {
     let mut plan = plan(&["git", "off"]);
-    plan.servers[1].standing = Standing::Disabled;
+    plan.servers[1].readiness = Readiness::Disabled;
     let mut w = World::new(plan.clone());
     w.serve("git.1");
     assert_eq!(health(&mut w), words("healthy", "healthy", "ready"));
-    plan.servers[1].standing = Standing::Misconfigured("a secret sentence".into());
+    plan.servers[1].readiness = Readiness::Misconfigured("a secret sentence".into());
     let mut w = World::new(plan);
     w.serve("git.1");
     assert_eq!(health(&mut w), words("degraded", "healthy", "ready"));

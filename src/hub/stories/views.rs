@@ -2,7 +2,7 @@
 //! views, groups, and single servers.
 
 use crate::event::View;
-use crate::hub::plan::Standing;
+use crate::hub::plan::Readiness;
 use crate::hub::stories::world::{World, plan};
 
 /// The result of `initialize` at a view.
@@ -16,8 +16,8 @@ fn welcome(w: &mut World, view: View) -> serde_json::Value {
 fn world() -> World {
     let mut plan = plan(&["git", "time", "off", "bad"]);
     plan.servers[1].prefix = String::new();
-    plan.servers[2].standing = Standing::Disabled;
-    plan.servers[3].standing = Standing::Misconfigured("no".into());
+    plan.servers[2].readiness = Readiness::Disabled;
+    plan.servers[3].readiness = Readiness::Misconfigured("no".into());
     plan.groups.insert(
         "both".into(),
         vec!["time".into(), "off".into(), "git".into()],
@@ -38,8 +38,8 @@ fn world() -> World {
 #[test]
 fn only_servers_that_can_run_are_started() {
     let mut plan = plan(&["off", "bad", "git"]);
-    plan.servers[0].standing = Standing::Disabled;
-    plan.servers[1].standing = Standing::Misconfigured("no".into());
+    plan.servers[0].readiness = Readiness::Disabled;
+    plan.servers[1].readiness = Readiness::Misconfigured("no".into());
     World::new(plan).expect(&["0.000s spawn git.1"]);
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::checked::{Scope, ToolRules};
 use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
 use crate::hub::Hub;
-use crate::hub::plan::{Plan, ServerPlan, Standing};
+use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::hub::stories::cast::Offers;
 use crate::wire::envelope::{Kind, Patch};
 
@@ -83,7 +83,7 @@ pub(super) fn plan(names: &[&str]) -> Plan {
         startup_timeout: Duration::from_secs(60),
         timeout: Duration::from_secs(30),
         concurrent_max: 1_000,
-        standing: Standing::Enabled,
+        readiness: Readiness::Enabled,
     };
     Plan {
         servers: names.iter().map(server).collect(),
