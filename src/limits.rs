@@ -109,11 +109,11 @@ pub const CALL_TIMEOUT: Bounds<Duration> = seconds(30);
 pub const MAX_CONCURRENT: Bounds<u64> = whole(1000, 1, 100_000);
 
 /// Messages waiting in one queue: a burst of 64 busy clients fits many times.
-pub const MAX_QUEUE_SIZE: Bounds<u64> = whole(1000, 8, 100_000);
+pub const MAX_QUEUE_SIZE: Bounds<u64> = whole(1000, 1, 100_000);
 /// Bytes of one message from a client: arguments are small, and clients are many.
-pub const MAX_MESSAGE_SIZE: Bounds<u64> = whole(1 << 20, 1 << 10, 1 << 30);
+pub const MAX_MESSAGE_SIZE: Bounds<u64> = whole(1 << 20, 64, 1 << 30);
 /// Bytes of one message from a child: results carry images and files.
-pub const MAX_CHILD_MESSAGE_SIZE: Bounds<u64> = whole(16 << 20, 1 << 10, 1 << 30);
+pub const MAX_CHILD_MESSAGE_SIZE: Bounds<u64> = whole(16 << 20, 64, 1 << 30);
 /// Connections open at once: at 17 KiB each, 9 MiB in the worst case, and half of the
 /// 1024 descriptors that a process commonly has.
 pub const MAX_CONNECTIONS: Bounds<u64> = whole(512, 1, 100_000);

@@ -183,8 +183,8 @@ fn bad_settings_of_the_file_are_refused() {
             "allow_hosts[0]: is \"http://a\", write a host name like",
         ),
         (
-            r#""limits": {"max_message_size": "1 KB"}"#,
-            "limits.max_message_size: is \"1 KB\", write bytes as a number",
+            r#""limits": {"max_message_size": "63 B"}"#,
+            "limits.max_message_size: is \"63 B\", write bytes as a number",
         ),
         (
             r#""limits": {"max_message_size": "5 apples"}"#,

@@ -46,7 +46,7 @@ const BAD: &[&str] = &[
     r#"{"servers": [{"name": "x", "command": "node", "tools": {"rename": {"a": 1}}}]}"#,
     r#"{"servers": [], "port": 65536}"#,
     r#"{"servers": [], "limits": {"max_tool_name": 23}}"#,
-    r#"{"servers": [], "limits": {"max_message_size": 1023}}"#,
+    r#"{"servers": [], "limits": {"max_message_size": 63}}"#,
     r#"{"servers": [], "log_level": "loud"}"#,
     r#"{"servers": [], "groups": {"g": "a"}}"#,
 ];
