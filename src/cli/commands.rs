@@ -95,7 +95,8 @@ pub const SUB_COMMANDS: &[SubCommand] = &[
         synopsis: "call [OPTIONS] TOOL [JSON]",
         short_doc: "call one tool, print what it answers",
         long_doc: "Starts what is needed, calls TOOL with the JSON object JSON as its arguments, \
-            and prints the content of the answer. Exits with 1 if the tool says isError.",
+            and prints the content of the answer. Exits with 1 if the tool says isError, or if \
+            there is no result.",
     },
     SubCommand {
         verb: Verb::DemoServer,

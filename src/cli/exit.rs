@@ -28,9 +28,7 @@ impl Exit {
     pub const fn doc(self) -> &'static str {
         match self {
             Exit::Ok => "all went well",
-            Exit::Failure => {
-                "failure: \"check\" found errors, or the tool that was called answered isError"
-            }
+            Exit::Failure => "failure: \"check\" found errors, or \"call\" or \"tools\" failed",
             Exit::Usage => "the command line could not be understood; nothing was done",
             Exit::CannotStart => {
                 "could not start: no config to read, the port in use, and the like"
