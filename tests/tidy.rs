@@ -126,7 +126,7 @@ const CAPACITIES: &[(&str, &str, &str)] = &[
     (
         "src/child/mod.rs",
         "recipe.queue_slots",
-        "`max_queue_size`, bounded by limits::MAX_QUEUE_SIZE, and two reserves of limits.rs (run::recipe)",
+        "`max_queue_size`, bounded by limits::MAX_QUEUE_SIZE, and a reserve of limits.rs (run::recipe)",
     ),
 ];
 
