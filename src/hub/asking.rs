@@ -84,9 +84,11 @@ impl Hub {
                 origins: origins.len(),
             });
         };
-        let can = self
-            .sessions
-            .get(session)
+        let asked_one = self.sessions.get(session);
+        if asked_one.is_some_and(|session| session.finished) {
+            return Err(Refusal::ClientLeft);
+        }
+        let can = asked_one
             .and_then(|session| session.hello.as_ref())
             .is_some_and(|hello| can_answer(hello.can, method));
         if !can {

@@ -14,6 +14,7 @@ use crate::hub::requests::{Need, json_string};
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
+use crate::wire::own_id::OwnId;
 
 impl Hub {
     /// A session subscribes. Only what the child has granted counts: a session
@@ -59,22 +60,31 @@ impl Hub {
     /// A child has answered a subscription. If nobody wants it any more, it is
     /// taken back.
     pub(super) fn subscription_answered(&mut self, call: &Call, answer: &Message) {
-        let (Some(session), Some(uri)) = (&call.origin, &call.uri) else {
+        let Some(uri) = &call.uri else {
             return;
         };
         if answer.kind != (Kind::Answer { failed: false }) {
             return;
         }
-        let has_room = self
-            .children
-            .get(call.child)
-            .is_some_and(|child| child.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX);
-        if !call.abandoned && has_room && self.sessions.get(session).is_some() {
-            self.enter(session, uri, call.child);
-        } else if !self.is_subscribed(call.child, uri) {
-            let params = uri_params(uri);
-            self.errand(call.child, Method::ResourcesUnsubscribe, &params);
+        let asker = call.origin.as_ref().filter(|_| !call.abandoned);
+        match asker.filter(|session| self.sessions.get(session).is_some()) {
+            Some(session) if self.has_room(call.child, uri) => {
+                self.enter(session, uri, call.child);
+            }
+            _ if self.is_subscribed(call.child, uri) => {}
+            _ => {
+                let params = uri_params(uri);
+                self.errand(call.child, Method::ResourcesUnsubscribe, &params);
+            }
         }
+    }
+
+    /// Whether a child's table has a place for one more subscriber.
+    fn has_room(&self, child: ChildId, uri: &Arc<str>) -> bool {
+        self.children.get(child).is_some_and(|child| {
+            child.subscribers.contains_key(uri)
+                || child.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX
+        })
     }
 
     fn is_subscribed(&self, child: ChildId, uri: &Arc<str>) -> bool {
@@ -116,7 +126,16 @@ impl Hub {
             return;
         };
         let server = child.server;
+        let is_ours = |id: &OwnId| {
+            let call = self.calls.get(*id);
+            call.is_some_and(|call| matches!(call.asker, Asker::Nobody))
+        };
+        // What the last life was not even sent would be asked for twice.
+        let unsent: Vec<OwnId> = child.held.iter().copied().filter(is_ours).collect();
         let uris: Vec<Arc<str>> = child.subscribers.keys().cloned().collect();
+        for call in unsent {
+            self.close_call(call);
+        }
         for uri in uris {
             let method = Method::ResourcesSubscribe;
             let message = Message::build(Kind::Request(method.clone()), Some(&uri_params(&uri)));

@@ -19,6 +19,7 @@ impl Hub {
             child.phase == Phase::Down
                 && child.owner.is_none()
                 && child.held.is_empty()
+                && child.held_bytes == 0
                 && child.under_way.is_empty()
                 && child.reading.is_empty()
                 && child.subscribers.is_empty()
@@ -30,6 +31,8 @@ impl Hub {
             && self.fans.is_empty()
             && self.waiters.is_empty()
             && self.outdated.is_empty()
+            && self.listeners.is_empty()
+            && self.replay_bytes == 0
             && self.timers.is_empty()
     }
 
@@ -126,6 +129,12 @@ impl Hub {
             }
         }
         assert!(awaited.is_empty(), "an answer is awaited by no session");
+        let kept: usize = self.sessions.iter().map(|(_, s)| s.replay.bytes()).sum();
+        assert_eq!(self.replay_bytes, kept);
+        for key in &self.listeners {
+            let session = self.sessions.get(key).expect("a listener is known");
+            assert!(session.level.is_some());
+        }
     }
 
     fn check_children(&self) {
@@ -138,6 +147,8 @@ impl Hub {
             // What a new life is told of subscriptions waits among the calls.
             let told_anew = limits::CHILD_SUBSCRIPTIONS_MAX;
             assert!(child.held.len() <= self.plan.queue_max + told_anew);
+            let bytes: u64 = child.held.iter().map(|call| self.held_length(*call)).sum();
+            assert_eq!(child.held_bytes, bytes);
             assert!(child.subscribers.len() <= limits::CHILD_SUBSCRIPTIONS_MAX);
             let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
             let going_on = child.under_way.iter().filter(goes_on).count();

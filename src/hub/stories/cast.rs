@@ -303,6 +303,9 @@ impl World {
             left: false,
         };
         self.exchanges.insert(outbox, exchange);
+        if matches!(word, FromClient::Open { .. }) {
+            client.whole = Some(outbox);
+        }
         self.handle(Event::Client { outbox, word });
         outbox
     }

@@ -309,3 +309,18 @@ fn progress_on_a_question_reaches_the_child_under_its_token() {
         &[r#"0.200s to git.1 notifications/progress {"progress":1,"progressToken":"mine"}"#],
     );
 }
+
+#[test]
+fn a_client_that_says_no_more_is_asked_no_more() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    w.calls("bob", "1", "git__x");
+    w.says("git.1", &request("\"before\"", SAMPLE, ""));
+    w.forget();
+    w.adds("bob.1", crate::event::FromClient::Finished);
+    w.expect(&[r#"0.200s to git.1 error "before" -32000 the client has left"#]);
+    child_asks(&mut w, "git.1", SAMPLE);
+    w.expect(&[r#"0.200s to git.1 error "q" -32000 the client has left"#]);
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s bob.1 answer 1 {}", "0.200s bob.1 end"]);
+}

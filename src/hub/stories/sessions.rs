@@ -1,6 +1,6 @@
 //! Sessions: which are known, how they end, and what makes room for a new one.
 
-use crate::event::View;
+use crate::event::{FromClient, View};
 use crate::hub::stories::cast::{initialize, notice, request};
 use crate::hub::stories::world::World;
 use crate::limits;
@@ -213,6 +213,54 @@ fn a_client_that_left_before_its_welcome_leaves_no_session_behind() {
     w.leaves("ann.1");
     w.serve("git.1");
     assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_stream_whose_client_says_no_more_ends_with_the_last_answer() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    w.calls("bob", "1", "git__x");
+    w.calls("bob", "2", "git__x");
+    w.calls("bob", "3", "git__x");
+    w.cancels("bob", "3");
+    w.forget();
+    w.adds("bob.1", FromClient::Finished);
+    w.expect(&[]);
+    w.answers("git.1", 4, "{}");
+    w.expect(&["0.200s bob.1 answer 2 {}"]);
+    w.dies("git.1");
+    w.expect(&[
+        "0.200s bob.1 error 1 -32000 server \"git\" exited with code 1 while this call was under way; it is being restarted",
+        "0.200s bob.1 end",
+        "0.200s bury git.1",
+    ]);
+}
+
+#[test]
+fn a_stream_whose_client_says_no_more_ends_at_once_when_nothing_is_owed() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    w.adds("bob.1", FromClient::Finished);
+    w.expect(&["0.200s bob.1 end"]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_welcome_that_became_a_stream_names_its_session_in_its_head() {
+    let mut w = World::of(&["git"]);
+    w.come("ann", View::Server("git".into()));
+    w.connects_at("ann", "2025-11-25");
+    w.forget();
+    w.adds("ann.1", FromClient::Patience);
+    w.expect(&["0.000s ann.1 opened session ann-1"]);
+    w.serve("git.1");
+    let last = w.trace().pop().expect("it is answered");
+    assert!(
+        last.starts_with("0.000s ann.1 answer 0 ") && last.ends_with(" last"),
+        "{last}"
+    );
+    w.asks("ann", "1", "ping", "");
+    w.expect(&["0.000s ann.2 answer 1 {} last"]);
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn stage() -> Plan {
     plan.queue_max = 8;
     plan.processes_max = 3;
     plan.connection_timeout = Duration::from_secs(3);
+    plan.instructions_wait = Duration::from_secs(1);
     plan
 }
 

@@ -224,3 +224,68 @@ fn what_was_subscribed_can_be_given_up_though_it_is_listed_no_more() {
         r#"0.200s ann.3 answer "u" {} last"#,
     ]);
 }
+
+/// A server that takes one call at a time, and a client with three subscriptions.
+fn crowded() -> World {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].concurrent_max = 1;
+    let mut w = World::new(plan);
+    let uris = ["a", "b", "c"];
+    w.offers.get_mut("git").expect("it is there").resources = uris.map(String::from).into();
+    w.serve("git.1");
+    w.connect(&["ann"]);
+    for (place, uri) in uris.into_iter().enumerate() {
+        let params = format!(r#"{{"uri":"{uri}"}}"#);
+        w.asks("ann", &place.to_string(), "resources/subscribe", &params);
+        w.answers("git.1", 5 + place, "{}");
+    }
+    w.dies("git.1");
+    w.pass(1.0);
+    w
+}
+
+#[test]
+fn subscriptions_wait_for_a_new_life_once_however_many_lives_it_takes() {
+    let mut w = crowded();
+    for (life, wait) in [(2, 2.0), (3, 4.0), (4, 8.0)] {
+        w.serve(&format!("git.{life}"));
+        assert_eq!(w.hub.calls.len(), 3, "life {life}");
+        w.dies(&format!("git.{life}"));
+        w.pass(wait);
+    }
+    w.serve("git.5");
+    w.forget();
+    w.answers("git.5", 5, "{}");
+    w.answers("git.5", 6, "{}");
+    w.answers("git.5", 7, "{}");
+    w.expect(&[
+        r#"15.000s to git.5 #6 resources/subscribe {"uri":"b"}"#,
+        r#"15.000s to git.5 #7 resources/subscribe {"uri":"c"}"#,
+    ]);
+    assert!(w.hub.calls.is_empty());
+}
+
+#[test]
+fn a_subscription_given_up_while_it_waits_for_a_new_life_is_taken_back() {
+    let mut w = crowded();
+    w.serve("git.2");
+    w.asks("ann", "9", "resources/unsubscribe", r#"{"uri":"c"}"#);
+    w.answers("git.2", 5, "{}");
+    w.forget();
+    for number in 6..9 {
+        if number < w.lives[&w.life("git.2")].requests.len() + 1 {
+            w.answers("git.2", number, "{}");
+        }
+    }
+    let subscribed: Vec<&String> = w.lives[&w.life("git.2")]
+        .requests
+        .iter()
+        .map(|(_, method)| method)
+        .filter(|method| method.ends_with("subscribe"))
+        .collect();
+    assert_eq!(
+        *subscribed.last().expect("there are some"),
+        "resources/unsubscribe",
+        "{subscribed:?}"
+    );
+}

@@ -272,10 +272,7 @@ impl World {
             Parcel::Opened {
                 session: Some(session),
                 ..
-            } => {
-                client.session = Some(session.clone());
-                client.whole = Some(outbox);
-            }
+            } => client.session = Some(session.clone()),
             _ => {}
         }
     }

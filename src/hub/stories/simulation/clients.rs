@@ -99,10 +99,14 @@ impl Simulation {
             .get_mut(who)
             .expect("it has come")
             .session = None;
+        let slots = match who {
+            "stdio" => limits::STDIO_OUTBOX_SLOTS,
+            _ => limits::OUTBOX_SLOTS,
+        };
         let word = FromClient::Open {
             view,
             fresh: fresh.clone(),
-            slots: crate::limits::OUTBOX_SLOTS,
+            slots,
         };
         self.begins(who, fresh, word);
     }
@@ -165,6 +169,17 @@ impl Simulation {
         let session = self.session(who);
         let whole = self.world.clients[who].whole.expect("its stream is open");
         let begun = self.judge.has_begun(&session);
+        if self.judge.finished.contains(&session) {
+            return;
+        }
+        if begun && who == "stdio" && self.dice.percent(3) {
+            self.judge.finished.insert(session);
+            let word = FromClient::Finished;
+            return self.handle(Event::Client {
+                outbox: whole,
+                word,
+            });
+        }
         let text = match self.dice.below(10) {
             _ if !begun => {
                 let (id, mark) = self.judge.mint(&session);

@@ -28,6 +28,8 @@ pub(super) struct Judge {
     pub(super) seen: BTreeMap<SessionKey, BTreeSet<EventId>>,
     /// The questions each session was asked, by their numbers.
     pub(super) asked: BTreeMap<SessionKey, BTreeSet<u64>>,
+    /// The sessions whose clients say no more.
+    pub(super) finished: BTreeSet<SessionKey>,
     /// The sessions that are known to be over.
     pub(super) over: BTreeSet<SessionKey>,
     /// What lies unread in each open exchange.
@@ -135,7 +137,7 @@ impl Judge {
             return;
         };
         let session = self.sessions[outbox].clone();
-        self.count(*outbox, parcel);
+        self.count(*outbox, parcel, world);
         match parcel {
             Parcel::Welcome {
                 session: key,
@@ -174,13 +176,14 @@ impl Judge {
     }
 
     /// An outbox never overflows.
-    fn count(&mut self, outbox: OutboxId, parcel: &Parcel) {
+    fn count(&mut self, outbox: OutboxId, parcel: &Parcel, world: &World) {
         if let Some(unread) = self.unread.get_mut(&outbox) {
             unread.parcels += 1;
-            assert!(
-                unread.parcels <= limits::OUTBOX_SLOTS,
-                "an outbox overflows"
-            );
+            let slots = match world.exchanges[&outbox].client.as_str() {
+                "stdio" => limits::STDIO_OUTBOX_SLOTS,
+                _ => limits::OUTBOX_SLOTS,
+            };
+            assert!(unread.parcels <= slots, "an outbox overflows");
             if let Parcel::Message { message, .. } = parcel {
                 unread.messages += 1;
                 unread.bytes += message.len_max() as u64;
@@ -270,6 +273,10 @@ impl Judge {
         assert!(
             callers.is_none_or(|callers| callers.is_empty() || callers.contains(session)),
             "{session:?} never called {life:?}"
+        );
+        assert!(
+            !self.finished.contains(session),
+            "{session:?} is asked though it says no more"
         );
         self.asked
             .entry(session.clone())

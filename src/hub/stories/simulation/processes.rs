@@ -218,7 +218,8 @@ impl Simulation {
     /// As the thread at its stdin does: not always, and not of little.
     fn tells_taken(&mut self, life: Life) {
         let untold = self.processes.alive[&life].untold;
-        if untold.messages >= limits::TAKEN_MESSAGES {
+        let short = self.world.plan.queue_max / limits::TAKEN_PART;
+        if untold.messages as usize >= short {
             self.process(life).untold = Load::default();
             self.child(life, FromChild::Taken(untold));
         }
