@@ -276,6 +276,29 @@ fn an_answer_that_comes_too_late_is_dropped() {
 }
 
 #[test]
+fn a_child_answers_for_no_other() {
+    let mut w = World::ready(&["git", "time"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.forget();
+    let id = w.wire_id("git.1", 3).to_string();
+    w.says("time.1", &result(&id, r#"{"forged":true}"#));
+    let progress = format!(r#"{{"progress":1,"progressToken":{id}}}"#);
+    w.says("time.1", &notice("notifications/progress", &progress));
+    let oversized = OwnId::from_number(w.wire_id("git.1", 3));
+    w.child(
+        "time.1",
+        FromChild::Oversized {
+            id: oversized,
+            length: 1 << 30,
+        },
+    );
+    w.expect(&[]);
+    w.answers("git.1", 3, "{}");
+    w.expect(&["0.200s ann.2 answer 1 {} last"]);
+}
+
+#[test]
 fn a_call_given_up_takes_no_place_and_is_forgotten_after_its_time_once_more() {
     let mut w = with(|plan| plan.servers[0].concurrent_max = 1);
     w.calls("ann", "1", "git__x");

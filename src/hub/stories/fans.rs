@@ -2,6 +2,7 @@
 //! no list, template or link names it.
 
 use crate::event::FromChild;
+use crate::hub::stories::cast::notice;
 use crate::hub::stories::world::World;
 
 const READ: &str = r#"{"uri":"file:///hidden"}"#;
@@ -69,6 +70,32 @@ fn a_link_in_a_tools_result_leads_to_its_server() {
     w.forget();
     read(&mut w, "file:///hidden");
     w.expect(&[r#"0.200s to time.1 #4 resources/read {"uri":"file:///hidden"}"#]);
+}
+
+#[test]
+fn a_link_is_kept_when_its_servers_list_is_read_again_and_is_the_same() {
+    let mut w = world();
+    w.calls("ann", "0", "time__x");
+    let link = r#"{"type":"resource_link","uri":"file:///hidden","name":"h"}"#;
+    w.answers("time.1", 3, &format!(r#"{{"content":[{link}]}}"#));
+    w.says("time.1", &notice("notifications/tools/list_changed", ""));
+    w.pass(0.2);
+    w.lists("time.1", 4);
+    w.forget();
+    read(&mut w, "file:///hidden");
+    w.expect(&[r#"0.400s to time.1 #5 resources/read {"uri":"file:///hidden"}"#]);
+}
+
+#[test]
+fn a_link_leads_to_no_server_that_the_view_does_not_show() {
+    let mut w = world();
+    w.calls("ann", "0", "time__x");
+    let link = r#"{"type":"resource_link","uri":"file:///hidden","name":"h"}"#;
+    w.answers("time.1", 3, &format!(r#"{{"content":[{link}]}}"#));
+    w.come("bob", crate::event::View::Server("pad".into()));
+    w.connect(&["bob"]);
+    w.asks("bob", "1", "resources/read", READ);
+    w.expect(&[&format!("0.200s to pad.1 #6 resources/read {READ}")]);
 }
 
 #[test]

@@ -137,10 +137,12 @@ fn a_burst_of_changes_is_read_once_and_told_once() {
     assert_eq!(tools(&mut w, "ann"), ["git__x"]);
     w.listens("ann", None);
     w.forget();
+    let deadlines = w.hub.timers.len();
     for _ in 0..10 {
         w.says("git.1", &notice(CHANGED, ""));
         w.pass(0.01);
     }
+    assert_eq!(w.hub.timers.len(), deadlines + 1);
     w.expect(&[]);
     w.pass(0.1);
     w.expect(&["0.400s to git.1 #3 tools/list"]);

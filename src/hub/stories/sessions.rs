@@ -266,10 +266,15 @@ fn a_welcome_that_became_a_stream_names_its_session_in_its_head() {
 #[test]
 fn a_full_table_forgets_the_longest_idle_session() {
     let mut w = World::ready(&["git"]);
-    w.connect(&["ann", "bob"]);
+    w.connect(&["ann", "cid"]);
     w.listens("ann", None);
-    w.pass(1.0);
-    for number in 2..limits::SESSIONS_MAX {
+    // What was not waited for to its end is under way all the same.
+    w.calls("cid", "1", "git__x");
+    w.leaves("cid.2");
+    w.pass(0.5);
+    w.connect(&["bob"]);
+    w.pass(0.5);
+    for number in 3..limits::SESSIONS_MAX {
         w.come("crowd", View::Merged);
         w.clients.get_mut("crowd").expect("it is there").connection = 10 + number as u64;
         let client = w.clients.remove("crowd").expect("it is there");
@@ -284,9 +289,11 @@ fn a_full_table_forgets_the_longest_idle_session() {
     w.expect(&["1.200s new.1 welcome 0 session new-1"]);
     assert_eq!(w.hub.sessions.len(), limits::SESSIONS_MAX);
     w.asks("ann", "1", "ping", "");
+    w.asks("cid", "2", "ping", "");
     w.asks("bob", "1", "ping", "");
     w.expect(&[
         "1.200s ann.3 answer 1 {} last",
+        "1.200s cid.3 answer 2 {} last",
         "1.200s bob.2 verdict NotFound error 1 -32001 session not found: it ended or never was; initialize a new one",
     ]);
 }

@@ -91,6 +91,52 @@ fn a_broken_post_is_resumed_where_it_broke() {
 }
 
 #[test]
+fn a_stream_that_is_resumed_tells_nothing_of_another() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    call(&mut w, "ann", "2");
+    w.leaves("ann.2");
+    w.leaves("ann.3");
+    progress(&mut w, 3);
+    progress(&mut w, 4);
+    w.answers("git.1", 4, "{}");
+    w.forget();
+    w.listens("ann", Some("2-0"));
+    w.expect(&[
+        "0.200s ann.4 opened",
+        &format!("0.200s ann.4 [2-1] {PROGRESS}"),
+    ]);
+    w.listens("ann", Some("3-1"));
+    w.expect(&[
+        "0.200s ann.5 opened",
+        "0.200s ann.5 [3-2] answer 2 {}",
+        "0.200s ann.5 end",
+    ]);
+}
+
+#[test]
+fn a_stream_of_which_something_is_lost_is_not_resumed_before_the_gap() {
+    let mut w = connected();
+    call(&mut w, "ann", "1");
+    call(&mut w, "ann", "2");
+    progress(&mut w, 3);
+    w.leaves("ann.2");
+    for _ in 0..limits::REPLAY_EVENTS_MAX {
+        progress(&mut w, 4);
+        w.takes("ann.3", 1, 1_000);
+    }
+    progress(&mut w, 3);
+    w.forget();
+    w.listens("ann", Some("2-0"));
+    w.listens("ann", Some("2-1"));
+    w.expect(&[
+        "0.200s ann.4 verdict BadRequest error null -32000 the events after that Last-Event-ID are no longer kept",
+        "0.200s ann.5 opened",
+        &format!("0.200s ann.5 [2-2] {PROGRESS}"),
+    ]);
+}
+
+#[test]
 fn a_post_that_ended_while_nobody_read_is_resumed_to_its_end() {
     let mut w = connected();
     call(&mut w, "ann", "1");

@@ -250,8 +250,9 @@ impl Simulation {
                     false => everybodys,
                 };
                 let numbers: Vec<u64> = from.into_iter().flatten().copied().collect();
-                let number = self.dice.pick(&numbers).unwrap_or(1);
-                result(&number.to_string(), "{}")
+                let number = self.dice.pick(&numbers).unwrap_or(0);
+                let from = format!(r#"{{"from":"{}"}}"#, session.0);
+                result(&number.to_string(), &from)
             }
             8 => notice("notifications/roots/list_changed", ""),
             _ => {

@@ -32,6 +32,8 @@ pub(super) struct Judge {
     pub(super) finished: BTreeSet<SessionKey>,
     /// The sessions that are known to be over.
     pub(super) over: BTreeSet<SessionKey>,
+    /// Whom each question was put to, by the life that asks and its id for it.
+    put_to: BTreeMap<(Life, String), SessionKey>,
     /// What lies unread in each open exchange.
     pub(super) unread: BTreeMap<OutboxId, Unread>,
     serial: u64,
@@ -133,8 +135,10 @@ impl Judge {
 
     /// Judges what a client gets.
     pub(super) fn see(&mut self, effect: &Effect, world: &World, processes: &Processes) {
-        let Effect::ToClient { outbox, parcel } = effect else {
-            return;
+        let (outbox, parcel) = match effect {
+            Effect::ToClient { outbox, parcel } => (outbox, parcel),
+            Effect::ToChild { life, message } => return self.reply(*life, message),
+            _ => return,
         };
         let session = self.sessions[outbox].clone();
         self.count(*outbox, parcel, world);
@@ -254,19 +258,30 @@ impl Judge {
         marks.iter().map(|mark| self.marks[mark].clone()).collect()
     }
 
+    /// The answer to a child's question comes from whom it was put to.
+    fn reply(&self, life: Life, message: &Outgoing) {
+        if message.message.kind != (Kind::Answer { failed: false }) {
+            return;
+        }
+        let text = text(message);
+        if let Some(from) = after(&text, "\"from\":\"") {
+            let put_to = &self.put_to[&(life, id_of(message))];
+            assert_eq!(*put_to.0, *from, "another answered for it: {text}");
+        }
+    }
+
     /// A question comes from a child that this session has called.
     fn question(&mut self, session: &SessionKey, message: &Outgoing, processes: &Processes) {
         let Some(Patch::Number(number)) = message.id else {
             panic!("a question without a number of ours");
         };
         let text = text(message);
-        let life = text
-            .split("\"life\":")
-            .nth(1)
-            .and_then(|rest| rest.split('}').next())
-            .and_then(|life| life.parse().ok())
-            .map(Life)
-            .expect("a child says which life asks");
+        let life = after(&text, "\"life\":").and_then(|life| life.parse().ok());
+        let life = Life(life.expect("a child says which life asks"));
+        let id = text.split("\"question\":").nth(1);
+        let id = id.and_then(|rest| rest.split(',').next());
+        let id = id.expect("a child says which question it is").to_owned();
+        self.put_to.insert((life, id), session.clone());
         // One that died meanwhile has asked before its stream was resumed; and a
         // session's own child may ask before its present life was called.
         let callers = processes.alive.get(&life).map(|p| self.callers(&p.marks));
@@ -291,4 +306,10 @@ fn id_of(message: &Outgoing) -> String {
         Some(Patch::Json(id)) => id.to_string(),
         other => panic!("a client's answer has the id {other:?}"),
     }
+}
+
+/// What stands behind `key` in a text, up to the end of the value.
+fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(key)?;
+    rest.split(['"', '}', ',']).next()
 }

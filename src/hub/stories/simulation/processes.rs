@@ -41,6 +41,8 @@ pub(super) struct Process {
     /// Its own questions that are open.
     questions: BTreeSet<String>,
     asked: u32,
+    /// The numbers of all that it was ever asked.
+    sent: BTreeSet<u64>,
     /// What it took from its queue and has not told of.
     untold: Load,
 }
@@ -113,6 +115,7 @@ impl Process {
             (Kind::Request(method), Some(Patch::Number(number))) => {
                 let mark = mark_in(&text);
                 self.marks.extend(mark.clone());
+                self.sent.insert(*number);
                 self.pending.push((*number, method.clone(), mark));
             }
             (Kind::Answer { .. }, Some(Patch::Json(id))) => {
@@ -301,7 +304,8 @@ impl Simulation {
             2 => "ping",
             _ => "sampling/createMessage",
         };
-        let params = format!(r#"{{"_meta":{{"progressToken":{id}}},"life":{}}}"#, life.0);
+        let meta = format!(r#""_meta":{{"progressToken":{id}}}"#);
+        let params = format!(r#"{{{meta},"question":{id},"life":{}}}"#, life.0);
         self.says(life, &request(&id, method, &params));
     }
 
@@ -345,21 +349,13 @@ impl Simulation {
         self.says(life, &notice(method, params));
     }
 
-    /// It answers what it was not asked.
+    /// It answers what it was not asked, which another may have been.
     fn babbles(&mut self, life: Life) {
-        let number = self.dice.below(4_000).to_string();
-        let pending = &self.processes.alive[&life].pending;
-        if pending
-            .iter()
-            .all(|(asked, ..)| asked.to_string() != number)
-        {
-            let line = result(&number, r#"{"mark":"<0>"}"#);
-            // An answer to what it forgot is a late one, not babble.
-            if OwnId::from_number(number.parse().expect("a number"))
-                .is_some_and(|id| id.purpose() != Purpose::Call)
-            {
-                self.says(life, &line);
-            }
+        let newest = self.processes.alive.values().filter_map(|p| p.sent.last());
+        let newest = newest.max().copied().unwrap_or_default();
+        let number = newest.saturating_sub(self.dice.next() % 400);
+        if !self.processes.alive[&life].sent.contains(&number) {
+            self.says(life, &result(&number.to_string(), r#"{"mark":"<0>"}"#));
         }
     }
 
