@@ -26,7 +26,7 @@ use crate::hub::stories::simulation::processes::Processes;
 use crate::hub::stories::world::{World, plan};
 
 /// How many seeds are played when nobody says otherwise: a few seconds' worth.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 80;
 /// How many events each has before the end begins.
 const EVENTS: usize = 2_000;
 /// How many of the last lines of a run that failed are told.

@@ -155,7 +155,7 @@ impl Judge {
                 event,
                 last,
             } => {
-                self.message(&session, message, *event, processes);
+                self.message(*outbox, message, *event, processes);
                 if *last {
                     self.all_answered(*outbox);
                 }
@@ -197,11 +197,12 @@ impl Judge {
 
     fn message(
         &mut self,
-        session: &SessionKey,
+        outbox: OutboxId,
         message: &Outgoing,
         event: Option<EventId>,
         processes: &Processes,
     ) {
+        let session = &self.sessions[&outbox].clone();
         if let Some(event) = event {
             let is_new = self.seen.entry(session.clone()).or_default().insert(event);
             if !is_new {
@@ -216,8 +217,13 @@ impl Judge {
                 let text = text(message);
                 let mark = mark_in(&text).expect("progress carries its client's token");
                 let mut mine = self.open.iter().filter(|((key, _), _)| key == session);
+                // A client that comes back hears what came before it took the
+                // request back.
+                let expects = |request: &Request| {
+                    request.mark == mark && !(request.cancelled && request.exchange == outbox)
+                };
                 assert!(
-                    mine.any(|(_, request)| request.mark == mark && !request.cancelled),
+                    mine.any(|(_, request)| expects(request)),
                     "progress of nothing that {session:?} waits for: {text}"
                 );
             }
