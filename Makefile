@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs lint unit real conformance total
+.PHONY: help run test check needs lint unit tiny real conformance total
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
@@ -22,12 +22,13 @@ run: needs
 	cargo build --release
 	$(BINARY) -c mcp-servers.json $(ARGS)
 
-## test         the project's own tests, then the release binary with real servers and clients, then the conformance suite
+## test         unit, tiny, real and conformance, one after the other, and the count of all their tests
 # One after the other, also under `make -j`: they share the machine's ports and cores, and their order is the report's.
 test: needs
 	@tests/real/setup.sh
 	@rm -rf $(LOGS)
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory tiny
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory conformance
 	@$(MAKE) --no-print-directory total
@@ -49,11 +50,19 @@ unit:
 	@mkdir -p $(LOGS)
 	cargo test 2>&1 | tee $(LOGS)/1-unit.log
 
-## real         only the real servers and clients
+## tiny         only the second HTTP engine: its own tests, and the end-to-end tests with it
+# The binary and the fixtures must be there for the test program, which `--test` alone does not see to.
+tiny:
+	@mkdir -p $(LOGS)
+	cargo build --examples --features tiny_http
+	{ cargo test --features tiny_http --lib http::tests::tiny && \
+	  MCPROXY_TEST_ENGINE=tiny_http cargo test --features tiny_http --test tests; } 2>&1 | tee $(LOGS)/2-tiny.log
+
+## real         only the release binary with real servers and clients
 real:
 	@mkdir -p $(LOGS)
 	cargo build --release
-	tests/real/run.sh $(BINARY) | tee $(LOGS)/2-real.log
+	tests/real/run.sh $(BINARY) | tee $(LOGS)/3-real.log
 
 ## conformance  only the official conformance suite, revision 2025-11-25
 conformance:
@@ -61,7 +70,7 @@ conformance:
 	cargo build --release
 	cargo build --example conformance_server
 	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server \
-	  $(CONFORMANCE_SHARED) $(CONFORMANCE_SESSION) | tee $(LOGS)/3-conformance.log
+	  $(CONFORMANCE_SHARED) $(CONFORMANCE_SESSION) | tee $(LOGS)/4-conformance.log
 
 # Adds up the runs whose logs are there.
 total:

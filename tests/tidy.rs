@@ -5,6 +5,8 @@
 //! A rule that a compiler lint can hold is not here but in `Cargo.toml` and `clippy.toml`. How the
 //! program behaves is tested elsewhere.
 
+#[path = "tidy/exemptions.rs"]
+mod exemptions;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::talk::{call, fault, gateway, initialize_params, refusal, request, sse_connected};
 use crate::harness::client::{Client, Duplex, text_of};
+use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Gateway, Setup};
 use crate::harness::http::{Http, Reply, Request};
 use crate::harness::legacy_sse::SseClient;
@@ -152,6 +153,9 @@ fn the_end_of_the_stream_is_the_end_of_the_session() {
 
 #[test]
 fn the_end_of_the_stream_cancels_what_was_under_way() {
+    if exempts(Exemption::Disconnects) {
+        return;
+    }
     let gateway = gateway(&[fault("one")]);
     let mut client = sse_connected(&gateway, "/sse");
     let waiting = call(1, "one__sleep", &json!({"ms": 3_600_000}));

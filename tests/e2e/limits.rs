@@ -10,6 +10,7 @@ use crate::e2e::scene::{
     wait_for_state,
 };
 use crate::harness::client::{CallError, Client, Duplex, text_of};
+use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::Gateway;
 use crate::harness::http::{Frame, Http, Request};
 use crate::harness::legacy_sse::SseClient;
@@ -175,6 +176,9 @@ fn calls_past_max_queue_size_are_refused_at_once() {
 
 #[test]
 fn connections_past_max_connections_are_refused() {
+    if exempts(Exemption::Connections) {
+        return;
+    }
     let limits = json!({"max_connections": 3});
     let gateway = gateway(&limits, &[fault("good", &[])]);
     let ask = Request::new("GET", "/health");

@@ -14,7 +14,7 @@ use super::legacy_sse::SseClient;
 use super::process::{Folder, Log, Running};
 use super::stdio::StdioClient;
 use super::streamable::McpClient;
-use super::{PATIENCE, fixture};
+use super::{PATIENCE, engine, fixture};
 
 /// The name of the config file in the folder of the test.
 const CONFIG_NAME: &str = "mcp-servers.json";
@@ -131,8 +131,11 @@ impl Setup {
     /// # Panics
     /// Where the line does not come; with the log.
     pub fn start(self) -> Gateway {
-        // A `--` among the arguments ends the options, so the port stands before them.
-        let mut command = self.command(&["--port", "0"], &[]);
+        // A `--` among the arguments ends the options, so the port and the engine stand before them.
+        let engine = engine::arguments();
+        let mut options = vec!["--port", "0"];
+        options.extend(engine.iter().map(String::as_str));
+        let mut command = self.command(&options, &[]);
         let shown = format!("{command:?}");
         let mut child = command.spawn().expect("the program can be started");
         let log = Log::of(child.stderr.take().expect("stderr is piped"));

@@ -18,6 +18,7 @@
 
 pub mod client;
 pub mod dice;
+pub mod engine;
 pub mod gateway;
 pub mod http;
 pub mod legacy_sse;

@@ -111,8 +111,9 @@ def stop(pid, seconds):
 def total(*logs):
     passed = failed = 0
     for log in logs:
-        with open(log, encoding="utf-8", errors="replace") as text:
-            lines = text.read().splitlines()
+        with open(log, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        lines = text.splitlines()
         # `cargo test` has a result line for each of its programs, the other runners have one as their last.
         counts = [re.match(r"test result: \w+\. (\d+) passed; (\d+) failed", line) for line in lines]
         if not any(counts):
@@ -122,6 +123,8 @@ def total(*logs):
         for count in filter(None, counts):
             passed += int(count[1])
             failed += int(count[2])
+        # A test that returned early, for it asks what this HTTP engine cannot do, is not one that passed.
+        passed -= text.count("exempt with tiny_http (")
     print(f"{passed} passed, {failed} failed")
 
 
