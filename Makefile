@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs lint unit tiny real conformance total
+.PHONY: help run test check needs lint unit tiny real conformance total torture simulate
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
@@ -12,6 +12,8 @@ LOGS := $(TARGET)/tests
 # How many of the 30 scored scenarios of the conformance suite must pass: with a child for all, and with one a session.
 CONFORMANCE_SHARED ?= 30
 CONFORMANCE_SESSION ?= 30
+# How many runs `simulate` plays, each from a seed of its own.
+HUB_SEEDS ?= 5000
 
 ## help         say what can be made
 help:
@@ -71,6 +73,19 @@ conformance:
 	cargo build --example conformance_server
 	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server \
 	  $(CONFORMANCE_SHARED) $(CONFORMANCE_SESSION) | tee $(LOGS)/4-conformance.log
+
+## torture      64 clients with 10,000 calls each over both transports against the release binary; takes minutes
+torture:
+	cargo build --release
+	cargo build --examples
+	MCPROXY_TORTURE_BINARY=$(BINARY) \
+	  cargo test --test tests torture::full -- --ignored --nocapture --test-threads=1
+
+## simulate     the hub's simulation, long: make simulate HUB_SEEDS=100000; one seed again: make simulate HUB_SEED=42
+simulate:
+	@echo "playing $(if $(HUB_SEED),seed $(HUB_SEED),$(HUB_SEEDS) seeds);" \
+	  "one that fails is named (HUB_SEED=n) and played again by: make simulate HUB_SEED=n"
+	HUB_SEEDS=$(HUB_SEEDS) cargo test --profile simulation --lib simulation
 
 # Adds up the runs whose logs are there.
 total:
