@@ -410,6 +410,8 @@ impl Http {
         }
         match read {
             Ok(bytes) => Ok(bytes > 0),
+            // A read with a timeout ends so when its process was stopped and goes on.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(deadline),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let sentence = "the rest of a response did not come in time";
                 Err(Error::new(ErrorKind::TimedOut, sentence))
