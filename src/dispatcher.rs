@@ -107,7 +107,7 @@ impl Dispatcher {
     fn open(&mut self, letter: Letter, effects: &mut Vec<Effect>) {
         match letter {
             Letter::Event(event) => {
-                if matches!(event, Event::Stop) && self.patience.is_none() {
+                if matches!(event, Event::Stop | Event::Hurry) && self.patience.is_none() {
                     self.patience = Some(now() + limits::STOP_MAX);
                 }
                 self.handle(event, effects);

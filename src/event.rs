@@ -105,6 +105,8 @@ pub enum Event {
     Tick,
     /// The program was asked to end.
     Stop,
+    /// It was asked again: no more patience.
+    Hurry,
 }
 
 /// What a client did, as the doors tell it.

@@ -556,6 +556,10 @@ const _: () = assert!(
         < 3_000
 );
 
+/// How many gateways may stand behind one another, each a server of the one
+/// before. Two is unusual.
+pub const NESTING_MAX: u32 = 3;
+
 /// The slots of a channel that only ever says that its other end is gone.
 pub const SIGNAL_SLOTS: usize = 1;
 

@@ -1,9 +1,11 @@
 //! Wires the channels, starts the threads, and stops them in order.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -47,6 +49,8 @@ pub enum Error {
         /// What the system says.
         error: io::Error,
     },
+    /// It was started by itself too often, one inside the other.
+    Nested(u32),
     /// Threads, signals or descriptors cannot be had.
     System {
         /// For what.
@@ -82,6 +86,11 @@ impl fmt::Display for Error {
             Error::Listen { address, error } => {
                 write!(f, "cannot listen on {address}: {error}")
             }
+            Error::Nested(depth) => write!(
+                f,
+                "this is the {depth}th mcproxy inside another: an entry of the configuration \
+                 starts mcproxy with the same file again"
+            ),
             Error::System { what, error } => write!(f, "cannot start {what}: {error}"),
         }
     }
@@ -108,6 +117,9 @@ impl Gateway {
     /// # Errors
     /// A thread cannot be had.
     pub fn start(config: &Config) -> Result<Gateway, Error> {
+        if nesting() > limits::NESTING_MAX {
+            return Err(Error::Nested(nesting()));
+        }
         let reaper = Reaper::start(Orphans::Adopt).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
@@ -169,9 +181,17 @@ impl Gateway {
 /// Has SIGINT, SIGTERM, and what a closing terminal sends, end the gateway. A
 /// second one kills the children at once.
 fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
-    let sender = inbox.clone();
+    let asked = Arc::new(AtomicBool::new(false));
+    let stop = {
+        let (inbox, asked) = (inbox.clone(), asked);
+        move || {
+            let again = asked.swap(true, Ordering::SeqCst);
+            inbox.post(if again { Event::Hurry } else { Event::Stop })
+        }
+    };
+    let on_interrupt = stop.clone();
     ctrlc::set_handler(move || {
-        let _ = sender.post(Event::Stop);
+        let _ = on_interrupt();
     })
     .map_err(|error| Error::System {
         what: "the handler of SIGINT",
@@ -179,10 +199,9 @@ fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
     })?;
     let mut signals =
         Signals::new([SIGTERM, SIGHUP, SIGQUIT]).map_err(system("the handler of SIGTERM"))?;
-    let sender = inbox.clone();
     threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
         for _ in signals.forever() {
-            if sender.post(Event::Stop).is_err() {
+            if stop().is_err() {
                 return;
             }
         }
@@ -232,16 +251,30 @@ fn server_plan(server: &Server) -> ServerPlan {
     }
 }
 
+/// The variable that tells a gateway how many others it was started by, one
+/// inside the other: an entry that starts mcproxy with its own file would
+/// otherwise start processes without end.
+const NESTING: &str = "MCPROXY_NESTING";
+
+fn nesting() -> u32 {
+    let told = std::env::var(NESTING).ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or_default()
+}
+
 /// How to start the child of a server.
 fn recipe(server: &Server, config: &Config) -> Option<Recipe> {
     let Launch::Run(command) = &server.state else {
         return None;
     };
+    let mut env = command.env.clone();
+    if command.program.file_name() == Some(OsStr::new("mcproxy")) {
+        env.push((NESTING.to_owned(), (nesting() + 1).to_string()));
+    }
     Some(Recipe {
         name: server.name.clone(),
         program: command.program.clone(),
         args: command.args.clone(),
-        env: command.env.clone(),
+        env,
         cwd: command.cwd.clone(),
         line_max: config.limits.max_child_message_size,
         message_timeout: config.limits.message_timeout,

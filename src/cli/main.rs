@@ -71,6 +71,13 @@ fn with_config(arguments: &Arguments) -> Exit {
     if is_check {
         return check::report(&loaded);
     }
+    if matches!(arguments.command, Command::ServeOne(_)) && !loaded.problems.is_empty() {
+        // The one server there is cannot run.
+        for problem in &loaded.problems {
+            console::say(problem);
+        }
+        return Exit::CannotStart;
+    }
     let log = start_log(arguments, &loaded);
     for warning in &loaded.warnings {
         log::warn!("{warning}");

@@ -234,7 +234,7 @@ fn listed<'a>(elements: &'a [Json], place: &Place) -> Vec<Entry<'a>> {
 /// The form of other clients: a map by name.
 fn mapped<'a>(members: &'a [(String, Json)], place: &Place) -> Vec<Entry<'a>> {
     let entry = |(name, json): &'a (String, Json)| Entry {
-        name: name.clone(),
+        name: entry::servable_name(name),
         named_by_key: true,
         place: Place::of(&place.source).server(name),
         json,

@@ -96,6 +96,16 @@ pub fn name_fault(name: &str) -> Option<Fault> {
     (!valid).then(|| Fault::invalid(name, wanted))
 }
 
+/// The name under which a server of another client's file is served: those
+/// clients take any text, so what no name can hold becomes `-`.
+pub fn servable_name(typed: &str) -> String {
+    let letter = |letter: char| {
+        let fits = letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
+        if fits { letter } else { '-' }
+    };
+    typed.chars().map(letter).collect()
+}
+
 fn is_of_tool_alphabet(name: &str) -> bool {
     let letters =
         |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
@@ -129,6 +139,8 @@ fn check_name(entry: &Entry<'_>, section: &Section<'_>, findings: &mut Findings)
     }
     if let Some(fault) = name_fault(&entry.name) {
         findings.error(&place, fault);
+    } else if entry.place.server.as_deref() != Some(entry.name.as_str()) {
+        findings.warn(&place, Fault::ServedAs(entry.name.clone()));
     }
 }
 

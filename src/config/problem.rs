@@ -170,6 +170,8 @@ pub enum Fault {
     Remote,
     /// A warning: this key says nothing here.
     Ignored(&'static str),
+    /// A warning: the name holds what no name can, and is served as another.
+    ServedAs(String),
     /// A warning: this many seconds look like milliseconds.
     MillisecondsMeant(String),
     /// A warning: `*` lets every web page in.
@@ -230,6 +232,7 @@ impl Display for Fault {
             | Self::Protected(_)
             | Self::Remote
             | Self::Ignored(_)
+            | Self::ServedAs(_)
             | Self::MillisecondsMeant(_)
             | Self::AnyOrigin => self.warning(f),
         }
@@ -262,13 +265,14 @@ impl Fault {
             Self::UnknownKey(Some(nearest)) => {
                 write!(f, "is unknown and ignored, did you mean {nearest:?}?")
             }
-            Self::UnknownKey(None) => f.write_str("is unknown and ignored, remove it"),
+            Self::UnknownKey(None) => f.write_str("is unknown and ignored"),
             Self::Protected(name) => write!(
                 f,
                 "{name} belongs to the gateway and is not passed on from a file, name it in \"env\" if the server needs it"
             ),
             Self::Remote => f.write_str("remote servers are not supported yet: skipped"),
             Self::Ignored(why) => write!(f, "is ignored, {why}"),
+            Self::ServedAs(name) => write!(f, "is served as {name:?}"),
             Self::MillisecondsMeant(number) => {
                 write!(
                     f,

@@ -12,11 +12,6 @@ impl Hub {
     /// Everything ends.
     pub(super) fn stop(&mut self) {
         if self.stopping {
-            // Asked twice: no more patience.
-            for life in self.lives() {
-                let signal = Signal::Kill;
-                self.effects.push(Effect::Signal { life, signal });
-            }
             return;
         }
         self.stopping = true;
@@ -29,6 +24,15 @@ impl Hub {
         }
         if self.children.ids().is_empty() {
             self.effects.push(Effect::Finished);
+        }
+    }
+
+    /// Asked twice: who is still there is killed.
+    pub(super) fn hurry_all(&mut self) {
+        self.stop();
+        for life in self.lives() {
+            let signal = Signal::Kill;
+            self.effects.push(Effect::Signal { life, signal });
         }
     }
 

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::catalog::name::SEPARATOR;
 use crate::catalog::route::Found;
-use crate::event::{ServerId, SessionKey};
+use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::passing::Passage;
 use crate::hub::refusal::Refusal;
@@ -39,11 +40,36 @@ impl Hub {
                 };
                 self.pass(need, passage);
             }
-            None => self.not_found(need, |_| match is_tool {
-                true => Refusal::UnknownTool(name.to_string()),
-                false => Refusal::UnknownPrompt(name.to_string()),
-            }),
+            None => {
+                let session = need.caller.session.clone();
+                self.not_found(need, |hub| match hub.never_up(&session, &name) {
+                    Some(refusal) => refusal,
+                    None if is_tool => Refusal::UnknownTool(name.to_string()),
+                    None => Refusal::UnknownPrompt(name.to_string()),
+                });
+            }
         }
+    }
+
+    /// A name may be unknown only because its server has never been up: then
+    /// that is what its client should hear.
+    fn never_up(&self, session: &SessionKey, name: &str) -> Option<Refusal> {
+        let view = self.view_of(session)?;
+        let is_own = |prefix: &str| match &view {
+            View::Server(_) => true,
+            View::Merged | View::Group(_) => name
+                .strip_prefix(prefix)
+                .is_some_and(|rest| !prefix.is_empty() && rest.starts_with(SEPARATOR)),
+        };
+        self.servers_of_view(&view).into_iter().find_map(|id| {
+            let server = self.server(id);
+            let child = self.children.get(self.main_of(id)?)?;
+            let was_never_up = child.hello.is_none() && is_own(&server.prefix);
+            was_never_up.then(|| Refusal::ServerDown {
+                server: server.name.clone(),
+                why: self.why_down(child),
+            })
+        })
     }
 
     /// Refuses what no server offers, unless one is still in its first start.

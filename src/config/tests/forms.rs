@@ -191,11 +191,11 @@ fn unknown_keys_are_warned_about_with_their_path_and_neighbour() {
     assert!(loaded.problems.is_empty());
     assert_eq!(
         lines(&loaded.warnings),
-        "f.json: colour: is unknown and ignored, remove it\n\
+        "f.json: colour: is unknown and ignored\n\
          f.json: limits.maxQueueSize: is unknown and ignored, did you mean \"max_queue_size\"?\n\
          f.json: server \"x\": timout: is unknown and ignored, did you mean \"timeout\"?\n\
-         f.json: server \"x\": zzz: is unknown and ignored, remove it\n\
-         f.json: server \"x\": a\\nb: is unknown and ignored, remove it\n\
+         f.json: server \"x\": zzz: is unknown and ignored\n\
+         f.json: server \"x\": a\\nb: is unknown and ignored\n\
          f.json: server \"x\": tools.alow: is unknown and ignored, did you mean \"allow\"?\n"
     );
 }

@@ -217,7 +217,7 @@ impl Simulation {
         }
         self.handle(Event::Stop);
         if self.dice.percent(20) {
-            self.handle(Event::Stop);
+            self.handle(Event::Hurry);
         }
         for _ in 0..20 {
             self.process_acts();

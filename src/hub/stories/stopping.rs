@@ -33,11 +33,13 @@ fn a_stop_is_over_when_the_last_child_is() {
 }
 
 #[test]
-fn a_second_stop_kills_at_once() {
+fn a_second_stop_changes_nothing_and_a_hurry_kills_at_once() {
     let mut w = World::ready(&["git"]);
     w.stop();
     w.stop();
-    w.expect(&["0.200s close git.1", "0.200s kill git.1"]);
+    w.expect(&["0.200s close git.1"]);
+    w.handle(crate::event::Event::Hurry);
+    w.expect(&["0.200s kill git.1"]);
 }
 
 #[test]

@@ -43,6 +43,30 @@ fn one_line_says_where_it_listens_and_with_how_many_servers() {
 }
 
 #[test]
+fn a_gateway_inside_a_gateway_does_not_go_on_for_ever() {
+    let nested = |depth: &str| {
+        let setup = Setup::with_config(r#"{"servers": []}"#).env("MCPROXY_NESTING", depth);
+        setup.run(&["tools"])
+    };
+    assert!(nested("3").status.success());
+    let ended = nested("4");
+    assert_eq!(ended.status.code(), CANNOT_START, "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("starts mcproxy with the same file again"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn one_command_that_cannot_run_is_not_served() {
+    let ended = Setup::without_config().run(&["--port", "0", "--", "no-such-command-here"]);
+    assert_eq!(ended.status.code(), CANNOT_START, "{ended:?}");
+    assert!(ended.stderr.contains("no-such-command-here"), "{ended:?}");
+}
+
+#[test]
 fn a_port_in_use_is_named_as_such() {
     let gateway = Gateway::start(r#"{"servers": []}"#);
     let port = gateway.address.port().to_string();
