@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::door::guard::{Guard, Turned};
 use crate::door::route::Route;
+use crate::door::writing::Stream;
 use crate::door::{legacy_sse, streamable, writing};
 use crate::event::{FromClient, Parcel, Report};
 use crate::http::{ConnectionId, Exchange, Handler, Service};
@@ -99,6 +100,31 @@ impl Connection {
             Some(outbox) => outbox.wait_until(deadline),
             None => Found::Ended,
         }
+    }
+
+    /// Answers with a stream, `first` before all that the hub sends, and runs it
+    /// to its end.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn answer_stream(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        extra: &[(&str, &str)],
+        first: impl FnOnce(&mut Stream<'_>),
+    ) -> io::Result<()> {
+        if let Err(error) = exchange.begin_stream(200, &writing::stream_headers(extra)) {
+            self.say(FromClient::Gone);
+            return Err(error);
+        }
+        let keepalive = self.door.keepalive;
+        let Some(outbox) = self.outbox() else {
+            return exchange.end_stream();
+        };
+        let mut stream = Stream::new(exchange, outbox, keepalive, Some(writing::EVENT_NAME));
+        first(&mut stream);
+        stream.run();
+        Ok(())
     }
 
     /// Answers with what the hub has found of a request, which is no stream: its

@@ -7,8 +7,8 @@ use crate::door::fresh_session;
 use crate::door::http::Connection;
 use crate::door::reading::read_body;
 use crate::door::route::messages_path;
-use crate::door::streamable::{EVENT_NAME, read_json};
-use crate::door::writing::{self, Stream};
+use crate::door::streamable::read_json;
+use crate::door::writing;
 use crate::event::{FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
@@ -58,24 +58,13 @@ fn run(
     endpoint: &str,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut headers = writing::STREAM_HEADERS.to_vec();
-    headers.extend_from_slice(extra);
-    if let Err(error) = exchange.begin_stream(200, &headers) {
-        connection.say(FromClient::Gone);
-        return Err(error);
-    }
-    let keepalive = connection.door.keepalive;
-    let Some(outbox) = connection.outbox() else {
-        return exchange.end_stream();
-    };
-    let mut stream = Stream::new(exchange, outbox, keepalive, Some(EVENT_NAME));
-    stream.write_first(|out| {
-        sse::write_event(out, Some("endpoint"), None, |out| {
-            out.extend_from_slice(endpoint.as_bytes());
+    connection.answer_stream(exchange, extra, |stream| {
+        stream.write_first(|out| {
+            sse::write_event(out, Some("endpoint"), None, |out| {
+                out.extend_from_slice(endpoint.as_bytes());
+            });
         });
-    });
-    stream.run();
-    Ok(())
+    })
 }
 
 /// A POST with a message for such a session. Its answer comes on the stream;

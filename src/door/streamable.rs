@@ -6,7 +6,7 @@ use std::io;
 use crate::door::fresh_session;
 use crate::door::http::Connection;
 use crate::door::reading::read_body;
-use crate::door::writing::{self, Stream};
+use crate::door::writing;
 use crate::event::{Body, FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
@@ -16,9 +16,6 @@ use crate::wire::envelope::Outgoing;
 const SESSION: &str = "Mcp-Session-Id";
 const VERSION: &str = "MCP-Protocol-Version";
 const LAST_EVENT: &str = "Last-Event-ID";
-
-/// The name of a message's event, as the transport's examples have it.
-pub const EVENT_NAME: &str = "message";
 
 fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
     exchange
@@ -149,7 +146,7 @@ fn answer_post(
             }
             Found::Parcel(Parcel::End | Parcel::Report { .. }) => {
                 // The client took its request back: an end without an answer.
-                exchange.begin_stream(200, &stream_headers(extra))?;
+                exchange.begin_stream(200, &writing::stream_headers(extra))?;
                 return exchange.end_stream();
             }
             Found::Hangup => {
@@ -195,12 +192,6 @@ fn answer_json(
     exchange.answer(200, &headers, &body)
 }
 
-fn stream_headers<'a>(extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let mut headers = writing::STREAM_HEADERS.to_vec();
-    headers.extend_from_slice(extra);
-    headers
-}
-
 fn answer_stream(
     connection: &mut Connection,
     exchange: &mut dyn Exchange,
@@ -208,32 +199,24 @@ fn answer_stream(
     answers: Vec<Outgoing>,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut headers = stream_headers(extra);
-    if let Parcel::Opened {
-        session: Some(key), ..
-    } = &opened
-    {
+    let session = match &opened {
+        Parcel::Opened { session, .. } => session.clone(),
+        _ => None,
+    };
+    let mut headers = extra.to_vec();
+    if let Some(key) = &session {
         headers.push((SESSION, &key.0));
     }
-    if let Err(error) = exchange.begin_stream(200, &headers) {
-        connection.say(FromClient::Gone);
-        return Err(error);
-    }
-    let keepalive = connection.door.keepalive;
-    let Some(outbox) = connection.outbox() else {
-        return exchange.end_stream();
-    };
-    let mut stream = Stream::new(exchange, outbox, keepalive, Some(EVENT_NAME));
-    stream.take(opened);
-    for message in answers {
-        stream.take(Parcel::Message {
-            message,
-            event: None,
-            last: false,
-        });
-    }
-    stream.run();
-    Ok(())
+    connection.answer_stream(exchange, &headers, |stream| {
+        stream.take(opened);
+        for message in answers {
+            stream.take(Parcel::Message {
+                message,
+                event: None,
+                last: false,
+            });
+        }
+    })
 }
 
 /// A GET: a stream for what belongs to no POST, or the rest of one that broke.

@@ -19,6 +19,16 @@ pub const STREAM_HEADERS: [(&str, &str); 3] = [
     ("X-Accel-Buffering", "no"),
 ];
 
+/// The name of a message's event, as the transport's examples have it.
+pub const EVENT_NAME: &str = "message";
+
+/// Those headers, and others.
+pub fn stream_headers<'a>(extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut headers = STREAM_HEADERS.to_vec();
+    headers.extend_from_slice(extra);
+    headers
+}
+
 /// The header of every JSON answer.
 pub const JSON_HEADER: (&str, &str) = ("Content-Type", "application/json");
 

@@ -15,7 +15,7 @@ impl Hub {
             return;
         }
         self.stopping = true;
-        self.hurry();
+        self.shorten_farewells();
         for session in self.sessions.keys_where(|_| true) {
             self.end_session(&session, Some(&Refusal::Stopping));
         }
@@ -28,7 +28,7 @@ impl Hub {
     }
 
     /// Asked twice: who is still there is killed.
-    pub(super) fn hurry_all(&mut self) {
+    pub(super) fn hurry(&mut self) {
         self.stop();
         for life in self.lives() {
             let signal = Signal::Kill;
@@ -37,7 +37,7 @@ impl Hub {
     }
 
     /// Who was asked to go before the stop gets no more time than the others.
-    fn hurry(&mut self) {
+    fn shorten_farewells(&mut self) {
         let leaving = self
             .children
             .iter()

@@ -7,7 +7,6 @@ use crate::hub::children::{ChildId, Reading};
 use crate::hub::lifecycle::Phase;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
 use crate::wire::handshake::ServerHas;
 use crate::wire::items::{ItemKind, Page};
 use crate::wire::own_id::{OwnId, Purpose};
@@ -59,14 +58,11 @@ impl Hub {
 
     /// Asks for a page: the first one, or the one that a cursor names.
     fn read_page(&mut self, id: ChildId, kind: ItemKind, cursor: Option<&str>) {
-        let request = self.calls.mint(list_purpose(kind));
-        let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
-        let message = Message::build(Kind::Request(kind.method()), params.as_deref());
-        let mut message = Outgoing::plain(message.into());
-        message.id = Some(Patch::Number(request.number()));
         let Some(server) = self.children.get(id).map(|child| child.server) else {
             return;
         };
+        let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
+        let request = self.send_own(id, list_purpose(kind), kind.method(), params.as_deref());
         let due = self.now.after(self.server(server).startup_timeout);
         let timer = self.timers.set(due, Timer::List(id, kind, request));
         if let Some(child) = self.children.get_mut(id) {
@@ -83,7 +79,6 @@ impl Hub {
                 self.timers.cancel(before);
             }
         }
-        self.send_child(id, message);
     }
 
     /// The answer to a request of the gateway's own.

@@ -133,7 +133,7 @@ impl Hub {
             Event::Child { life, word } => hub.child(life, word),
             Event::Tick => hub.tick(),
             Event::Stop => hub.stop(),
-            Event::Hurry => hub.hurry_all(),
+            Event::Hurry => hub.hurry(),
         });
     }
 

@@ -233,11 +233,7 @@ impl Hub {
 
     /// Sends a child a request whose answer says nothing.
     pub(super) fn errand(&mut self, child: ChildId, method: Method, params: &str) {
-        let id = self.calls.mint(Purpose::Errand);
-        let message = Message::build(Kind::Request(method), Some(params));
-        let mut message = Outgoing::plain(message.into());
-        message.id = Some(Patch::Number(id.number()));
-        self.send_child(child, message);
+        self.send_own(child, Purpose::Errand, method, Some(params));
     }
 
     /// Sets each child to the most verbose level that a session which sees it

@@ -13,7 +13,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::requests::{Need, json_string};
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
 use crate::wire::method::Method;
 use crate::wire::own_id::{OwnId, Purpose};
 
@@ -225,6 +225,22 @@ impl Hub {
                 self.send_child(child, message);
             }
         }
+    }
+
+    /// Sends a child a request of the gateway's own; `params` is JSON text.
+    pub(super) fn send_own(
+        &mut self,
+        child: ChildId,
+        purpose: Purpose,
+        method: Method,
+        params: Option<&str>,
+    ) -> OwnId {
+        let id = self.calls.mint(purpose);
+        let message = Message::build(Kind::Request(method), params);
+        let mut message = Outgoing::plain(message.into());
+        message.id = Some(Patch::Number(id.number()));
+        self.send_child(child, message);
+        id
     }
 
     /// The child has taken messages from its queue.

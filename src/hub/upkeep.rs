@@ -13,7 +13,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message, Outgoing};
 use crate::wire::handshake::{self, Revision, ServerHello};
 use crate::wire::method::Method;
 use crate::wire::own_id::Purpose;
@@ -185,11 +185,7 @@ impl Hub {
         };
         let (capabilities, info) = self.introduction(child);
         let params = handshake::initialize_params(Revision::LATEST, &capabilities, &info);
-        let request = self.calls.mint(Purpose::Initialize);
-        let message = Message::build(Kind::Request(Method::Initialize), Some(&params));
-        let mut message = Outgoing::plain(message.into());
-        message.id = Some(Patch::Number(request.number()));
-        self.send_child(id, message);
+        self.send_own(id, Purpose::Initialize, Method::Initialize, Some(&params));
     }
 
     /// What the gateway says of itself, or of the client it stands for.
