@@ -8,11 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::envelope::{Malformed, Message, Outgoing};
+use crate::wire::envelope::{Malformed, Message};
 use crate::wire::handshake::{ClientHello, ServerHello};
+use crate::wire::input::InputRequired;
 use crate::wire::items::Page;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
+use crate::wire::stateless::RequestMeta;
 
 /// A point in time, counted from the start of the program. The hub never reads
 /// a clock; each event is handed in with the moment it was taken up.
@@ -122,6 +125,9 @@ pub enum FromClient {
         version: Option<String>,
         /// The name a session gets that this POST opens.
         fresh: SessionKey,
+        /// What the headers repeat of a stateless call's arguments: the part of
+        /// each name behind `Mcp-Param-`, in lower case, and the decoded value.
+        mirrored: Vec<(Box<str>, Box<str>)>,
         /// One message, or the members of a batch.
         body: Body,
     },
@@ -200,7 +206,10 @@ pub enum ClientMessage {
     Message(Arc<Message>),
     /// An `initialize` request, with its parameters read.
     Initialize(Arc<Message>, Box<ClientHello>),
-    /// Something that is no JSON-RPC message: the refusal is its answer.
+    /// A request of the stateless era, with what it says of its client read.
+    Stateless(Arc<Message>, Box<RequestMeta>),
+    /// Something that is no JSON-RPC message, or that its era does not allow:
+    /// the refusal is its answer.
     Malformed(Malformed),
 }
 
@@ -232,6 +241,9 @@ pub enum FromChild {
         message: Arc<Message>,
         /// The resources that an answer links to.
         links: Vec<String>,
+        /// What an answer of a stateless server asks its client for; the error
+        /// is a sentence.
+        input: Option<Box<Result<InputRequired, String>>>,
     },
     /// The answer to a request of the gateway's own, already read.
     Reply {

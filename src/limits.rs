@@ -21,6 +21,10 @@ pub const METHOD_BYTES_MAX: usize = 256;
 /// the hub's tables and its answer waits for all others.
 pub const BATCH_MESSAGES_MAX: usize = 64;
 
+/// At how many questions or answers one message of the stateless era ends: a
+/// person has to look at each.
+pub const INPUT_REQUESTS_MAX: usize = 32;
+
 /// How many resource links are read out of one result. They fill a bounded
 /// table of the hub; a result with more is a listing, not a handful of links.
 pub const RESOURCE_LINKS_MAX: usize = 100;

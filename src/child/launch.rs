@@ -16,7 +16,7 @@ use crate::child::{Recipe, Report, stderr, stdin, stdout};
 use crate::event::FromChild;
 use crate::limits;
 use crate::threads;
-use crate::wire::envelope::Outgoing;
+use crate::wire::outgoing::Outgoing;
 
 /// Everything a new life is made of.
 pub struct Launch {

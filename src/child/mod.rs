@@ -34,7 +34,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
 use crate::event::{Event, FromChild, Life, Signal};
-use crate::wire::envelope::Outgoing;
+use crate::wire::outgoing::Outgoing;
 
 /// What to run: everything a life needs to know of the configuration, checked.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::child::pipes::{self, ExitWatch, Woken};
 use crate::child::{Recipe, Report};
 use crate::event::{FromChild, Load};
 use crate::limits;
-use crate::wire::envelope::Outgoing;
+use crate::wire::outgoing::Outgoing;
 
 /// What the thread needs before its pipe comes.
 pub struct Writer {

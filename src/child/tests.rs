@@ -14,7 +14,8 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::child::reaper::{Orphans, Reaper};
 use crate::child::{Handle, Inbox, Recipe, kin, start};
 use crate::event::{Event, FromChild, Life, Signal};
-use crate::wire::envelope::{Message, Outgoing};
+use crate::wire::envelope::Message;
+use crate::wire::outgoing::Outgoing;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);

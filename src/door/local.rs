@@ -11,9 +11,10 @@ use crate::door::{LOCAL_CONNECTION, fresh_session};
 use crate::event::{FromClient, Parcel, View};
 use crate::limits;
 use crate::mail::{Found, Inbox, Outbox};
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision};
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -92,6 +92,7 @@ impl Reader {
                     self.message_max
                 ),
                 id: request_id.map(|id| id.to_string().into()),
+                data: None,
             })),
         };
         self.say(FromClient::Tell {

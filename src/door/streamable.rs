@@ -11,7 +11,7 @@ use crate::event::{Body, FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::Found;
-use crate::wire::envelope::Outgoing;
+use crate::wire::outgoing::Outgoing;
 
 const SESSION: &str = "Mcp-Session-Id";
 const VERSION: &str = "MCP-Protocol-Version";

@@ -9,7 +9,8 @@ use crate::event::{FromClient, Load, Parcel, Standing};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::{Found, Outbox};
-use crate::wire::envelope::{Message, Outgoing, Patch};
+use crate::wire::envelope::Message;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse;
 
 /// The headers of every stream: no cache may keep it and no proxy buffer it.

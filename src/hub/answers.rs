@@ -11,9 +11,10 @@ use crate::hub::refusal::Refusal;
 use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::Revision;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
 

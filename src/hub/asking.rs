@@ -13,9 +13,10 @@ use crate::hub::refusal::Refusal;
 use crate::hub::streams::Stream;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::ClientCan;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 
 /// Whether a client can be asked this.
 fn can_answer(can: ClientCan, method: &Method) -> bool {

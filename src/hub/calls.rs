@@ -11,8 +11,8 @@ use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
-use crate::wire::envelope::Outgoing;
 use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::{OwnId, Purpose};
 
 /// Who waits for the answer to a call.

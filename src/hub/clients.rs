@@ -13,9 +13,10 @@ use crate::hub::sessions::Session;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::limits;
 use crate::wire::envelope::Malformed;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse::EventId;
 
 /// Where a request to a door was addressed, and where its answer goes.
@@ -402,7 +403,11 @@ fn body_id(body: &Body) -> Option<&str> {
 
 /// What is told of bytes that are no JSON-RPC message.
 fn malformed_answer(malformed: &Malformed) -> Outgoing {
-    let message = Message::error(malformed.code, &malformed.sentence, None);
+    let message = Message::error(
+        malformed.code,
+        &malformed.sentence,
+        malformed.data.as_deref(),
+    );
     let mut message = Outgoing::plain(message.into());
     message.id = Some(Patch::Json(
         malformed.id.as_deref().unwrap_or("null").into(),

@@ -10,10 +10,11 @@ use crate::hub::calls::Asker;
 use crate::hub::children::ChildId;
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::StreamId;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 impl Hub {

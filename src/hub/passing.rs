@@ -13,8 +13,9 @@ use crate::hub::refusal::Refusal;
 use crate::hub::requests::{Need, json_string};
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing, Patch};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 /// Where a request goes, and what is replaced in it on the way.

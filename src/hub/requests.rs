@@ -10,11 +10,12 @@ use crate::hub::calls::Caller;
 use crate::hub::clients::method_of;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
-use crate::wire::envelope::{Message, Outgoing, Patch};
+use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 
 /// A request that wants its answer.
 #[derive(Debug)]
@@ -88,6 +89,13 @@ impl Hub {
             | Method::LogMessage
             | Method::ElicitComplete
             | Method::RootsChanged
+            | Method::Acknowledged
+            // Methods of the stateless era, which has no sessions.
+            | Method::Discover
+            | Method::Listen
+            | Method::TasksGet
+            | Method::TasksUpdate
+            | Method::TasksCancel
             | Method::Other(_) => {
                 let refusal = Refusal::UnknownMethod(method.name().to_owned());
                 self.refuse_caller(&need.caller, &refusal);

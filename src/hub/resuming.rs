@@ -6,7 +6,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::streams::StreamId;
 use crate::limits;
-use crate::wire::envelope::Outgoing;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::sse::EventId;
 
 impl Hub {

@@ -11,9 +11,9 @@ use crate::hub::children::ChildId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
-use crate::wire::envelope::Outgoing;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::log_level::LogLevel;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::sse::EventId;
 
 /// One session.

@@ -13,9 +13,10 @@ use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision, ServerHello};
 use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::Purpose;
 
 /// What the gateway declares to a shared child: it can pass these questions on

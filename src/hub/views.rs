@@ -16,10 +16,11 @@ use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
 use crate::hub::upkeep::OWN_INFO;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message, Outgoing};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision};
 use crate::wire::items::ItemKind;
 use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
 
 /// What a merged view declares: all that any server may ever bring, since
 /// capabilities are fixed while servers still start and come and go.

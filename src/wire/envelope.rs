@@ -3,10 +3,8 @@
 //! message with those parts replaced. All other bytes travel as they came.
 
 use std::borrow::Cow;
-use std::io::Write;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::limits::{BATCH_MESSAGES_MAX, QUOTED_CHARS_MAX};
 use crate::wire::method::Method;
@@ -31,6 +29,8 @@ pub struct Malformed {
     pub sentence: String,
     /// The id of the request, as its JSON text, where it could be read.
     pub id: Option<Box<str>>,
+    /// The error's `data`, as JSON text, where it has some.
+    pub data: Option<Box<str>>,
 }
 
 /// A stretch of a message's bytes. Never empty, for no JSON value is.
@@ -96,29 +96,40 @@ pub struct Marks {
     pub cursor: Option<Span>,
     /// `params.level`
     pub level: Option<Span>,
-}
-
-/// What takes the place of a part.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Patch {
-    /// A number of ours.
-    Number(u64),
-    /// JSON text, in one line.
-    Json(Arc<str>),
-}
-
-/// A message on its way out, and the parts to replace while it is written. A
-/// part that the message does not have is not put in.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// The message; shared, for a list or a log line may go to many.
-    pub message: Arc<Message>,
-    /// In place of its id.
-    pub id: Option<Patch>,
-    /// In place of its name.
-    pub name: Option<Patch>,
-    /// In place of its progress token.
-    pub progress_token: Option<Patch>,
+    /// `params.arguments`
+    pub arguments: Option<Span>,
+    /// `params.notifications`, the filter of `subscriptions/listen`
+    pub filter: Option<Span>,
+    /// `params.taskId`
+    pub task_id: Option<Span>,
+    /// `params.mode` of an elicitation
+    pub mode: Option<Span>,
+    /// `params.tools` of a sampling request
+    pub tools: Option<Span>,
+    /// `params.requestState`
+    pub request_state: Option<Span>,
+    /// `params.inputResponses`
+    pub input_responses: Option<Span>,
+    /// `params._meta`, null or not
+    pub meta: Option<Span>,
+    /// The protocol version in `params._meta`: the mark of the stateless era.
+    pub version: Option<Span>,
+    /// The client's name and version in `params._meta`
+    pub client_info: Option<Span>,
+    /// The client's capabilities in `params._meta`
+    pub client_capabilities: Option<Span>,
+    /// The log level in `params._meta`
+    pub log_level: Option<Span>,
+    /// The subscription's id in `params._meta`
+    pub subscription: Option<Span>,
+    /// `result.resultType`
+    pub result_type: Option<Span>,
+    /// `result.ttlMs`
+    pub ttl: Option<Span>,
+    /// `result.cacheScope`
+    pub cache_scope: Option<Span>,
+    /// `error.code`
+    pub error_code: Option<Span>,
 }
 
 impl Span {
@@ -131,7 +142,8 @@ impl Span {
         (start < end).then_some(span)
     }
 
-    fn range(self) -> Range<usize> {
+    /// The bytes it spans.
+    pub fn range(self) -> Range<usize> {
         self.start as usize..self.end.get() as usize
     }
 }
@@ -242,6 +254,21 @@ impl Message {
         OwnId::from_number(number)
     }
 
+    /// The code of an answer that is an error, if it is a number that codes are.
+    pub fn error_code(&self) -> Option<i32> {
+        self.json(self.marks.error_code?).parse().ok()
+    }
+
+    /// Its bytes, as they came.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether line breaks stand between its tokens.
+    pub fn has_newlines(&self) -> bool {
+        self.newlines
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> usize {
         self.text.len()
@@ -250,80 +277,6 @@ impl Message {
     /// Never true; here because `len` is.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
-    }
-}
-
-impl Outgoing {
-    /// The message as it is.
-    pub fn plain(message: Arc<Message>) -> Outgoing {
-        Outgoing {
-            message,
-            id: None,
-            name: None,
-            progress_token: None,
-        }
-    }
-
-    /// Appends the message to `out`, in one line, the parts replaced.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        let marks = &self.message.marks;
-        let mut patches = [
-            (marks.id, &self.id),
-            (marks.name, &self.name),
-            (marks.progress_token, &self.progress_token),
-        ];
-        patches.sort_unstable_by_key(|(span, _)| span.map(|span| span.start));
-        out.reserve(self.len_max());
-        let mut written = 0;
-        for (span, patch) in patches {
-            if let (Some(span), Some(patch)) = (span, patch) {
-                let range = span.range();
-                self.message.copy_to(out, written..range.start);
-                patch.write_to(out);
-                written = range.end;
-            }
-        }
-        self.message.copy_to(out, written..self.message.len());
-    }
-
-    /// At most how many bytes `write_to` appends.
-    pub fn len_max(&self) -> usize {
-        let patches = [&self.id, &self.name, &self.progress_token];
-        let patched: usize = patches.into_iter().flatten().map(Patch::len_max).sum();
-        self.message.len() + patched
-    }
-}
-
-impl Message {
-    /// Appends a stretch of the message, line breaks made spaces. All line
-    /// breaks stand between tokens, for JSON allows none inside them.
-    fn copy_to(&self, out: &mut Vec<u8>, range: Range<usize>) {
-        let from = out.len();
-        out.extend_from_slice(&self.text.as_bytes()[range]);
-        if self.newlines {
-            for byte in &mut out[from..] {
-                if matches!(byte, b'\n' | b'\r') {
-                    *byte = b' ';
-                }
-            }
-        }
-    }
-}
-
-impl Patch {
-    fn write_to(&self, out: &mut Vec<u8>) {
-        match self {
-            // Writing to a `Vec` cannot fail, and formats without a detour.
-            Patch::Number(number) => drop(write!(out, "{number}")),
-            Patch::Json(json) => out.extend_from_slice(json.as_bytes()),
-        }
-    }
-
-    fn len_max(&self) -> usize {
-        match self {
-            Patch::Number(_) => 20, // digits of `u64::MAX`
-            Patch::Json(json) => json.len(),
-        }
     }
 }
 
@@ -355,6 +308,7 @@ pub fn split_batch(bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Malformed> {
         code: INVALID_REQUEST,
         sentence,
         id: None,
+        data: None,
     };
     match count {
         0 => Err(refused("the batch is empty".into())),
@@ -414,6 +368,7 @@ fn broken(fault: Fault) -> Malformed {
         code: PARSE_ERROR,
         sentence: fault.to_string(),
         id: None,
+        data: None,
     }
 }
 

@@ -67,8 +67,12 @@ pub struct ClientHello {
 pub struct ClientCan {
     /// `sampling/createMessage`
     pub sampling: bool,
-    /// `elicitation/create`
+    /// `sampling/createMessage` with tools
+    pub sampling_tools: bool,
+    /// `elicitation/create` with a form; what a bare `elicitation` means
     pub elicitation: bool,
+    /// `elicitation/create` with a URL
+    pub elicitation_url: bool,
     /// `roots/list`
     pub roots: bool,
 }
@@ -115,17 +119,28 @@ pub fn read_client_hello(message: &Message) -> Result<ClientHello, String> {
     let version = text("protocolVersion", version, params)?.ok_or("protocolVersion is missing")?;
     let capabilities = object("capabilities", capabilities, params)?;
     let info = object("clientInfo", info, params)?;
-    let questions = members(capabilities, ["sampling", "elicitation", "roots"])?;
-    let [sampling, elicitation, roots] = questions.map(declared);
     Ok(ClientHello {
         version,
         capabilities: capabilities.into(),
         info: info.into(),
-        can: ClientCan {
-            sampling,
-            elicitation,
-            roots,
-        },
+        can: read_client_can(capabilities)?,
+    })
+}
+
+/// Reads which questions a client's capabilities (JSON text) let it be asked.
+pub fn read_client_can(capabilities: &str) -> Result<ClientCan, String> {
+    let found = members(capabilities, ["sampling", "elicitation", "roots"])?;
+    let sampling = object("sampling", found[0], capabilities)?;
+    let elicitation = object("elicitation", found[1], capabilities)?;
+    let [tools] = members(sampling, ["tools"])?.map(declared);
+    let [form, url] = members(elicitation, ["form", "url"])?.map(declared);
+    let [can_sample, can_elicit, roots] = found.map(declared);
+    Ok(ClientCan {
+        sampling: can_sample,
+        sampling_tools: tools,
+        elicitation: can_elicit && (form || !url),
+        elicitation_url: url,
+        roots,
     })
 }
 
@@ -259,11 +274,25 @@ mod tests {
         assert_eq!(&*hello.info, r#"{"name":"c"}"#);
         assert!(hello.capabilities.ends_with(r#""new":1}"#));
         let can = ClientCan {
-            sampling: false,
             elicitation: true,
             roots: true,
+            ..ClientCan::default()
         };
         assert_eq!(hello.can, can);
+    }
+
+    #[test]
+    fn a_client_says_which_kinds_of_questions_it_takes() {
+        let can = |capabilities: &str| read_client_can(capabilities).expect("capabilities");
+        let only_urls = can(r#"{"elicitation":{"url":{}},"sampling":{"tools":{}}}"#);
+        assert!(!only_urls.elicitation && only_urls.elicitation_url);
+        assert!(only_urls.sampling && only_urls.sampling_tools);
+        let both = can(r#"{"elicitation":{"form":{},"url":{}}}"#);
+        assert!(both.elicitation && both.elicitation_url && !both.sampling);
+        assert_eq!(
+            read_client_can(r#"{"elicitation":1}"#),
+            Err("elicitation is a number: it must be an object".into())
+        );
     }
 
     #[test]

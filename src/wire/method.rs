@@ -1,4 +1,4 @@
-//! The methods of MCP, up to 2025-11-25, as a closed list. Nothing here knows
+//! The methods of MCP, of both eras, as a closed list. Nothing here knows
 //! what a method's parameters hold.
 
 /// Writes the enum and both directions of its naming from one table, so that
@@ -60,6 +60,12 @@ methods! {
     ElicitComplete = "notifications/elicitation/complete",
     RootsList = "roots/list",
     RootsChanged = "notifications/roots/list_changed",
+    Discover = "server/discover",
+    Listen = "subscriptions/listen",
+    Acknowledged = "notifications/subscriptions/acknowledged",
+    TasksGet = "tasks/get",
+    TasksUpdate = "tasks/update",
+    TasksCancel = "tasks/cancel",
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 
 pub mod envelope;
 pub mod handshake;
+pub mod input;
 pub mod items;
 pub mod lines;
 pub mod links;
 pub mod log_level;
 pub mod method;
+pub mod outgoing;
 pub mod own_id;
 pub mod scan;
 pub mod sse;
+pub mod stateless;
 
 #[cfg(test)]
 pub mod arbitrary;

@@ -142,6 +142,7 @@ fn read_message(bytes: Vec<u8>) -> ClientMessage {
             code: envelope::INVALID_PARAMS,
             sentence,
             id: message.marks.id.map(|span| message.json(span).into()),
+            data: None,
         }),
     }
 }

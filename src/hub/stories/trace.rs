@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::event::{Effect, Life, Moment, Parcel, Signal};
 use crate::hub::stories::world::World;
-use crate::wire::envelope::{Kind, Outgoing};
+use crate::wire::envelope::Kind;
+use crate::wire::outgoing::Outgoing;
 
 /// Messages longer than this are told by their length.
 const SHOWN_BYTES: usize = 8 << 10;

@@ -10,7 +10,8 @@ use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, Sess
 use crate::hub::Hub;
 use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::hub::stories::cast::Offers;
-use crate::wire::envelope::{Kind, Patch};
+use crate::wire::envelope::Kind;
+use crate::wire::outgoing::Patch;
 
 /// How many ticks may follow each other in one wait. More means that the hub
 /// asks for the same moment again and again.

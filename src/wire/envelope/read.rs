@@ -8,6 +8,7 @@ use crate::wire::envelope::{
 };
 use crate::wire::method::Method;
 use crate::wire::scan::{self, Fault, Scanner, Shape, Value};
+use crate::wire::stateless;
 
 /// What was understood of a message.
 pub(super) struct Found {
@@ -26,6 +27,7 @@ pub(super) fn understand(text: &str) -> Result<Found, Malformed> {
             code: PARSE_ERROR,
             sentence: "the message is longer than 4 GiB".into(),
             id: None,
+            data: None,
         });
     }
     let mut scanner = Scanner::new(text);
@@ -50,6 +52,7 @@ pub(super) fn understand(text: &str) -> Result<Found, Malformed> {
             code,
             sentence,
             id: reader.id_to_answer(),
+            data: None,
         }),
     }
 }
@@ -61,10 +64,13 @@ enum Place {
     Params,
     Meta,
     Ref,
+    Result,
+    Error,
 }
 
 /// The members that the gateway reads. It would read another message than its
-/// receiver does if one of them stood twice: so none may.
+/// receiver does if one of them stood twice: so none may, but for those by which
+/// nothing is decided that would be worth the loss of a message.
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     JsonRpc,
@@ -85,9 +91,25 @@ enum Part {
     RefType,
     RefName,
     RefUri,
+    Arguments,
+    Filter,
+    TaskId,
+    Mode,
+    Tools,
+    RequestState,
+    InputResponses,
+    MetaVersion,
+    MetaInfo,
+    MetaCapabilities,
+    MetaLogLevel,
+    MetaSubscription,
+    ResultType,
+    ResultTtl,
+    ResultScope,
+    ErrorCode,
 }
 
-const PARTS: usize = Part::RefUri as usize + 1;
+const PARTS: usize = Part::ErrorCode as usize + 1;
 
 impl Place {
     /// The path of its members, up to their keys.
@@ -97,6 +119,8 @@ impl Place {
             Place::Params => "params.",
             Place::Meta => "params._meta.",
             Place::Ref => "params.ref.",
+            Place::Result => "result.",
+            Place::Error => "error.",
         }
     }
 
@@ -116,23 +140,63 @@ impl Place {
             (Place::Params, "requestId") => Part::RequestId,
             (Place::Params, "progressToken") => Part::ProgressToken,
             (Place::Params, "_meta") => Part::Meta,
-            (Place::Meta, "progressToken") => Part::MetaProgressToken,
+            (Place::Params, "arguments") => Part::Arguments,
+            (Place::Params, "notifications") => Part::Filter,
+            (Place::Params, "taskId") => Part::TaskId,
+            (Place::Params, "mode") => Part::Mode,
+            (Place::Params, "tools") => Part::Tools,
+            (Place::Params, "requestState") => Part::RequestState,
+            (Place::Params, "inputResponses") => Part::InputResponses,
+            (Place::Meta, key) => return meta_part(key),
             (Place::Params, "ref") => Part::Ref,
             (Place::Ref, "type") => Part::RefType,
             (Place::Ref, "name") => Part::RefName,
             (Place::Ref, "uri") => Part::RefUri,
+            (Place::Result, "resultType") => Part::ResultType,
+            (Place::Result, "ttlMs") => Part::ResultTtl,
+            (Place::Result, "cacheScope") => Part::ResultScope,
+            (Place::Error, "code") => Part::ErrorCode,
             _ => return None,
         })
     }
 }
 
+/// The part of that key in `params._meta`.
+fn meta_part(key: &str) -> Option<Part> {
+    Some(match key {
+        "progressToken" => Part::MetaProgressToken,
+        stateless::META_VERSION => Part::MetaVersion,
+        stateless::META_INFO => Part::MetaInfo,
+        stateless::META_CAPABILITIES => Part::MetaCapabilities,
+        stateless::META_LOG_LEVEL => Part::MetaLogLevel,
+        stateless::META_SUBSCRIPTION => Part::MetaSubscription,
+        _ => return None,
+    })
+}
+
 impl Part {
+    /// Whether a message is spoilt if it stands twice.
+    fn is_strict(self) -> bool {
+        !matches!(
+            self,
+            Part::Arguments
+                | Part::Mode
+                | Part::Tools
+                | Part::ResultType
+                | Part::ResultTtl
+                | Part::ResultScope
+                | Part::ErrorCode
+        )
+    }
+
     /// The place inside it, where it is an object.
     fn place(self) -> Option<Place> {
         match self {
             Part::Params => Some(Place::Params),
             Part::Meta => Some(Place::Meta),
             Part::Ref => Some(Place::Ref),
+            Part::Result => Some(Place::Result),
+            Part::Error => Some(Place::Error),
             _ => None,
         }
     }
@@ -169,7 +233,7 @@ impl<'a> Reader<'a> {
             let Some(part) = place.part(key) else {
                 return scanner.value().map(drop);
             };
-            if self.found[part as usize].is_some() {
+            if part.is_strict() && self.found[part as usize].is_some() {
                 self.id_repeated |= part == Part::Id;
                 self.repeated
                     .get_or_insert_with(|| format!("{}{key}", place.path()));
@@ -213,6 +277,10 @@ impl<'a> Reader<'a> {
             }
             Kind::Answer { .. } => {
                 marks.outcome = self.any_span(Part::Result).or(self.any_span(Part::Error));
+                marks.result_type = self.any_span(Part::ResultType);
+                marks.ttl = self.any_span(Part::ResultTtl);
+                marks.cache_scope = self.any_span(Part::ResultScope);
+                marks.error_code = self.span(Part::ErrorCode);
             }
         }
         Ok((kind, marks))
@@ -314,6 +382,19 @@ impl<'a> Reader<'a> {
             }
         }
         marks.params = self.any_span(Part::Params);
+        marks.meta = self.any_span(Part::Meta);
+        marks.version = self.span(Part::MetaVersion);
+        marks.client_info = self.span(Part::MetaInfo);
+        marks.client_capabilities = self.span(Part::MetaCapabilities);
+        marks.log_level = self.span(Part::MetaLogLevel);
+        marks.subscription = self.span(Part::MetaSubscription);
+        marks.arguments = self.span(Part::Arguments);
+        marks.filter = self.span(Part::Filter);
+        marks.task_id = self.span(Part::TaskId);
+        marks.mode = self.span(Part::Mode);
+        marks.tools = self.span(Part::Tools);
+        marks.request_state = self.span(Part::RequestState);
+        marks.input_responses = self.span(Part::InputResponses);
         marks.cursor = self.span(Part::Cursor);
         marks.level = self.span(Part::Level);
         (marks.name, marks.uri) = (self.span(Part::Name), self.span(Part::Uri));

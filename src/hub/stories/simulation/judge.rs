@@ -9,8 +9,9 @@ use crate::hub::stories::simulation::processes::{Processes, mark_in};
 use crate::hub::stories::trace::text;
 use crate::hub::stories::world::World;
 use crate::limits;
-use crate::wire::envelope::{Kind, Outgoing, Patch};
+use crate::wire::envelope::Kind;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse::EventId;
 
 /// What is remembered.

@@ -10,9 +10,10 @@ use crate::hub::stories::simulation::Simulation;
 use crate::hub::stories::trace::text;
 use crate::hub::stories::world::World;
 use crate::limits;
-use crate::wire::envelope::{Kind, Outgoing, Patch};
+use crate::wire::envelope::Kind;
 use crate::wire::items::ItemKind;
 use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 /// All processes that are not buried.

@@ -1,0 +1,281 @@
+//! A message on its way out: the parts of it that are replaced or put in while
+//! it is written. All other bytes travel as they came.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::wire::envelope::{Kind, Message, Span};
+
+/// An object of a message into which members can be put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Object {
+    /// `params`; made if there is none.
+    Params,
+    /// `params._meta`; made if there is none.
+    Meta,
+    /// `result`; if that is no object, nothing is put in.
+    Result,
+}
+
+/// What is changed in a message that crosses from one era into the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Members put in before all others of an object: JSON text such as
+    /// `"a":1,"b":2`.
+    Front(Object, Cow<'static, str>),
+    /// JSON text in place of a part.
+    Replace(Span, Cow<'static, str>),
+}
+
+/// What takes the place of a part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Patch {
+    /// A number of ours.
+    Number(u64),
+    /// JSON text, in one line.
+    Json(Arc<str>),
+}
+
+/// A message on its way out, and the parts to replace while it is written. A
+/// part that the message does not have is not put in.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The message; shared, for a list or a log line may go to many.
+    pub message: Arc<Message>,
+    /// In place of its id.
+    pub id: Option<Patch>,
+    /// In place of its name.
+    pub name: Option<Patch>,
+    /// In place of its progress token.
+    pub progress_token: Option<Patch>,
+    /// What else is changed, at most [`CHANGES_MAX`] places: none that lies in
+    /// another, and no two that make the same object. An empty list, as within
+    /// one era, costs nothing.
+    pub changes: Vec<Change>,
+}
+
+/// How many changes a message can have beside its id, name and token.
+pub const CHANGES_MAX: usize = 5;
+
+/// What is written in place of a stretch of a message.
+#[derive(Clone, Copy)]
+struct Splice<'a> {
+    start: usize,
+    end: usize,
+    piece: Piece<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Patch(&'a Patch),
+    Json(&'a str),
+    /// Members for the front of an object: what stands before and behind them.
+    Members(&'static str, &'a str, &'static str),
+}
+
+impl Outgoing {
+    /// The message as it is.
+    pub fn plain(message: Arc<Message>) -> Outgoing {
+        Outgoing {
+            message,
+            id: None,
+            name: None,
+            progress_token: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Adds a change.
+    #[must_use]
+    pub fn with(mut self, change: Change) -> Outgoing {
+        debug_assert!(self.changes.len() < CHANGES_MAX);
+        self.changes.push(change);
+        self
+    }
+
+    /// Appends the message to `out`, in one line, the parts replaced.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let marks = &self.message.marks;
+        let mut splices = [None; 3 + CHANGES_MAX];
+        let patches = [
+            (marks.id, &self.id),
+            (marks.name, &self.name),
+            (marks.progress_token, &self.progress_token),
+        ];
+        for (place, (span, patch)) in splices.iter_mut().zip(patches) {
+            if let (Some(span), Some(patch)) = (span, patch) {
+                *place = Some(Splice::over(span, Piece::Patch(patch)));
+            }
+        }
+        for (place, change) in splices[3..].iter_mut().zip(&self.changes) {
+            *place = self.message.splice(change);
+        }
+        splices.sort_unstable_by_key(|splice| splice.map(|splice| (splice.start, splice.end)));
+        out.reserve(self.len_max());
+        let mut written = 0;
+        for splice in splices.into_iter().flatten() {
+            self.message.copy_to(out, written..splice.start);
+            splice.piece.write_to(out);
+            written = splice.end;
+        }
+        self.message.copy_to(out, written..self.message.len());
+    }
+
+    /// At most how many bytes `write_to` appends.
+    pub fn len_max(&self) -> usize {
+        let patches = [&self.id, &self.name, &self.progress_token];
+        let patched: usize = patches.into_iter().flatten().map(Patch::len_max).sum();
+        let changed: usize = self.changes.iter().map(Change::len_max).sum();
+        self.message.len() + patched + changed
+    }
+}
+
+impl Change {
+    fn len_max(&self) -> usize {
+        // Beside the members: `"params":{"_meta":{`, `}},`.
+        const AROUND: usize = 24;
+        match self {
+            Change::Front(_, json) => json.len() + AROUND,
+            Change::Replace(_, json) => json.len(),
+        }
+    }
+}
+
+impl<'a> Splice<'a> {
+    fn over(span: Span, piece: Piece<'a>) -> Splice<'a> {
+        let range = span.range();
+        Splice {
+            start: range.start,
+            end: range.end,
+            piece,
+        }
+    }
+}
+
+impl Piece<'_> {
+    fn write_to(self, out: &mut Vec<u8>) {
+        match self {
+            Piece::Patch(patch) => patch.write_to(out),
+            Piece::Json(json) => out.extend_from_slice(json.as_bytes()),
+            Piece::Members(before, members, behind) => {
+                out.extend_from_slice(before.as_bytes());
+                out.extend_from_slice(members.as_bytes());
+                out.extend_from_slice(behind.as_bytes());
+            }
+        }
+    }
+}
+
+impl Message {
+    /// Where a change is made, and what is written there.
+    fn splice<'a>(&self, change: &'a Change) -> Option<Splice<'a>> {
+        match change {
+            Change::Replace(span, json) => Some(Splice::over(*span, Piece::Json(json))),
+            Change::Front(Object::Result, members) => {
+                let outcome = self.marks.outcome;
+                let is_result = self.kind == (Kind::Answer { failed: false });
+                outcome
+                    .filter(|_| is_result)
+                    .and_then(|span| self.front(span, members))
+            }
+            Change::Front(Object::Params, members) => match self.marks.params {
+                Some(params) => self.front(params, members),
+                None => Some(self.before_all("\"params\":{", members, "},")),
+            },
+            Change::Front(Object::Meta, members) => match (self.marks.meta, self.marks.params) {
+                (Some(meta), _) => self
+                    .front(meta, members)
+                    // Null, or nonsense: another value for the key.
+                    .or(Some(Splice::over(meta, Piece::Members("{", members, "}")))),
+                (None, Some(params)) if self.is_empty_object(params) => Some(Splice::over(
+                    params,
+                    Piece::Members("{\"_meta\":{", members, "}}"),
+                )),
+                (None, Some(params)) => {
+                    let at = params.range().start + 1;
+                    let piece = Piece::Members("\"_meta\":{", members, "},");
+                    Some(Splice {
+                        start: at,
+                        end: at,
+                        piece,
+                    })
+                }
+                (None, None) => Some(self.before_all("\"params\":{\"_meta\":{", members, "}},")),
+            },
+        }
+    }
+
+    /// The place before all members of an object; none if it is no object.
+    fn front<'a>(&self, object: Span, members: &'a str) -> Option<Splice<'a>> {
+        let range = object.range();
+        if self.as_str().as_bytes().get(range.start) != Some(&b'{') {
+            return None;
+        }
+        let behind = if self.is_empty_object(object) {
+            ""
+        } else {
+            ","
+        };
+        Some(Splice {
+            start: range.start + 1,
+            end: range.start + 1,
+            piece: Piece::Members("", members, behind),
+        })
+    }
+
+    /// The place before all members of the message, of which there are some.
+    fn before_all<'a>(
+        &self,
+        before: &'static str,
+        members: &'a str,
+        behind: &'static str,
+    ) -> Splice<'a> {
+        let brace = self.as_str().find('{').map_or(0, |at| at + 1);
+        Splice {
+            start: brace,
+            end: brace,
+            piece: Piece::Members(before, members, behind),
+        }
+    }
+
+    fn is_empty_object(&self, object: Span) -> bool {
+        let json = self.json(object);
+        let inner = json
+            .strip_prefix('{')
+            .and_then(|json| json.strip_suffix('}'));
+        inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_whitespace()))
+    }
+
+    /// Appends a stretch of the message, line breaks made spaces. All line
+    /// breaks stand between tokens, for JSON allows none inside them.
+    fn copy_to(&self, out: &mut Vec<u8>, range: Range<usize>) {
+        let from = out.len();
+        out.extend_from_slice(&self.as_str().as_bytes()[range]);
+        if self.has_newlines() {
+            for byte in &mut out[from..] {
+                if matches!(byte, b'\n' | b'\r') {
+                    *byte = b' ';
+                }
+            }
+        }
+    }
+}
+
+impl Patch {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        match self {
+            // Writing to a `Vec` cannot fail, and formats without a detour.
+            Patch::Number(number) => drop(write!(out, "{number}")),
+            Patch::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
+
+    fn len_max(&self) -> usize {
+        match self {
+            Patch::Number(_) => 20, // digits of `u64::MAX`
+            Patch::Json(json) => json.len(),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The shapes of the stateless era (2026-07-28): what every request says of its
+//! client, and what every result must hold. Nothing here knows of sessions.
+
+use std::borrow::Cow;
+
+use crate::wire::envelope::{INVALID_PARAMS, Kind, Malformed, Message, Span, quoted, shown};
+use crate::wire::handshake::{self, ClientHello, Revision};
+use crate::wire::log_level::LogLevel;
+use crate::wire::method::Method;
+use crate::wire::outgoing::{Change, Object};
+use crate::wire::scan::{self, Scanner, Shape};
+
+/// The revision, in `params._meta` and in the header `MCP-Protocol-Version`.
+pub const VERSION: &str = "2026-07-28";
+
+/// The key in `params._meta` of the protocol version: its presence is what
+/// tells a request of this era.
+pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// The key of the client's name and version.
+pub const META_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// The key of the client's capabilities.
+pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The key of the least grave log message that the client wants of a request.
+pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// The key of the request that opened a subscription.
+pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// The key, in a result's `_meta`, of the server's name and version.
+pub const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The headers of a request do not agree with its body (2026-07-28,
+/// transports, "Server Validation").
+pub const HEADER_MISMATCH: i32 = -32020;
+/// The request needs a capability that its client has not declared (basic,
+/// "`_meta`").
+pub const MISSING_CAPABILITY: i32 = -32021;
+/// The protocol version is not served (versioning).
+pub const UNSUPPORTED_VERSION: i32 = -32022;
+
+/// What a request says of its client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestMeta {
+    /// Who it is and what it can be asked.
+    pub hello: ClientHello,
+    /// The least grave log message it wants of this request; none at all if it
+    /// names no level.
+    pub level: Option<LogLevel>,
+    /// What it wants to hear of, if the request is `subscriptions/listen`.
+    pub filter: Option<Filter>,
+}
+
+/// What a client wants to hear of (2026-07-28, subscriptions, "Notification
+/// Filter").
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// `notifications/tools/list_changed`
+    pub tools: bool,
+    /// `notifications/prompts/list_changed`
+    pub prompts: bool,
+    /// `notifications/resources/list_changed`
+    pub resources: bool,
+    /// `notifications/resources/updated` of these URIs
+    pub uris: Vec<String>,
+}
+
+/// Reads what a request says of its client.
+///
+/// # Errors
+/// What is missing or wrong there (-32602), or that the version is none of this
+/// era (-32022).
+pub fn read_request_meta(message: &Message) -> Result<RequestMeta, Malformed> {
+    let marks = &message.marks;
+    let refused = |sentence: String| refusal(message, INVALID_PARAMS, sentence, None);
+    let lacks = |key: &str| refused(format!("params._meta lacks {key:?}"));
+    let version = marks.version.ok_or_else(|| lacks(META_VERSION))?;
+    let version = message
+        .text(version)
+        .ok_or_else(|| refused(format!("{META_VERSION:?} is not a string")))?;
+    if version != VERSION {
+        return Err(unsupported(message, &version));
+    }
+    let capabilities = object(message, marks.client_capabilities, META_CAPABILITIES)
+        .map_err(refused)?
+        .ok_or_else(|| lacks(META_CAPABILITIES))?;
+    let info = object(message, marks.client_info, META_INFO).map_err(refused)?;
+    let level = match marks.log_level {
+        None => None,
+        Some(span) => {
+            let level = message
+                .text(span)
+                .and_then(|name| LogLevel::from_name(&name));
+            Some(
+                level
+                    .ok_or_else(|| refused(format!("{META_LOG_LEVEL:?} is no log level of MCP")))?,
+            )
+        }
+    };
+    let filter = match &message.kind {
+        Kind::Request(Method::Listen) => Some(read_filter(message).map_err(refused)?),
+        _ => None,
+    };
+    Ok(RequestMeta {
+        hello: ClientHello {
+            can: handshake::read_client_can(capabilities).map_err(refused)?,
+            version: version.into_owned(),
+            capabilities: capabilities.into(),
+            info: info.unwrap_or("{}").into(),
+        },
+        level,
+        filter,
+    })
+}
+
+/// The refusal of a version that is none of this era.
+pub fn unsupported(message: &Message, version: &str) -> Malformed {
+    let known: Vec<String> = std::iter::once(VERSION)
+        .chain(Revision::ALL.map(Revision::name).into_iter().rev())
+        .map(quoted)
+        .collect();
+    let data = format!(
+        r#"{{"supported":[{}],"requested":{}}}"#,
+        known.join(","),
+        quoted(version)
+    );
+    let sentence = format!("unsupported protocol version {}", shown(version));
+    refusal(message, UNSUPPORTED_VERSION, sentence, Some(data))
+}
+
+/// A refusal of a request by its form.
+pub fn refusal(message: &Message, code: i32, sentence: String, data: Option<String>) -> Malformed {
+    let is_request = matches!(message.kind, Kind::Request(_));
+    let id = message.marks.id.filter(|_| is_request);
+    Malformed {
+        code,
+        sentence,
+        id: id.map(|span| message.json(span).into()),
+        data: data.map(Into::into),
+    }
+}
+
+/// The JSON text of a part that must be an object.
+fn object<'a>(
+    message: &'a Message,
+    part: Option<Span>,
+    name: &str,
+) -> Result<Option<&'a str>, String> {
+    match part.map(|span| message.json(span)) {
+        None => Ok(None),
+        Some(json) if json.starts_with('{') => Ok(Some(json)),
+        Some(_) => Err(format!("{name:?} is not an object")),
+    }
+}
+
+fn read_filter(message: &Message) -> Result<Filter, String> {
+    let filter = object(message, message.marks.filter, "notifications")?
+        .ok_or("subscriptions/listen needs \"notifications\", an object")?;
+    let keys = [
+        "toolsListChanged",
+        "promptsListChanged",
+        "resourcesListChanged",
+        "resourceSubscriptions",
+    ];
+    let wrong = |_| "\"notifications\" is not an object".to_owned();
+    let [tools, prompts, resources, uris] = scan::members(filter, keys).map_err(wrong)?;
+    let is_true = |value: Option<scan::Value>| value.is_some_and(|v| v.json(filter) == "true");
+    let mut read = Filter {
+        tools: is_true(tools),
+        prompts: is_true(prompts),
+        resources: is_true(resources),
+        uris: Vec::new(),
+    };
+    if let Some(list) = uris.filter(|value| value.shape != Shape::Null) {
+        let json = list.json(filter);
+        let mut all_text = true;
+        let array = Scanner::new(json).array(|scanner| {
+            let value = scanner.value()?;
+            match scan::text(value.json(json)) {
+                Some(uri) => read.uris.push(uri.into_owned()),
+                None => all_text = false,
+            }
+            Ok(())
+        });
+        if array.is_err() || !all_text {
+            return Err("\"resourceSubscriptions\" is not an array of strings".to_owned());
+        }
+    }
+    Ok(read)
+}
+
+/// How long a list may be taken for fresh, in milliseconds: changes are told to
+/// those who listen, and a second spares a client that asks in bursts.
+const LIST_TTL_MS: u32 = 1_000;
+
+/// The members that a result of this era must have and this one lacks:
+/// `resultType` always, `ttlMs` and `cacheScope` where the method's results may
+/// be kept (2026-07-28, caching). What a view shows may depend on the token, so
+/// nothing is called public.
+pub fn completion(message: &Message, method: &Method) -> Option<Change> {
+    let marks = &message.marks;
+    let ttl = match method {
+        Method::ToolsList
+        | Method::PromptsList
+        | Method::ResourcesList
+        | Method::TemplatesList
+        | Method::Discover => Some(LIST_TTL_MS),
+        Method::ResourcesRead => Some(0),
+        _ => None,
+    };
+    let kept = marks.ttl.is_some() && marks.cache_scope.is_some();
+    let members: Cow<'static, str> = match (ttl, marks.result_type) {
+        (None, None) => r#""resultType":"complete""#.into(),
+        (None, Some(_)) => return None,
+        (Some(_), Some(kind)) if kept || message.json(kind) != r#""complete""# => return None,
+        (Some(0), None) if !kept => {
+            r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#.into()
+        }
+        (Some(ttl), kind) => {
+            let mut members = Vec::new();
+            if kind.is_none() {
+                members.push(r#""resultType":"complete""#.to_owned());
+            }
+            if marks.ttl.is_none() {
+                members.push(format!("\"ttlMs\":{ttl}"));
+            }
+            if marks.cache_scope.is_none() {
+                members.push(r#""cacheScope":"private""#.to_owned());
+            }
+            members.join(",").into()
+        }
+    };
+    Some(Change::Front(Object::Result, members))
+}
+
+/// The members of `params._meta` that a request to a stateless server must
+/// have. Capabilities and client info are JSON text.
+pub fn request_meta(capabilities: &str, info: &str, level: Option<LogLevel>) -> String {
+    let level = level.map_or_else(String::new, |level| {
+        format!(",{}:\"{}\"", quoted(META_LOG_LEVEL), level.name())
+    });
+    format!(
+        r#""{META_VERSION}":"{VERSION}","{META_INFO}":{info},"{META_CAPABILITIES}":{capabilities}{level}"#
+    )
+}
+
+/// The result of `server/discover`. Capabilities and server info are JSON text.
+pub fn discover_result(
+    capabilities: &str,
+    server_info: &str,
+    instructions: Option<&str>,
+) -> String {
+    let instructions = instructions.map_or_else(String::new, |text| {
+        format!(",\"instructions\":{}", quoted(text))
+    });
+    let known: Vec<String> = std::iter::once(VERSION)
+        .chain(Revision::ALL.map(Revision::name).into_iter().rev())
+        .map(quoted)
+        .collect();
+    format!(
+        r#"{{"supportedVersions":[{}],"capabilities":{capabilities}{instructions},"_meta":{{"{META_SERVER}":{server_info}}}}}"#,
+        known.join(",")
+    )
+}
+
+/// The parameters of the acknowledgement of a subscription: its id as JSON
+/// text, and what of the filter is honoured.
+pub fn acknowledged_params(id: &str, filter: &Filter) -> String {
+    let mut honoured = Vec::new();
+    for (name, wanted) in [
+        ("toolsListChanged", filter.tools),
+        ("promptsListChanged", filter.prompts),
+        ("resourcesListChanged", filter.resources),
+    ] {
+        if wanted {
+            honoured.push(format!("\"{name}\":true"));
+        }
+    }
+    if !filter.uris.is_empty() {
+        let uris: Vec<String> = filter.uris.iter().map(|uri| quoted(uri)).collect();
+        honoured.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
+    }
+    format!(
+        r#"{{"_meta":{{"{META_SUBSCRIPTION}":{id}}},"notifications":{{{}}}}}"#,
+        honoured.join(",")
+    )
+}
+
+/// The result with which a subscription ends by the gateway's own will.
+pub fn listen_result(id: &str) -> String {
+    format!(r#"{{"resultType":"complete","_meta":{{"{META_SUBSCRIPTION}":{id}}}}}"#)
+}
+
+/// The change that tells a notification's subscription, whose id is JSON text.
+pub fn of_subscription(message: &Message, id: &str) -> Change {
+    match message.marks.subscription {
+        Some(span) => Change::Replace(span, id.to_owned().into()),
+        None => Change::Front(Object::Meta, format!("\"{META_SUBSCRIPTION}\":{id}").into()),
+    }
+}
