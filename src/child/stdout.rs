@@ -13,6 +13,7 @@ use crate::event::{FromChild, Reply};
 use crate::limits;
 use crate::wire::envelope::{Kind, Message, split_batch};
 use crate::wire::handshake;
+use crate::wire::input;
 use crate::wire::items::{self, ItemKind};
 use crate::wire::lines::{Line, Lines};
 use crate::wire::own_id::{OwnId, Purpose};
@@ -144,6 +145,9 @@ fn understand(message: Message) -> FromChild {
         // The answer to a call, or to nothing we asked: the hub knows.
         _ => FromChild::Message {
             links: message.resource_links(),
+            input: input::read_input_required(&message)
+                .transpose()
+                .map(Box::new),
             message: Arc::new(message),
         },
     }

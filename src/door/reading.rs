@@ -7,6 +7,7 @@ use crate::wire::envelope::Malformed;
 use crate::wire::envelope::{self, Kind, Message};
 use crate::wire::handshake;
 use crate::wire::method::Method;
+use crate::wire::stateless;
 
 /// Reads the body of a POST, or a line of stdin: one message or a batch.
 pub fn read_body(bytes: Vec<u8>) -> Body {
@@ -17,12 +18,20 @@ pub fn read_body(bytes: Vec<u8>) -> Body {
     }
 }
 
-/// Reads one message. Parameters are read of `initialize` alone.
+/// Reads one message. Parameters are read of `initialize`, and of each request
+/// of the stateless era what it says of its client.
 fn read_message(bytes: Vec<u8>) -> ClientMessage {
     let message = match Message::parse(bytes) {
         Ok(message) => Arc::new(message),
         Err(malformed) => return ClientMessage::Malformed(malformed),
     };
+    let is_request = matches!(message.kind, Kind::Request(_));
+    if is_request && message.marks.version.is_some() {
+        return match stateless::read_request_meta(&message) {
+            Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
+            Err(malformed) => ClientMessage::Malformed(malformed),
+        };
+    }
     if message.kind != Kind::Request(Method::Initialize) {
         return ClientMessage::Message(message);
     }

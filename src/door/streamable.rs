@@ -101,6 +101,7 @@ pub fn post(
         session: session_of(exchange),
         version: version_of(exchange),
         fresh,
+        mirrored: Vec::new(),
         body,
     };
     if connection.begin(word).is_err() {

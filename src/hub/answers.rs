@@ -17,6 +17,7 @@ use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
+use crate::wire::stateless;
 
 impl Hub {
     /// Ends an exchange with a verdict. On a stream that carries a whole
@@ -57,6 +58,7 @@ impl Hub {
     pub(super) fn answer(&mut self, caller: &Caller, message: Arc<Message>) {
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Json(caller.id.clone()));
+        self.fit_to_era(&caller.session, &mut message);
         self.answer_as_is(&caller.session, caller.stream, message);
     }
 
@@ -78,9 +80,12 @@ impl Hub {
 
     /// A request of the session has its answer, or its end.
     fn answered(&mut self, session: &SessionKey) {
-        if let Some(session) = self.sessions.get_mut(session) {
+        let mut counting = Some(session.clone());
+        // One on a stream that carries many counts for that one, too.
+        while let Some(session) = counting.and_then(|key| self.sessions.get_mut(&key)) {
             session.unanswered = session.unanswered.saturating_sub(1);
             session.heard = self.now;
+            counting = session.lone.as_ref().and_then(|lone| lone.carrier.clone());
         }
     }
 
@@ -107,7 +112,12 @@ impl Hub {
     /// Answers a request with a refusal.
     pub(super) fn refuse_caller(&mut self, caller: &Caller, refusal: &Refusal) {
         log::debug!("refused: {refusal}");
-        self.answer(caller, refusal.message().into());
+        let message = if self.is_lone(&caller.session) {
+            refusal.stateless_message()
+        } else {
+            refusal.message()
+        };
+        self.answer(caller, message.into());
     }
 
     /// Puts a message on a stream, numbered and kept where the stream can be
@@ -175,7 +185,7 @@ impl Hub {
         let is_new = self
             .sessions
             .get(&key)
-            .is_some_and(|s| s.revision.is_none());
+            .is_some_and(|s| s.revision.is_none() && s.lone.is_none());
         if let Some(outbox) = outbox {
             let parcel = Parcel::Opened {
                 prime,
@@ -199,9 +209,14 @@ impl Hub {
 
     /// Tells a session something that belongs to none of its requests: on the
     /// stream that carries it, or on its newest listening stream. Without one
-    /// it is not told.
-    pub(super) fn tell_session(&mut self, key: &SessionKey, message: Outgoing) {
+    /// it is not told. A stateless client is told under its subscription.
+    pub(super) fn tell_session(&mut self, key: &SessionKey, mut message: Outgoing) {
         if let Some(stream) = self.standing_stream(key) {
+            let lone = self.sessions.get(key).and_then(|s| s.lone.as_ref());
+            if let Some(lone) = lone {
+                let subscription = stateless::of_subscription(&message.message, &lone.id);
+                message = message.with(subscription);
+            }
             self.notify(stream, message);
         }
     }
@@ -212,6 +227,9 @@ impl Hub {
         let session = self.sessions.get(key)?;
         if session.whole.is_some() {
             return session.whole;
+        }
+        if let Some(lone) = &session.lone {
+            return lone.filter.as_ref().map(|_| lone.stream);
         }
         let listening = |attached: bool| {
             session.streams.iter().rev().copied().find(|&id| {

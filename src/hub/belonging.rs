@@ -21,7 +21,7 @@ impl Hub {
             let streams = &self.streams;
             let idle = self
                 .sessions
-                .longest_unheard(|_, session| is_idle(session, streams));
+                .longest_unheard(|_, session| session.lone.is_none() && is_idle(session, streams));
             match idle {
                 Some(idle) => self.end_session(&idle, None),
                 None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
@@ -40,7 +40,9 @@ impl Hub {
             return Err((Standing::BadRequest, Refusal::MissingSession));
         };
         let session = self.sessions.get_mut(key);
-        let Some(session) = session.filter(|s| s.view == address.view && s.whole.is_none()) else {
+        let is_at =
+            |s: &&mut Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
+        let Some(session) = session.filter(is_at) else {
             return Err((Standing::NotFound, Refusal::UnknownSession));
         };
         session.heard = self.now;
@@ -57,6 +59,7 @@ impl Hub {
     /// A client that ended it itself, or left, is told nothing more: some take
     /// a late answer for a fault.
     pub(super) fn end_session(&mut self, key: &SessionKey, why: Option<&Refusal>) {
+        self.end_carried(key, why);
         for fan in self.fans.of_session(key) {
             self.drop_fan(fan, why);
         }
@@ -64,6 +67,7 @@ impl Hub {
             self.abandon(call, why);
         }
         self.drop_waiters_of(key, why);
+        self.end_listening(key, why);
         self.drop_questions_to(key);
         let Some(session) = self.sessions.remove(key) else {
             return;

@@ -25,6 +25,7 @@ pub(super) struct Address {
     pub(super) view: View,
     pub(super) session: Option<SessionKey>,
     pub(super) version: Option<String>,
+    pub(super) mirrored: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Hub {
@@ -45,6 +46,9 @@ impl Hub {
             // A session id that comes with it is one the client has given up.
             Body::Single(ClientMessage::Initialize(message, hello)) => {
                 self.post_initialize(address, fresh, message, hello);
+            }
+            Body::Single(ClientMessage::Stateless(message, meta)) => {
+                self.post_lone(address, fresh, message, *meta);
             }
             body => match self.known_session(&address) {
                 Ok(session) => self.post_body(outbox, &session, body),
@@ -73,7 +77,12 @@ impl Hub {
         self.take_request(fresh, stream, message, Some(hello));
     }
 
-    fn open_stream(&mut self, key: &SessionKey, outbox: OutboxId, kind: StreamKind) -> StreamId {
+    pub(super) fn open_stream(
+        &mut self,
+        key: &SessionKey,
+        outbox: OutboxId,
+        kind: StreamKind,
+    ) -> StreamId {
         let session = self.sessions.get_mut(key);
         // Streams are resumed since 2025-03-26, and never where one stream is
         // the session itself.
@@ -162,6 +171,10 @@ impl Hub {
             ClientMessage::Message(message) if matches!(message.kind, Kind::Request(_)) => {
                 self.take_request(key, stream, message, None);
             }
+            ClientMessage::Stateless(message, meta) => {
+                self.count_request(key);
+                self.take_carried(key, stream, message, *meta);
+            }
             other => self.take_quiet(key, other),
         }
     }
@@ -187,7 +200,7 @@ impl Hub {
         }
     }
 
-    fn take_request(
+    pub(super) fn take_request(
         &mut self,
         key: &SessionKey,
         stream: StreamId,
@@ -340,11 +353,16 @@ impl Hub {
             session.finished = true;
         }
         self.drop_questions_to(&key);
+        self.end_listening_on(&key);
         self.end_if_finished(&key);
     }
 
-    /// Ends a session whose client says no more, once all is answered.
+    /// Ends a session whose client says no more, once all is answered; a
+    /// stateless request with its answer.
     pub(super) fn end_if_finished(&mut self, key: &SessionKey) {
+        if self.is_lone(key) {
+            return self.end_lone_if_answered(key);
+        }
         let done = |session: &Session| session.finished && session.unanswered == 0;
         if self.sessions.get(key).is_some_and(done) {
             self.end_session(key, None);
@@ -358,9 +376,10 @@ impl Hub {
         }
     }
 
-    /// A client has left. That is no cancellation (2025-11-25, transports,
-    /// "Sending Messages to the Server"): its calls go on, and what can be
-    /// resumed is kept for its return.
+    /// A client has left. That is no cancellation in the handshake era
+    /// (2025-11-25, transports, "Sending Messages to the Server"): its calls go
+    /// on, and what can be resumed is kept for its return. In the stateless era
+    /// it is one (2026-07-28, transports, "Cancellation").
     pub(super) fn gone(&mut self, outbox: OutboxId) {
         let Some(id) = self.streams.detach(outbox) else {
             return;
@@ -371,6 +390,7 @@ impl Hub {
         let key = stream.session.clone();
         match stream.kind {
             StreamKind::Whole => self.end_session(&key, None),
+            _ if self.is_lone(&key) => self.end_session(&key, None),
             StreamKind::Listen if !stream.resumable => {
                 self.close_stream(id);
             }
@@ -384,16 +404,20 @@ impl Hub {
 fn is_owed(message: &ClientMessage) -> bool {
     match message {
         ClientMessage::Message(message) => matches!(message.kind, Kind::Request(_)),
-        ClientMessage::Initialize(..) | ClientMessage::Malformed(_) => true,
+        ClientMessage::Initialize(..)
+        | ClientMessage::Stateless(..)
+        | ClientMessage::Malformed(_) => true,
     }
 }
 
 /// The id of the request that a body is, if it is one.
 fn body_id(body: &Body) -> Option<&str> {
     match body {
-        Body::Single(ClientMessage::Message(message) | ClientMessage::Initialize(message, _))
-            if matches!(message.kind, Kind::Request(_)) =>
-        {
+        Body::Single(
+            ClientMessage::Message(message)
+            | ClientMessage::Initialize(message, _)
+            | ClientMessage::Stateless(message, _),
+        ) if matches!(message.kind, Kind::Request(_)) => {
             message.marks.id.map(|span| message.json(span))
         }
         Body::Single(ClientMessage::Malformed(malformed)) => malformed.id.as_deref(),

@@ -23,6 +23,7 @@ pub mod ending;
 pub mod fanning;
 pub mod fans;
 pub mod lifecycle;
+pub mod listening;
 pub mod listing;
 pub mod notices;
 pub mod passing;
@@ -33,6 +34,7 @@ pub mod requests;
 pub mod resuming;
 pub mod routing;
 pub mod sessions;
+pub mod stateless;
 pub mod status;
 #[cfg(test)]
 mod stories;
@@ -91,6 +93,9 @@ pub struct Hub {
     replay_bytes: usize,
     /// Clients that wait for servers in their first start.
     waiters: Vec<Waiter>,
+    /// How many requests of the stateless era have come on streams that carry
+    /// many.
+    lone_serial: u64,
     stopping: bool,
 }
 
@@ -117,6 +122,7 @@ impl Hub {
             links: Links::default(),
             replay_bytes: 0,
             waiters: Vec::new(),
+            lone_serial: 0,
             stopping: false,
         }
     }
@@ -157,6 +163,7 @@ impl Hub {
                 session,
                 version,
                 fresh,
+                mirrored,
                 body,
             } => {
                 let address = clients::Address {
@@ -164,6 +171,7 @@ impl Hub {
                     view,
                     session,
                     version,
+                    mirrored,
                 };
                 self.post(address, &fresh, body);
             }
@@ -178,6 +186,7 @@ impl Hub {
                     view,
                     session,
                     version,
+                    mirrored: Vec::new(),
                 };
                 self.listen(&address, resume);
             }
@@ -186,6 +195,7 @@ impl Hub {
                 view,
                 session,
                 version: None,
+                mirrored: Vec::new(),
             }),
             FromClient::Open { view, fresh, slots } => self.open(outbox, view, fresh, slots),
             FromClient::Finished => self.input_finished(outbox),
@@ -208,7 +218,7 @@ impl Hub {
         match word {
             FromChild::Spawned { pid } => self.spawned(id, pid),
             FromChild::SpawnFailed { why } => self.spawn_failed(id, why),
-            FromChild::Message { message, links } => self.child_message(id, message, &links),
+            FromChild::Message { message, links, .. } => self.child_message(id, message, &links),
             FromChild::Reply { id: request, reply } => self.reply(id, request, reply),
             FromChild::Oversized {
                 id: request,

@@ -135,7 +135,10 @@ impl Hub {
                 let server = child.server;
                 let sees = |key: &&SessionKey| {
                     let session = self.sessions.get(key);
-                    session.is_some_and(|session| self.shows(&session.view, server))
+                    // A stateless request hears of nothing but itself.
+                    session.is_some_and(|session| {
+                        session.lone.is_none() && self.shows(&session.view, server)
+                    })
                 };
                 self.listeners.iter().filter(sees).cloned().collect()
             }
@@ -143,11 +146,12 @@ impl Hub {
         };
         for key in sessions {
             // One that has asked for no level gets them all, as from a server
-            // that decides for itself (2025-11-25, logging, "Setting Log Level").
-            let wants = self
-                .sessions
-                .get(&key)
-                .is_some_and(|s| s.level.is_none_or(|wanted| level >= wanted));
+            // that decides for itself (2025-11-25, logging, "Setting Log Level");
+            // in the stateless era it gets none (2026-07-28, logging).
+            let wants = self.sessions.get(&key).is_some_and(|s| match s.level {
+                Some(wanted) => level >= wanted,
+                None => s.lone.is_none(),
+            });
             if let (true, Some(stream)) = (wants, self.stream_towards(id, &key)) {
                 self.notify(stream, Outgoing::plain(message.clone()));
             }
@@ -203,7 +207,9 @@ impl Hub {
         let Some(id) = message.marks.request_id.map(|span| message.json(span)) else {
             return;
         };
-        if let Some(caller) = self.forget_waiter(key, id) {
+        if let Some(lone) = self.carried_with_id(key, id) {
+            self.end_session(&lone, None);
+        } else if let Some(caller) = self.forget_waiter(key, id) {
             self.answer_nothing(&caller);
         } else if let Some(call) = self.calls.of_client(key, id) {
             self.abandon(call, None);

@@ -15,7 +15,7 @@ use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
-use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::outgoing::{Change, Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 /// Where a request goes, and what is replaced in it on the way.
@@ -122,6 +122,11 @@ impl Hub {
         message.name = name.map(|name| Patch::Json(json_string(&name)));
         if message.message.marks.progress_token.is_some() {
             message.progress_token = Some(Patch::Number(id.number()));
+        }
+        // A pipe that has begun with a handshake stays in that era: there are
+        // servers that refuse whatever names another version.
+        if let Some(version) = message.message.marks.version {
+            message.changes.push(Change::Drop(version));
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.held.push_back(id);

@@ -18,6 +18,8 @@ const RESOURCE_NOT_FOUND: i32 = -32002;
 /// The request, or the session it needs, has run out of time. The number that
 /// the official client libraries use for both.
 const TIMED_OUT: i32 = -32001;
+/// A failure of the gateway or of a server (JSON-RPC 2.0, section 5.1).
+const INTERNAL_ERROR: i32 = -32603;
 /// Any other failure of the gateway or of a server.
 const SERVER_ERROR: i32 = -32000;
 
@@ -194,6 +196,17 @@ impl Refusal {
     /// The error answer; its id is a placeholder.
     pub fn message(&self) -> Message {
         Message::error(self.code(), &self.to_string(), self.data().as_deref())
+    }
+
+    /// The error answer in the stateless era, where codes that were given out
+    /// before it are no longer used (2026-07-28, basic, "Error Codes").
+    pub fn stateless_message(&self) -> Message {
+        let code = match self.code() {
+            RESOURCE_NOT_FOUND => INVALID_PARAMS,
+            TIMED_OUT | SERVER_ERROR => INTERNAL_ERROR,
+            code => code,
+        };
+        Message::error(code, &self.to_string(), self.data().as_deref())
     }
 }
 

@@ -50,6 +50,9 @@ impl Hub {
     /// Answers a request, now or later.
     pub(super) fn request(&mut self, need: Need) {
         let method = method_of(&need.message);
+        if self.is_lone(&need.caller.session) {
+            return self.lone_request(need, method);
+        }
         let initialized = self
             .sessions
             .get(&need.caller.session)
@@ -258,7 +261,7 @@ impl Hub {
         }
     }
 
-    fn list(&mut self, need: Need, kind: ItemKind) {
+    pub(super) fn list(&mut self, need: Need, kind: ItemKind) {
         if let Some(cursor) = need.message.marks.cursor {
             let cursor = need.message.json(cursor);
             if cursor != "null" {

@@ -135,7 +135,7 @@ impl Hub {
 
     /// The servers of the session's view that a link in a tool's result came
     /// from.
-    fn linked(&self, session: &SessionKey, uri: &str) -> Found {
+    pub(super) fn linked(&self, session: &SessionKey, uri: &str) -> Found {
         let Some(view) = self.view_of(session) else {
             return Found::None;
         };
@@ -164,7 +164,7 @@ impl Hub {
         }
     }
 
-    fn servers_with_resources(&self, session: &SessionKey) -> Vec<ServerId> {
+    pub(super) fn servers_with_resources(&self, session: &SessionKey) -> Vec<ServerId> {
         let Some(view) = self.view_of(session) else {
             return Vec::new();
         };

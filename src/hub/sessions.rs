@@ -1,6 +1,7 @@
 //! The sessions of the handshake era: who a client is, what it can be asked,
 //! what it has subscribed to, and the events kept for it in case its
-//! connection breaks. A book only.
+//! connection breaks. A request of the stateless era, which says all this of
+//! itself, is entered as a session of one request: a *lone* one. A book only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,9 +13,12 @@ use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
 use crate::wire::handshake::{ClientHello, Revision};
+use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
+use crate::wire::method::Method;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::sse::EventId;
+use crate::wire::stateless::Filter;
 
 /// One session.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Session {
     pub revision: Option<Revision>,
     /// What the client said of itself; none before `initialize`.
     pub hello: Option<Box<ClientHello>>,
+    /// What sets it apart if it is a single request of the stateless era.
+    pub lone: Option<Lone>,
     /// The stream that carries all of it, where one does.
     pub whole: Option<StreamId>,
     /// Its open streams, oldest first; those of POSTs that have not become
@@ -64,6 +70,7 @@ impl Session {
             view,
             revision: None,
             hello: None,
+            lone: None,
             whole: None,
             streams: Vec::new(),
             unanswered: 0,
@@ -77,6 +84,45 @@ impl Session {
             ended: VecDeque::new(),
             heard: now,
             idle: None,
+        }
+    }
+}
+
+/// A request of the stateless era, which is a session of its own.
+#[derive(Debug)]
+pub struct Lone {
+    /// Its method.
+    pub method: Method,
+    /// The id that its client gave it, as JSON text.
+    pub id: Arc<str>,
+    /// The stream that takes its answer.
+    pub stream: StreamId,
+    /// The session whose stream that is, where it carries many requests.
+    pub carrier: Option<SessionKey>,
+    /// What it wants to be told, until it listens.
+    pub wanted: Option<Filter>,
+    /// What it is told, once it listens.
+    pub filter: Option<Filter>,
+}
+
+impl Session {
+    /// Whether this is a request of the stateless era on the stream that
+    /// another session carries.
+    pub fn is_carried_by(&self, carrier: &SessionKey) -> bool {
+        let lone = self.lone.as_ref();
+        lone.is_some_and(|lone| lone.carrier.as_ref() == Some(carrier))
+    }
+
+    /// Whether its client has to be told that a list of this kind has changed.
+    pub fn hears_of(&self, kind: ItemKind) -> bool {
+        match self.lone.as_ref().map(|lone| &lone.filter) {
+            None => true,
+            Some(None) => false,
+            Some(Some(filter)) => match kind {
+                ItemKind::Tool => filter.tools,
+                ItemKind::Prompt => filter.prompts,
+                ItemKind::Resource | ItemKind::Template => filter.resources,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::event::SessionKey;
+use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
 use crate::hub::children::ChildId;
@@ -47,7 +47,7 @@ impl Hub {
         }
     }
 
-    fn enter(&mut self, session: &SessionKey, uri: &Arc<str>, child: ChildId) {
+    pub(super) fn enter(&mut self, session: &SessionKey, uri: &Arc<str>, child: ChildId) {
         if let (Some(session_entry), Some(child_entry)) =
             (self.sessions.get_mut(session), self.children.get_mut(child))
         {
@@ -137,19 +137,24 @@ impl Hub {
             self.close_call(call);
         }
         for uri in uris {
-            let method = Method::ResourcesSubscribe;
-            let message = Message::build(Kind::Request(method.clone()), Some(&uri_params(&uri)));
-            let passage = Passage {
-                server,
-                method,
-                name: None,
-                uri: Some(uri),
-            };
-            let call = self.call(id, Asker::Nobody, None, &passage);
-            let call = self.hold(call, message.into(), None);
-            self.rearm(call);
+            self.subscribe_for_all(id, server, uri);
         }
         self.adjust_levels();
+    }
+
+    /// Asks a child for news of a resource, for all who want them.
+    pub(super) fn subscribe_for_all(&mut self, id: ChildId, server: ServerId, uri: Arc<str>) {
+        let method = Method::ResourcesSubscribe;
+        let message = Message::build(Kind::Request(method.clone()), Some(&uri_params(&uri)));
+        let passage = Passage {
+            server,
+            method,
+            name: None,
+            uri: Some(uri),
+        };
+        let call = self.call(id, Asker::Nobody, None, &passage);
+        let call = self.hold(call, message.into(), None);
+        self.rearm(call);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What each endpoint shows: the catalogs of the views, kept until a server
 //! changes, and the telling of such a change.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -21,6 +22,7 @@ use crate::wire::handshake::{self, Revision};
 use crate::wire::items::ItemKind;
 use crate::wire::method::Method;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::stateless;
 
 /// What a merged view declares: all that any server may ever bring, since
 /// capabilities are fixed while servers still start and come and go.
@@ -196,16 +198,18 @@ impl Hub {
     }
 
     fn tell_changes(&mut self, before: &Catalog, after: &Catalog, sessions: &[SessionKey]) {
-        let changed: BTreeSet<&str> = ItemKind::ALL
+        let changed: BTreeMap<&str, ItemKind> = ItemKind::ALL
             .into_iter()
             .filter(|&kind| after.differs(before, kind))
-            .map(changed_method)
+            .map(|kind| (changed_method(kind), kind))
             .collect();
-        for name in changed {
+        for (name, kind) in changed {
             let method = Method::from_name(name);
             let message = Arc::new(Message::build(Kind::Notification(method), None));
             for session in sessions {
-                self.tell_session(session, Outgoing::plain(message.clone()));
+                if self.sessions.get(session).is_some_and(|s| s.hears_of(kind)) {
+                    self.tell_session(session, Outgoing::plain(message.clone()));
+                }
             }
         }
     }
@@ -241,28 +245,41 @@ impl Hub {
 
     /// The result of `initialize`, as JSON text.
     pub(super) fn welcome(&self, view: &View, revision: Revision) -> String {
-        if let Some(hello) = self
+        let own = self.introduction_of(view);
+        handshake::initialize_result(
+            revision,
+            &own.capabilities,
+            own.info,
+            own.instructions.as_deref(),
+        )
+    }
+
+    /// The result of `server/discover`, as JSON text.
+    pub(super) fn discovery(&self, view: &View) -> String {
+        let own = self.introduction_of(view);
+        stateless::discover_result(&own.capabilities, own.info, own.instructions.as_deref())
+    }
+
+    /// What a view says of itself: what its one server says, or, where there are
+    /// several, the same whatever they are.
+    fn introduction_of(&self, view: &View) -> Introduction<'_> {
+        let sole = self
             .sole_server(view)
             .and_then(|server| self.main_of(server))
             .and_then(|child| self.children.get(child))
-            .and_then(|child| child.hello.as_ref())
-        {
-            let capabilities = served_capabilities(&hello.capabilities);
-            let instructions = hello.instructions.as_deref();
-            return handshake::initialize_result(
-                revision,
-                &capabilities,
-                &hello.info,
-                instructions,
-            );
+            .and_then(|child| child.hello.as_ref());
+        match sole {
+            Some(hello) => Introduction {
+                capabilities: served_capabilities(&hello.capabilities).into(),
+                info: &hello.info,
+                instructions: hello.instructions.as_deref().map(Cow::Borrowed),
+            },
+            None => Introduction {
+                capabilities: MERGED_CAPABILITIES.into(),
+                info: OWN_INFO,
+                instructions: self.merged_instructions(view).map(Cow::Owned),
+            },
         }
-        let instructions = self.merged_instructions(view);
-        handshake::initialize_result(
-            revision,
-            MERGED_CAPABILITIES,
-            OWN_INFO,
-            instructions.as_deref(),
-        )
     }
 
     /// What the servers of a view say of themselves, each under its name.
@@ -286,6 +303,13 @@ impl Hub {
             .collect();
         (!parts.is_empty()).then(|| parts.join("\n\n"))
     }
+}
+
+/// What a view says of itself; capabilities and info are JSON text.
+struct Introduction<'a> {
+    capabilities: Cow<'a, str>,
+    info: &'a str,
+    instructions: Option<Cow<'a, str>>,
 }
 
 /// The notification that tells of a change.

@@ -49,9 +49,7 @@ pub fn read_input_required(message: &Message) -> Result<Option<InputRequired>, S
         Some(state) => return Err(format!("requestState is {}", state.shape)),
     };
     let requests = match requests {
-        Some(requests) if requests.shape == Shape::Object => {
-            read_requests(requests.json(result))?
-        }
+        Some(requests) if requests.shape == Shape::Object => read_requests(requests.json(result))?,
         None => Vec::new(),
         Some(requests) if requests.shape == Shape::Null => Vec::new(),
         Some(requests) => return Err(format!("inputRequests is {}", requests.shape)),
@@ -140,7 +138,9 @@ pub fn read_input_responses(message: &Message) -> Result<Vec<(String, Box<str>)>
         .into_iter()
         .map(|(key, value)| match value.shape {
             Shape::Object => Ok((key, value.json(json).into())),
-            shape => Err(format!("the response {key:?} is {shape}: it must be an object")),
+            shape => Err(format!(
+                "the response {key:?} is {shape}: it must be an object"
+            )),
         })
         .collect()
 }

@@ -27,6 +27,9 @@ pub enum Change {
     Front(Object, Cow<'static, str>),
     /// JSON text in place of a part.
     Replace(Span, Cow<'static, str>),
+    /// Nothing in place of the member that a part is the value of. Its key must
+    /// hold no quotes.
+    Drop(Span),
 }
 
 /// What takes the place of a part.
@@ -139,6 +142,7 @@ impl Change {
         match self {
             Change::Front(_, json) => json.len() + AROUND,
             Change::Replace(_, json) => json.len(),
+            Change::Drop(_) => 0,
         }
     }
 }
@@ -173,6 +177,7 @@ impl Message {
     fn splice<'a>(&self, change: &'a Change) -> Option<Splice<'a>> {
         match change {
             Change::Replace(span, json) => Some(Splice::over(*span, Piece::Json(json))),
+            Change::Drop(span) => Some(self.without(*span)),
             Change::Front(Object::Result, members) => {
                 let outcome = self.marks.outcome;
                 let is_result = self.kind == (Kind::Answer { failed: false });
@@ -204,6 +209,30 @@ impl Message {
                 }
                 (None, None) => Some(self.before_all("\"params\":{\"_meta\":{", members, "}},")),
             },
+        }
+    }
+
+    /// The stretch of a member, from its key to its value, and one of the commas
+    /// around it.
+    fn without<'a>(&self, value: Span) -> Splice<'a> {
+        let (before, behind) = self.as_str().split_at(value.range().end);
+        let before = &before[..value.range().start];
+        let quoted = |text: &str| text.trim_end_matches([' ', '\t', '\n', '\r', ':']).len();
+        let close = quoted(before).saturating_sub(1);
+        let open = before[..close].rfind('"').unwrap_or(close);
+        let tail = behind.trim_start_matches([' ', '\t', '\n', '\r']);
+        let (start, end) = match tail.strip_prefix(',') {
+            Some(rest) => (open, self.len() - rest.len()),
+            None => {
+                let head = before[..open].trim_end_matches([' ', '\t', '\n', '\r']);
+                let start = head.strip_suffix(',').map_or(open, str::len);
+                (start, value.range().end)
+            }
+        };
+        Splice {
+            start,
+            end,
+            piece: Piece::Json(""),
         }
     }
 
@@ -276,6 +305,101 @@ impl Patch {
         match self {
             Patch::Number(_) => 20, // digits of `u64::MAX`
             Patch::Json(json) => json.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written of a message with these changes, which are made from it.
+    fn written(text: &str, changes: impl Fn(&Message) -> Vec<Change>) -> String {
+        let message = Message::parse(text.into()).expect("a message");
+        let mut outgoing = Outgoing::plain(message.into());
+        outgoing.changes = changes(&outgoing.message);
+        let mut out = Vec::new();
+        outgoing.write_to(&mut out);
+        assert!(out.len() <= outgoing.len_max(), "{out:?}");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn front(object: Object) -> impl Fn(&Message) -> Vec<Change> {
+        move |_| vec![Change::Front(object, r#""a":1"#.into())]
+    }
+
+    #[test]
+    fn members_go_before_all_others_of_an_object() {
+        let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+        for (before, after) in [
+            ("{}", r#"{"a":1}"#),
+            ("{ }", r#"{"a":1 }"#),
+            (r#"{ "b":2}"#, r#"{"a":1, "b":2}"#),
+            ("[]", "[]"),
+            ("null", "null"),
+        ] {
+            let written = written(&result(before), front(Object::Result));
+            assert_eq!(written, result(after));
+        }
+        let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#;
+        assert_eq!(written(error, front(Object::Result)), error);
+    }
+
+    #[test]
+    fn a_meta_is_made_where_there_is_none() {
+        let request = |rest: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x"{rest}}}"#);
+        for (before, after) in [
+            (
+                r#","params":{"_meta":{"b":2}}"#,
+                r#","params":{"_meta":{"a":1,"b":2}}"#,
+            ),
+            (
+                r#","params":{"_meta":{},"c":3}"#,
+                r#","params":{"_meta":{"a":1},"c":3}"#,
+            ),
+            (
+                r#","params":{"_meta":null}"#,
+                r#","params":{"_meta":{"a":1}}"#,
+            ),
+            (
+                r#","params":{"c":3}"#,
+                r#","params":{"_meta":{"a":1},"c":3}"#,
+            ),
+            (r#","params":{ }"#, r#","params":{"_meta":{"a":1}}"#),
+        ] {
+            let written = written(&request(before), front(Object::Meta));
+            assert_eq!(written, request(after));
+        }
+        assert_eq!(
+            written(&request(""), front(Object::Meta)),
+            r#"{"params":{"_meta":{"a":1}},"jsonrpc":"2.0","id":1,"method":"x"}"#
+        );
+        assert_eq!(
+            written(&request(""), front(Object::Params)),
+            r#"{"params":{"a":1},"jsonrpc":"2.0","id":1,"method":"x"}"#
+        );
+    }
+
+    #[test]
+    fn a_member_is_dropped_with_one_of_its_commas() {
+        let request = |meta: &str| {
+            format!(r#"{{"jsonrpc":"2.0","method":"x","params":{{"_meta":{{{meta}}}}},"id":1}}"#)
+        };
+        let key = r#""io.modelcontextprotocol/protocolVersion""#;
+        let escaped = r#""io.modelcontextprotocol\/protocol\u0056ersion""#;
+        for (before, after) in [
+            (format!(r#"{key}:"v""#), r""),
+            (format!(r#" {key} : "v" "#), r"  "),
+            (format!(r#"{key}:"v","b":2"#), r#""b":2"#),
+            (format!(r#""b":2 , {escaped}:"v""#), r#""b":2 "#),
+            (
+                format!(r#""b":2,{key}:"v" , "c":[","]"#),
+                r#""b":2, "c":[","]"#,
+            ),
+        ] {
+            let drop =
+                |message: &Message| vec![Change::Drop(message.marks.version.expect("it is there"))];
+            assert_eq!(written(&request(&before), drop), request(after));
         }
     }
 }

@@ -80,6 +80,15 @@ impl Hub {
         }
         assert_eq!(placed, self.calls.len(), "a call lies with no child");
         owed.extend(self.fans.callers().cloned());
+        owed.extend(self.sessions.iter().filter_map(|(key, session)| {
+            let lone = session.lone.as_ref().filter(|lone| lone.filter.is_some())?;
+            Some(Caller {
+                session: key.clone(),
+                stream: lone.stream,
+                id: lone.id.clone(),
+                progress_token: None,
+            })
+        }));
         owed.extend(self.waiters.iter().map(|waiter| waiter.caller().clone()));
         owed
     }
@@ -109,6 +118,13 @@ impl Hub {
         let mut awaited: BTreeMap<&SessionKey, usize> = BTreeMap::new();
         for caller in owed {
             *awaited.entry(&caller.session).or_default() += 1;
+            let lone = self
+                .sessions
+                .get(&caller.session)
+                .and_then(|s| s.lone.as_ref());
+            if let Some(carrier) = lone.and_then(|lone| lone.carrier.as_ref()) {
+                *awaited.entry(carrier).or_default() += 1;
+            }
         }
         assert!(self.sessions.len() <= limits::SESSIONS_MAX);
         for (key, session) in self.sessions.iter() {

@@ -10,9 +10,11 @@ use crate::event::{
 use crate::hub::stories::world::{Client, Exchange, World};
 use crate::wire::envelope::{self, Kind, Malformed, Message};
 use crate::wire::handshake;
+use crate::wire::input;
 use crate::wire::items::{self, ItemKind};
 use crate::wire::method::Method;
 use crate::wire::own_id::Purpose;
+use crate::wire::stateless;
 use std::sync::Arc;
 
 /// What a server offers. By default one tool, `x`.
@@ -133,6 +135,13 @@ fn read_message(bytes: Vec<u8>) -> ClientMessage {
         Ok(message) => Arc::new(message),
         Err(malformed) => return ClientMessage::Malformed(malformed),
     };
+    let is_request = matches!(message.kind, Kind::Request(_));
+    if is_request && message.marks.version.is_some() {
+        return match stateless::read_request_meta(&message) {
+            Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
+            Err(malformed) => ClientMessage::Malformed(malformed),
+        };
+    }
     if message.kind != Kind::Request(Method::Initialize) {
         return ClientMessage::Message(message);
     }
@@ -170,6 +179,9 @@ pub(super) fn read_line(text: &str) -> FromChild {
         }
         _ => FromChild::Message {
             links: message.resource_links(),
+            input: input::read_input_required(&message)
+                .transpose()
+                .map(Box::new),
             message: Arc::new(message),
         },
     }
@@ -331,6 +343,7 @@ impl World {
             session: client.session.clone(),
             version: client.version.clone(),
             fresh: SessionKey(format!("{who}-{}", client.exchanges + 1).into()),
+            mirrored: Vec::new(),
             body: read_body(text),
         };
         self.begin(who, word)

@@ -86,6 +86,7 @@ impl Simulation {
             session: client.session.clone(),
             version: None,
             fresh: self.fresh(who),
+            mirrored: Vec::new(),
             body: read_body(text),
         };
         self.begins(who, session, word);

@@ -1,0 +1,199 @@
+//! Requests of the stateless era (2026-07-28). Each says of itself who its
+//! client is and what it can be asked, so each is entered as a session of one
+//! request, which begins with it and ends with its answer: what a child asks or
+//! logs because of it finds its way by the same rules as in the handshake era.
+
+use std::sync::Arc;
+
+use crate::event::{SessionKey, Standing};
+use crate::hub::Hub;
+use crate::hub::clients::Address;
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::Need;
+use crate::hub::sessions::{Lone, Session};
+use crate::hub::streams::{StreamId, StreamKind};
+use crate::wire::envelope::{Kind, Message};
+use crate::wire::items::ItemKind;
+use crate::wire::method::Method;
+use crate::wire::outgoing::{Change, Outgoing};
+use crate::wire::stateless::{self, RequestMeta};
+
+/// The code of an unknown resource before the stateless era, and in it.
+const RESOURCE_NOT_FOUND: [(i32, &str); 1] = [(-32002, "-32602")];
+
+impl Hub {
+    /// Whether this is a request of the stateless era.
+    pub(super) fn is_lone(&self, key: &SessionKey) -> bool {
+        self.sessions.get(key).is_some_and(|s| s.lone.is_some())
+    }
+
+    /// A POST that is such a request.
+    pub(super) fn post_lone(
+        &mut self,
+        address: Address,
+        key: &SessionKey,
+        message: Arc<Message>,
+        meta: RequestMeta,
+    ) {
+        if self.stopping {
+            let id = message.marks.id.map(|span| message.json(span));
+            return self.refuse(address.outbox, Standing::Busy, &Refusal::Stopping, id);
+        }
+        // The session comes before its stream, which is entered with it.
+        self.sessions
+            .insert(key.clone(), Session::new(address.view, self.now));
+        let stream = self.open_stream(key, address.outbox, StreamKind::Post { owed: 1 });
+        self.take_lone(key, (stream, None), message, meta);
+    }
+
+    /// Such a request on a stream that carries many.
+    pub(super) fn take_carried(
+        &mut self,
+        carrier: &SessionKey,
+        stream: StreamId,
+        message: Arc<Message>,
+        meta: RequestMeta,
+    ) {
+        let Some(view) = self.view_of(carrier) else {
+            return;
+        };
+        self.lone_serial += 1;
+        // Nobody can ask for it by this name: it is no session of a client.
+        let key = SessionKey(format!("lone-{}", self.lone_serial).into());
+        self.sessions
+            .insert(key.clone(), Session::new(view, self.now));
+        self.take_lone(&key, (stream, Some(carrier.clone())), message, meta);
+    }
+
+    fn take_lone(
+        &mut self,
+        key: &SessionKey,
+        (stream, carrier): (StreamId, Option<SessionKey>),
+        message: Arc<Message>,
+        meta: RequestMeta,
+    ) {
+        let id = message.marks.id.map_or("null", |span| message.json(span));
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.lone = Some(Lone {
+                method: crate::hub::clients::method_of(&message),
+                id: id.into(),
+                stream,
+                carrier,
+                wanted: meta.filter,
+                filter: None,
+            });
+            session.level = meta.level;
+            session.hello = Some(Box::new(meta.hello));
+        }
+        if meta.level.is_some() {
+            self.listeners.insert(key.clone());
+            self.adjust_levels();
+        }
+        self.take_request(key, stream, message, None);
+    }
+
+    /// Answers such a request, now or later.
+    pub(super) fn lone_request(&mut self, need: Need, method: Method) {
+        match method {
+            Method::Discover => self.discover(need),
+            Method::ToolsList => self.list(need, ItemKind::Tool),
+            Method::PromptsList => self.list(need, ItemKind::Prompt),
+            Method::ResourcesList => self.list(need, ItemKind::Resource),
+            Method::TemplatesList => self.list(need, ItemKind::Template),
+            Method::ToolsCall | Method::PromptsGet => self.by_name(need, method),
+            Method::ResourcesRead => self.by_uri(need, &method),
+            Method::Complete => self.complete(need),
+            Method::Listen => self.listen_for(need),
+            // What needs a session, or is no request of a client.
+            other => {
+                let refusal = Refusal::UnknownMethod(other.name().to_owned());
+                self.refuse_caller(&need.caller, &refusal);
+            }
+        }
+    }
+
+    fn discover(&mut self, need: Need) {
+        let Some(view) = self.view_of(&need.caller.session) else {
+            return;
+        };
+        // As with `initialize`: what one server alone declares must be known.
+        let patience = match self.sole_server(&view) {
+            Some(_) => self.plan.connection_timeout,
+            None => self.plan.instructions_wait,
+        };
+        if self.must_wait(&need, &view) && !patience.is_zero() {
+            return self.wait(need, patience);
+        }
+        let result = self.discovery(&view);
+        self.answer(&need.caller, Message::result(&result).into());
+    }
+
+    /// Gives an answer to a stateless client what its era asks for, and no code
+    /// that it forbids.
+    pub(super) fn fit_to_era(&self, key: &SessionKey, message: &mut Outgoing) {
+        let session = self.sessions.get(key);
+        let Some(lone) = session.and_then(|session| session.lone.as_ref()) else {
+            return;
+        };
+        let change = match message.message.kind {
+            Kind::Answer { failed: false } => stateless::completion(&message.message, &lone.method),
+            _ => {
+                let code = message.message.error_code();
+                let other = RESOURCE_NOT_FOUND
+                    .iter()
+                    .find(|(old, _)| code == Some(*old));
+                other
+                    .zip(message.message.marks.error_code)
+                    .map(|((_, new), span)| Change::Replace(span, (*new).into()))
+            }
+        };
+        message.changes.extend(change);
+    }
+
+    /// A stateless request that has its answer is forgotten.
+    pub(super) fn end_lone_if_answered(&mut self, key: &SessionKey) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        if session.unanswered > 0 {
+            return;
+        }
+        let carrier = session.lone.as_ref().and_then(|lone| lone.carrier.clone());
+        self.forget_lone(key);
+        if let Some(carrier) = carrier {
+            self.end_if_finished(&carrier);
+        }
+    }
+
+    /// Most have nothing left to end when they are answered.
+    fn forget_lone(&mut self, key: &SessionKey) {
+        let is_bare = |s: &Session| s.subscriptions.is_empty() && s.streams.is_empty();
+        if !self.sessions.get(key).is_some_and(is_bare) {
+            return self.end_session(key, None);
+        }
+        let level = self.sessions.remove(key).and_then(|session| session.level);
+        if level.is_some() {
+            self.listeners.remove(key);
+            self.adjust_levels();
+        }
+    }
+
+    /// The requests on a stream that carries many end with it.
+    pub(super) fn end_carried(&mut self, carrier: &SessionKey, why: Option<&Refusal>) {
+        let is_carrier = |s: &Session| s.whole.is_some();
+        if self.sessions.get(carrier).is_some_and(is_carrier) {
+            for key in self.sessions.keys_where(|s| s.is_carried_by(carrier)) {
+                self.end_session(&key, why);
+            }
+        }
+    }
+
+    /// The request of that id on a stream that carries many.
+    pub(super) fn carried_with_id(&self, carrier: &SessionKey, id: &str) -> Option<SessionKey> {
+        let mine = |s: &Session| {
+            let lone = s.lone.as_ref().filter(|_| s.is_carried_by(carrier));
+            lone.is_some_and(|lone| *lone.id == *id)
+        };
+        self.sessions.keys_where(mine).into_iter().next()
+    }
+}
