@@ -1,6 +1,7 @@
 //! The resource links that tools returned: URIs that no list names and no
 //! template yields, but that a client may read next. Bounded per server, so
-//! that a server that returns many forgets its own, never another's.
+//! that a server that returns many forgets its own, never another's. The ids of
+//! tasks that tools began are kept in the same way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -112,11 +112,7 @@ impl Hub {
     /// Answers a request with a refusal.
     pub(super) fn refuse_caller(&mut self, caller: &Caller, refusal: &Refusal) {
         log::debug!("refused: {refusal}");
-        let message = if self.is_lone(&caller.session) {
-            refusal.stateless_message()
-        } else {
-            refusal.message()
-        };
+        let message = refusal.message_to(self.is_lone(&caller.session));
         self.answer(caller, message.into());
     }
 
@@ -339,8 +335,9 @@ impl Hub {
                 let Some(server) = self.children.get(call.child).map(|c| c.server) else {
                     return;
                 };
-                for uri in links {
-                    self.links.learn(uri, server);
+                links.iter().for_each(|uri| self.links.learn(uri, server));
+                if let Some(task) = message.created_task() {
+                    self.tasks.learn(&task, server);
                 }
             }
             Method::ResourcesSubscribe => self.subscription_answered(call, message),

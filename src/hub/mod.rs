@@ -89,6 +89,8 @@ pub struct Hub {
     /// What was left out of catalogs, and is in the log already.
     complaints: BTreeSet<String>,
     links: Links,
+    /// The tasks that tools have begun, lately.
+    tasks: Links,
     /// How many bytes all sessions keep for clients that may come back.
     replay_bytes: usize,
     /// Clients that wait for servers in their first start.
@@ -120,6 +122,7 @@ impl Hub {
             telling: false,
             complaints: BTreeSet::new(),
             links: Links::default(),
+            tasks: Links::default(),
             replay_bytes: 0,
             waiters: Vec::new(),
             lone_serial: 0,

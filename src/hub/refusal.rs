@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::limits;
-use crate::wire::envelope::Message;
+use crate::wire::envelope::{Message, shown};
 
 /// The request is no valid JSON-RPC request here.
 const INVALID_REQUEST: i32 = -32600;
@@ -39,6 +39,8 @@ pub enum Refusal {
         /// Their names.
         servers: Vec<String>,
     },
+    /// A task that no server of this view is known to have begun.
+    UnknownTask(String),
     /// A cursor that this gateway, which serves lists in one page, never gave.
     UnknownCursor(String),
     /// A parameter is missing or has the wrong type.
@@ -144,6 +146,7 @@ impl Refusal {
             Refusal::UnknownTool(_)
             | Refusal::UnknownPrompt(_)
             | Refusal::AmbiguousResource { .. }
+            | Refusal::UnknownTask(_)
             | Refusal::UnknownCursor(_)
             | Refusal::BadParameter { .. } => INVALID_PARAMS,
             Refusal::UnknownResource(_) => RESOURCE_NOT_FOUND,
@@ -193,17 +196,18 @@ impl Refusal {
         }
     }
 
-    /// The error answer; its id is a placeholder.
+    /// The error answer in the handshake era; its id is a placeholder.
     pub fn message(&self) -> Message {
-        Message::error(self.code(), &self.to_string(), self.data().as_deref())
+        self.message_to(false)
     }
 
-    /// The error answer in the stateless era, where codes that were given out
-    /// before it are no longer used (2026-07-28, basic, "Error Codes").
-    pub fn stateless_message(&self) -> Message {
+    /// The error answer to a client of either era. In the stateless one, codes
+    /// that were given out before it are no longer used (2026-07-28, basic,
+    /// "Error Codes").
+    pub fn message_to(&self, is_stateless: bool) -> Message {
         let code = match self.code() {
-            RESOURCE_NOT_FOUND => INVALID_PARAMS,
-            TIMED_OUT | SERVER_ERROR => INTERNAL_ERROR,
+            RESOURCE_NOT_FOUND if is_stateless => INVALID_PARAMS,
+            TIMED_OUT | SERVER_ERROR if is_stateless => INTERNAL_ERROR,
             code => code,
         };
         Message::error(code, &self.to_string(), self.data().as_deref())
@@ -229,6 +233,7 @@ impl fmt::Display for Refusal {
                     .iter()
                     .try_for_each(|name| write!(f, " /servers/{name}/mcp"))
             }
+            Refusal::UnknownTask(id) => write!(f, "unknown task {}", shown(id)),
             Refusal::UnknownCursor(cursor) => write!(f, "unknown cursor {cursor}"),
             Refusal::BadParameter { method, needs } => write!(f, "{method} needs {needs}"),
             Refusal::UnknownMethod(name) => write!(f, "method {name:?} not found"),

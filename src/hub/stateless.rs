@@ -104,6 +104,9 @@ impl Hub {
             Method::ResourcesRead => self.by_uri(need, &method),
             Method::Complete => self.complete(need),
             Method::Listen => self.listen_for(need),
+            Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => {
+                self.by_task(need, method);
+            }
             // What needs a session, or is no request of a client.
             other => {
                 let refusal = Refusal::UnknownMethod(other.name().to_owned());

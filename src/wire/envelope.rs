@@ -100,7 +100,7 @@ pub struct Marks {
     pub arguments: Option<Span>,
     /// `params.notifications`, the filter of `subscriptions/listen`
     pub filter: Option<Span>,
-    /// `params.taskId`
+    /// `params.taskId`, or `result.taskId`
     pub task_id: Option<Span>,
     /// `params.mode` of an elicitation
     pub mode: Option<Span>,

@@ -288,6 +288,15 @@ pub fn listen_result(id: &str) -> String {
     format!(r#"{{"resultType":"complete","_meta":{{"{META_SUBSCRIPTION}":{id}}}}}"#)
 }
 
+impl Message {
+    /// The id of the task that a result says was begun (extension
+    /// `io.modelcontextprotocol/tasks`, "Task Creation").
+    pub fn created_task(&self) -> Option<Cow<'_, str>> {
+        let kind = self.json(self.marks.result_type?);
+        (kind == r#""task""#).then(|| self.text(self.marks.task_id?))?
+    }
+}
+
 /// The change that tells a notification's subscription, whose id is JSON text.
 pub fn of_subscription(message: &Message, id: &str) -> Change {
     match message.marks.subscription {

@@ -106,6 +106,7 @@ enum Part {
     ResultType,
     ResultTtl,
     ResultScope,
+    ResultTaskId,
     ErrorCode,
 }
 
@@ -155,6 +156,7 @@ impl Place {
             (Place::Result, "resultType") => Part::ResultType,
             (Place::Result, "ttlMs") => Part::ResultTtl,
             (Place::Result, "cacheScope") => Part::ResultScope,
+            (Place::Result, "taskId") => Part::ResultTaskId,
             (Place::Error, "code") => Part::ErrorCode,
             _ => return None,
         })
@@ -185,6 +187,7 @@ impl Part {
                 | Part::ResultType
                 | Part::ResultTtl
                 | Part::ResultScope
+                | Part::ResultTaskId
                 | Part::ErrorCode
         )
     }
@@ -280,6 +283,7 @@ impl<'a> Reader<'a> {
                 marks.result_type = self.any_span(Part::ResultType);
                 marks.ttl = self.any_span(Part::ResultTtl);
                 marks.cache_scope = self.any_span(Part::ResultScope);
+                marks.task_id = self.span(Part::ResultTaskId);
                 marks.error_code = self.span(Part::ErrorCode);
             }
         }
