@@ -25,6 +25,7 @@ mod questions;
 mod reports;
 mod sessions;
 mod simulation;
+mod stateless;
 mod stopping;
 mod streams;
 mod subscriptions;

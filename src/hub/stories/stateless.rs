@@ -1,0 +1,252 @@
+//! Clients of the stateless era: each request is a session of its own, which
+//! begins with it and leaves nothing behind.
+
+use crate::event::View;
+use crate::hub::stories::cast::{notice, request};
+use crate::hub::stories::world::{World, plan};
+
+/// The `_meta` of a request, and members beside its own.
+pub(super) fn meta(capabilities: &str, more: &str) -> String {
+    format!(
+        r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}{more}}}"#
+    )
+}
+
+/// A server with a tool, a resource and logs, and a client that has said nothing yet.
+fn world() -> World {
+    let mut w = World::new(plan(&["git"]));
+    let offers = w.offers.get_mut("git").expect("it is there");
+    offers.resources = vec!["file:///r".into()];
+    offers.capabilities = r#""logging":{}"#;
+    w.serve("git.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    w.forget();
+    w
+}
+
+fn calls(w: &mut World, who: &str, id: &str, more: &str) {
+    let params = format!(r#"{{"name":"git__x",{}}}"#, meta("{}", more));
+    w.asks(who, id, "tools/call", &params);
+}
+
+#[test]
+fn a_call_needs_no_session_and_its_result_says_that_it_is_complete() {
+    let mut w = world();
+    calls(&mut w, "ann", "1", "");
+    w.expect(&[
+        r#"0.200s to git.1 #5 tools/call {"_meta":{"io.modelcontextprotocol/clientCapabilities":{}},"name":"x"}"#,
+    ]);
+    w.answers("git.1", 5, r#"{"content":[]}"#);
+    w.expect(&[r#"0.200s ann.1 answer 1 {"content":[],"resultType":"complete"} last"#]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_request_back() {
+    let mut w = world();
+    calls(&mut w, "ann", "1", "");
+    w.forget();
+    w.leaves("ann.1");
+    w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#5"}"##]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn what_needs_a_session_is_no_method_here() {
+    let mut w = world();
+    for method in [
+        "ping",
+        "initialize",
+        "logging/setLevel",
+        "resources/subscribe",
+    ] {
+        w.asks("ann", "1", method, &format!("{{{}}}", meta("{}", "")));
+    }
+    w.expect(&[
+        r#"0.200s ann.1 error 1 -32601 method "ping" not found last"#,
+        r#"0.200s ann.2 error 1 -32601 method "initialize" not found last"#,
+        r#"0.200s ann.3 error 1 -32601 method "logging/setLevel" not found last"#,
+        r#"0.200s ann.4 error 1 -32601 method "resources/subscribe" not found last"#,
+    ]);
+}
+
+#[test]
+fn lists_say_how_long_they_are_fresh_and_unknown_resources_have_the_new_code() {
+    let mut w = world();
+    let all = format!("{{{}}}", meta("{}", ""));
+    w.asks("ann", "1", "tools/list", &all);
+    let list = &w.messages()[0]["result"];
+    assert_eq!(list["resultType"], "complete");
+    assert_eq!(list["cacheScope"], "private");
+    assert!(list["ttlMs"].is_u64() && list["tools"].is_array());
+    let read = format!(r#"{{"uri":"file:///r",{}}}"#, meta("{}", ""));
+    w.asks("ann", "2", "resources/read", &read);
+    let id = w.wire_id("git.1", 5);
+    w.forget();
+    w.says(
+        "git.1",
+        &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32002,"message":"no"}}}}"#),
+    );
+    w.expect(&["0.200s ann.2 error 2 -32602 no last"]);
+}
+
+#[test]
+fn logs_come_only_with_a_level_and_only_from_that_level_on() {
+    let mut w = world();
+    let log = |w: &mut World, level| {
+        let params = format!(r#"{{"data":1,"level":"{level}"}}"#);
+        w.says("git.1", &notice("notifications/message", &params));
+    };
+    calls(&mut w, "ann", "1", "");
+    log(&mut w, "error");
+    w.answers("git.1", 5, "{}");
+    w.forget();
+    calls(
+        &mut w,
+        "ann",
+        "2",
+        r#","io.modelcontextprotocol/logLevel":"warning""#,
+    );
+    let trace = w.trace();
+    assert!(
+        trace[0].ends_with(r#"logging/setLevel {"level":"warning"}"#),
+        "{trace:?}"
+    );
+    log(&mut w, "info");
+    log(&mut w, "error");
+    w.expect(&[
+        "0.200s ann.2 opened",
+        r#"0.200s ann.2 notifications/message {"data":1,"level":"error"}"#,
+    ]);
+}
+
+#[test]
+fn requests_on_one_stream_are_told_apart_and_taken_back_by_id() {
+    let mut w = world();
+    w.opens("ann");
+    w.forget();
+    calls(&mut w, "ann", "\"a\"", "");
+    calls(&mut w, "ann", "7", "");
+    w.forget();
+    w.cancels("ann", "\"a\"");
+    w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#5"}"##]);
+    w.answers("git.1", 6, "{}");
+    w.expect(&[r#"0.200s ann.1 answer 7 {"resultType":"complete"}"#]);
+    assert_eq!(w.hub.sessions.len(), 1, "the stream's own");
+    calls(&mut w, "ann", "8", "");
+    w.forget();
+    w.leaves("ann.1");
+    w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#7"}"##]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+const LISTEN: &str = r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///r","file:///r","no:where"]}"#;
+
+fn listens(w: &mut World, who: &str, id: &str) {
+    let params = format!("{{{LISTEN},{}}}", meta("{}", ""));
+    w.asks(who, id, "subscriptions/listen", &params);
+}
+
+#[test]
+fn a_subscription_is_acknowledged_first_and_hears_what_it_asked_for() {
+    let mut w = World::new(plan(&["git", "web"]));
+    for name in ["git", "web"] {
+        let offers = w.offers.get_mut(name).expect("it is there");
+        offers.resources = vec![if name == "git" { "file:///r" } else { "web:r" }.into()];
+    }
+    w.serve("git.1");
+    w.serve("web.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    w.forget();
+    listens(&mut w, "ann", "\"l\"");
+    w.expect(&[
+        "0.200s ann.1 opened",
+        r#"0.200s ann.1 notifications/subscriptions/acknowledged {"_meta":{"io.modelcontextprotocol/subscriptionId":"l"},"notifications":{"resourceSubscriptions":["file:///r"],"toolsListChanged":true}}"#,
+        r#"0.200s to git.1 #5 resources/subscribe {"uri":"file:///r"}"#,
+    ]);
+    w.answers("git.1", 5, "{}");
+    let update = notice("notifications/resources/updated", r#"{"uri":"file:///r"}"#);
+    w.says("git.1", &update);
+    w.says("git.1", &notice("notifications/prompts/list_changed", ""));
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.expect(&[
+        r#"0.200s ann.1 notifications/resources/updated {"_meta":{"io.modelcontextprotocol/subscriptionId":"l"},"uri":"file:///r"}"#,
+    ]);
+    w.offers.get_mut("git").expect("it is there").tools = vec!["y".into()];
+    w.pass(0.2);
+    w.lists("git.1", 6);
+    w.pass(0.2);
+    let told = w.trace();
+    let about_ann: Vec<&String> = told.iter().filter(|line| line.contains("ann")).collect();
+    assert_eq!(
+        about_ann,
+        [
+            r#"0.600s ann.1 notifications/tools/list_changed {"_meta":{"io.modelcontextprotocol/subscriptionId":"l"}}"#
+        ]
+    );
+    w.leaves("ann.1");
+    w.expect(&[r#"0.600s to git.1 #8 resources/unsubscribe {"uri":"file:///r"}"#]);
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_subscription_ends_with_a_result_when_the_gateway_ends_it() {
+    let mut w = world();
+    listens(&mut w, "ann", "3");
+    w.opens("bob");
+    listens(&mut w, "bob", "4");
+    w.forget();
+    w.adds("bob.1", crate::event::FromClient::Finished);
+    w.expect(&[
+        r#"0.200s bob.1 answer 4 {"_meta":{"io.modelcontextprotocol/subscriptionId":4},"resultType":"complete"}"#,
+        "0.200s bob.1 end",
+    ]);
+    w.stop();
+    let trace = w.trace();
+    assert_eq!(
+        trace[0],
+        r#"0.200s ann.1 answer 3 {"_meta":{"io.modelcontextprotocol/subscriptionId":3},"resultType":"complete"} last"#
+    );
+}
+
+#[test]
+fn a_task_is_asked_of_the_server_whose_tool_began_it() {
+    let mut w = World::new(plan(&["git", "web"]));
+    w.serve("git.1");
+    w.serve("web.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    calls(&mut w, "ann", "1", "");
+    w.answers(
+        "git.1",
+        3,
+        r#"{"resultType":"task","taskId":"t\u0031","status":"working"}"#,
+    );
+    w.forget();
+    let about = |id: &str| format!(r#"{{"taskId":"{id}",{}}}"#, meta("{}", ""));
+    w.asks("ann", "2", "tasks/get", &about("t1"));
+    w.asks("ann", "3", "tasks/cancel", &about("t2"));
+    let trace = w.trace();
+    assert!(
+        trace[0].starts_with("0.200s to git.1 #4 tasks/get"),
+        "{trace:?}"
+    );
+    assert_eq!(
+        trace[1],
+        r#"0.200s ann.3 error 3 -32602 unknown task "t2" last"#
+    );
+}
+
+#[test]
+fn no_session_can_be_found_under_the_name_of_a_request() {
+    let mut w = world();
+    calls(&mut w, "ann", "1", "");
+    w.forget();
+    w.clients.get_mut("ann").expect("she has come").session =
+        Some(crate::event::SessionKey("ann-1".into()));
+    w.posts("ann", &request("1", "ping", ""));
+    let trace = w.trace();
+    assert!(trace[0].contains("NotFound"), "{trace:?}");
+}
