@@ -230,6 +230,7 @@ fn server_plan(server: &Server) -> ServerPlan {
         name: server.name.clone(),
         prefix: server.prefix.clone(),
         scope: server.scope,
+        protocol: server.protocol,
         tools: server.tools.clone(),
         startup_timeout: server.startup_timeout,
         timeout: server.timeout,

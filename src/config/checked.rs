@@ -86,6 +86,8 @@ pub struct Server {
     pub prefix: String,
     /// Who shares its child.
     pub scope: Scope,
+    /// In which era it is spoken to.
+    pub protocol: Protocol,
     /// Which of its tools are shown, and as what.
     pub tools: ToolRules,
     /// Time from its start to its `initialize` answer.
@@ -106,6 +108,20 @@ pub enum Scope {
     Shared,
     /// One child for each session.
     Session,
+}
+
+/// In which era of the protocol a server is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// The handshake era: it is greeted with `initialize`, and offered 2025-11-25.
+    #[default]
+    Legacy,
+    /// The stateless era, 2026-07-28: it is asked with `server/discover`, and every
+    /// request carries its `_meta`.
+    Modern,
+    /// Whichever it speaks: a throw-away process of it is asked with `server/discover`
+    /// first, and what it is stays known for as long as the gateway runs.
+    Auto,
 }
 
 /// Which tools are shown, and under which names.

@@ -3,7 +3,7 @@
 //! What is wrong in it makes this server misconfigured and harms no other. What is wrong
 //! in a disabled or a remote entry is nobody's concern and not reported.
 
-use crate::config::checked::{Command, Launch, Scope, Server, ToolRules};
+use crate::config::checked::{Command, Launch, Protocol, Scope, Server, ToolRules};
 use crate::config::command;
 use crate::config::environment;
 use crate::config::expand::expand;
@@ -74,6 +74,7 @@ pub fn untouched(name: &str) -> Server {
         name: shortened(name),
         prefix: shortened(name),
         scope: Scope::default(),
+        protocol: Protocol::default(),
         tools: ToolRules::default(),
         startup_timeout: limits::STARTUP_TIMEOUT.default,
         timeout: limits::CALL_TIMEOUT.default,
@@ -155,6 +156,7 @@ fn settings(name: &str, section: &Section<'_>, findings: &mut Findings) -> Serve
         }
     }
     server.scope = scope(section, findings);
+    server.protocol = protocol(section, findings);
     server.tools = tools(section, findings);
     server.startup_timeout = section.duration("startup_timeout", limits::STARTUP_TIMEOUT, findings);
     server.timeout = section.duration("timeout", limits::CALL_TIMEOUT, findings);
@@ -171,6 +173,21 @@ fn scope(section: &Section<'_>, findings: &mut Findings) -> Scope {
                 meant(other, keys::SCOPES).unwrap_or("\"shared\" or \"session\"".to_owned());
             findings.error(&section.place.key("scope"), Fault::invalid(other, wanted));
             Scope::Shared
+        }
+    }
+}
+
+fn protocol(section: &Section<'_>, findings: &mut Findings) -> Protocol {
+    match section.text("protocol", findings) {
+        None | Some("legacy") => Protocol::Legacy,
+        Some("modern") => Protocol::Modern,
+        Some("auto") => Protocol::Auto,
+        Some(other) => {
+            let wanted = meant(other, keys::PROTOCOLS)
+                .unwrap_or("\"legacy\", \"modern\" or \"auto\"".to_owned());
+            let place = section.place.key("protocol");
+            findings.error(&place, Fault::invalid(other, wanted));
+            Protocol::Legacy
         }
     }
 }

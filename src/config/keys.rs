@@ -34,6 +34,7 @@ pub const SERVER: &[&str] = &[
     "disabled",
     "prefix",
     "scope",
+    "protocol",
     "tools",
     "max_concurrent",
     "pass_environment",
@@ -59,6 +60,9 @@ pub const LIMITS: &[&str] = &[
 
 /// What `scope` may be.
 pub const SCOPES: &[&str] = &["shared", "session"];
+
+/// What `protocol` may be.
+pub const PROTOCOLS: &[&str] = &["legacy", "modern", "auto"];
 
 /// What `type` may be for a server that is a process.
 pub const LOCAL_TYPES: &[&str] = &["stdio"];

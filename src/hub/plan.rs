@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::checked::{Scope, ToolRules};
+use crate::config::checked::{Protocol, Scope, ToolRules};
 
 /// Everything the hub is told at its start.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct ServerPlan {
     pub prefix: String,
     /// One child for all, or one a session.
     pub scope: Scope,
+    /// In which era it is spoken to.
+    pub protocol: Protocol,
     /// Which tools are shown, and under which names.
     pub tools: ToolRules,
     /// How long a start may take, from spawn to the answer to `initialize`.

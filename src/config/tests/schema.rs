@@ -25,7 +25,7 @@ const GOOD: &[&str] = &[
         "message_timeout": "500ms", "max_reconnect_attempts": 0, "reconnect_delay": 1, "max_processes": 1,
         "max_tool_name": 128}, "servers": [{"name": "x", "command": "node", "args": [], "cwd": "sub",
         "type": "stdio", "timeout": 1, "startup_timeout": "1m", "enabled": true, "disabled": false,
-        "prefix": "", "scope": "session", "max_concurrent": 1, "pass_environment": false,
+        "prefix": "", "scope": "session", "protocol": "auto", "max_concurrent": 1, "pass_environment": false,
         "tools": {"allow": ["*"], "deny": [], "rename": {"a": "b"}}}]}"#,
 ];
 
@@ -42,6 +42,7 @@ const BAD: &[&str] = &[
     r#"{"servers": [{"name": "x", "command": "node", "timout": 5}]}"#,
     r#"{"servers": [{"name": "x", "command": "node", "timeout": 0}]}"#,
     r#"{"servers": [{"name": "x", "command": "node", "scope": "all"}]}"#,
+    r#"{"servers": [{"name": "x", "command": "node", "protocol": "new"}]}"#,
     r#"{"servers": [{"name": "x", "command": "node", "type": "local"}]}"#,
     r#"{"servers": [{"name": "x", "command": "node", "tools": {"rename": {"a": 1}}}]}"#,
     r#"{"servers": [], "port": 65536}"#,
@@ -88,6 +89,7 @@ fn the_schema_knows_the_same_words_as_the_code() {
     for (pointer, known) in [
         ("/properties/log_level/enum", keys::LOG_LEVELS),
         ("/$defs/server/properties/scope/enum", keys::SCOPES),
+        ("/$defs/server/properties/protocol/enum", keys::PROTOCOLS),
         ("/$defs/server/properties/type/enum", &types),
     ] {
         let words = schema
@@ -109,6 +111,9 @@ fn the_schema_knows_the_same_words_as_the_code() {
     }
     for word in keys::SCOPES {
         assert!(one(&format!(r#""scope": "{word}""#)).problems.is_empty());
+    }
+    for word in keys::PROTOCOLS {
+        assert!(one(&format!(r#""protocol": "{word}""#)).problems.is_empty());
     }
 }
 

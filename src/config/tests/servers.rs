@@ -1,7 +1,7 @@
 //! One entry: its settings, what can be wrong with them, and that nobody else is harmed.
 
 use super::*;
-use crate::config::checked::{Scope, ToolRules};
+use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::config::glob::Glob;
 use crate::config::keys;
 use proptest::prelude::*;
@@ -13,6 +13,7 @@ fn defaults() {
     let server = only(&loaded);
     assert_eq!((server.name.as_str(), server.prefix.as_str()), ("x", "x"));
     assert_eq!(server.scope, Scope::Shared);
+    assert_eq!(server.protocol, Protocol::Legacy);
     assert_eq!(server.tools, ToolRules::default());
     assert_eq!(server.startup_timeout, Duration::from_secs(60));
     assert_eq!(server.timeout, Duration::from_secs(30));
@@ -23,13 +24,14 @@ fn defaults() {
 #[test]
 fn every_setting_is_read() {
     let loaded = one(
-        r#""prefix": "", "scope": "session", "startup_timeout": "2m", "timeout": 0.25,
+        r#""prefix": "", "scope": "session", "protocol": "modern", "startup_timeout": "2m", "timeout": 0.25,
         "max_concurrent": 3, "cwd": "sub", "type": "stdio", "enabled": true, "disabled": false,
         "tools": {"allow": ["read_*"], "deny": ["*_all"], "rename": {"read_it": "look"}}"#,
     );
     let server = only(&loaded);
     assert_eq!(server.prefix, "");
     assert_eq!(server.scope, Scope::Session);
+    assert_eq!(server.protocol, Protocol::Modern);
     assert_eq!(server.startup_timeout, Duration::from_secs(120));
     assert_eq!(server.timeout, Duration::from_millis(250));
     assert_eq!(server.max_concurrent, 3);
@@ -41,6 +43,18 @@ fn every_setting_is_read() {
         Some(Path::new("/project/sub"))
     );
     assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn each_era_has_its_word() {
+    for (word, protocol) in [
+        ("legacy", Protocol::Legacy),
+        ("modern", Protocol::Modern),
+        ("auto", Protocol::Auto),
+    ] {
+        let loaded = one(&format!(r#""protocol": "{word}""#));
+        assert_eq!(only(&loaded).protocol, protocol, "{word}");
+    }
 }
 
 #[test]
@@ -152,6 +166,18 @@ const WRONG: &[(&str, &str)] = &[
     (
         r#""scope": "zzz""#,
         "scope: is \"zzz\", write \"shared\" or \"session\"",
+    ),
+    (
+        r#""protocol": "modren""#,
+        "protocol: is \"modren\", write \"modern\"",
+    ),
+    (
+        r#""protocol": "2026-07-28""#,
+        "protocol: is \"2026-07-28\", write \"legacy\", \"modern\" or \"auto\"",
+    ),
+    (
+        r#""protocol": true"#,
+        "protocol: is a boolean, write a string",
     ),
     (r#""type": "local""#, "type: is \"local\", write \"stdio\""),
     (

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::config::checked::{Scope, ToolRules};
+use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::plan::{Plan, Readiness, ServerPlan};
@@ -80,6 +80,7 @@ pub(super) fn plan(names: &[&str]) -> Plan {
         name: (*name).to_owned(),
         prefix: (*name).to_owned(),
         scope: Scope::Shared,
+        protocol: Protocol::Legacy,
         tools: ToolRules::default(),
         startup_timeout: Duration::from_secs(60),
         timeout: Duration::from_secs(30),
