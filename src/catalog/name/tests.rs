@@ -284,9 +284,10 @@ proptest! {
         (_, tools) in any_server(),
     ) {
         let before = by_claim(&servers, hash);
-        // No other prefix begins with z, so no name of this server can meet.
+        // No other prefix, and no name without one, can be as long as this and begin like
+        // it, so no name of this server can meet another.
         let mut more = servers.clone();
-        more.insert(0, ("stranger".to_owned(), ("z".to_owned(), tools)));
+        more.insert(0, ("stranger".to_owned(), ("stranger".to_owned(), tools)));
         let mut after = by_claim(&more, hash);
         after.retain(|(server, _), _| *server != "stranger");
         prop_assert_eq!(before, after);
