@@ -209,8 +209,9 @@ pub const CATALOG_KEY_BYTES_MAX: usize = 8 * 1024;
 /// few of the name, so that people can still tell one from another.
 pub const CATALOG_NAME_LENGTH_LEAST: usize = 24;
 
-/// Sentences about what a catalog left out, in number; one more says how many others there were. They go
-/// into a log and onto a screen, where nobody reads more.
+/// Sentences about what a catalog left out of one server, and about what was left out of one list of a child,
+/// in number; one more says how many others there were. They go into a log and onto a screen, where nobody
+/// reads more.
 pub const CATALOG_SENTENCES_MAX: usize = 100;
 
 /// Steps of all URI templates of one server that URIs are matched against, in number: templates past it are

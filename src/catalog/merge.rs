@@ -2,11 +2,11 @@
 //! state over time: a catalog is built anew whenever an offer changes, and
 //! never changes itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::left_out::LeftOut;
-use crate::catalog::name::{self, Claim};
+use crate::catalog::name::{self, Change, Claim};
 use crate::catalog::offer::Source;
 use crate::catalog::route::{Found, Route, UriRoutes};
 use crate::catalog::template::Template;
@@ -32,7 +32,7 @@ pub struct Catalog {
     tools: HashMap<Arc<str>, Route>,
     prompts: HashMap<Arc<str>, Route>,
     uris: UriRoutes,
-    left_out: Vec<String>,
+    left_out: BTreeMap<ServerId, Vec<String>>,
 }
 
 /// An item of a list, for people.
@@ -46,6 +46,10 @@ pub struct Named<'a> {
     pub original: &'a str,
     /// Its name or URI as clients see it.
     pub served: &'a str,
+    /// Whether the user's rules give it another name than its server does.
+    pub renamed: bool,
+    /// Why it is not served under the name it shall have.
+    pub change: Option<Change>,
 }
 
 impl Catalog {
@@ -58,7 +62,7 @@ impl Catalog {
             let admitted = admit(sources, kind, &mut left_out);
             match kind {
                 ItemKind::Tool | ItemKind::Prompt => {
-                    name_all(admitted, kind, name_length_max, &mut left_out)
+                    name_all(&admitted, kind, name_length_max, &mut left_out)
                 }
                 ItemKind::Resource => show_once(admitted, kind, &mut uris, &mut left_out),
                 ItemKind::Template => {
@@ -117,13 +121,15 @@ impl Catalog {
                 server: shown.route.server,
                 original: &shown.route.original,
                 served: &shown.served,
+                renamed: shown.marks.renamed,
+                change: shown.marks.change,
             })
         })
     }
 
-    /// Sentences about what is not shown or cannot be reached, and why. What
-    /// the user's own rules hide is not among it.
-    pub fn left_out(&self) -> &[String] {
+    /// Sentences about what is not shown or cannot be reached, and why, by
+    /// server. What the user's own rules hide is not among it.
+    pub fn left_out(&self) -> &BTreeMap<ServerId, Vec<String>> {
         &self.left_out
     }
 
@@ -138,6 +144,14 @@ impl Catalog {
 struct Shown {
     served: Arc<str>,
     route: Route,
+    marks: Marks,
+}
+
+/// What became of a name on its way to the clients.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    renamed: bool,
+    change: Option<Change>,
 }
 
 /// An item that may be shown, if it finds a name.
@@ -151,14 +165,15 @@ struct Admitted<'a> {
 struct Picked<'a> {
     admitted: Admitted<'a>,
     /// Its new name; `None` if it keeps its own.
-    renamed: Option<String>,
+    served: Option<String>,
+    marks: Marks,
 }
 
 impl Picked<'_> {
     fn shown(&self) -> Shown {
         let original: Arc<str> = self.admitted.item.key.as_str().into();
         Shown {
-            served: match &self.renamed {
+            served: match &self.served {
                 Some(name) => name.as_str().into(),
                 None => Arc::clone(&original),
             },
@@ -166,6 +181,7 @@ impl Picked<'_> {
                 server: self.admitted.source.server,
                 original,
             },
+            marks: self.marks,
         }
     }
 }
@@ -213,9 +229,9 @@ fn admit<'a>(
                 continue;
             }
             if key.len() > limits::CATALOG_KEY_BYTES_MAX {
-                left_out.too_long(source.name, kind, key);
+                left_out.too_long(source.server, kind, key);
             } else if keys.contains(key) {
-                left_out.listed_twice(source.name, kind, key);
+                left_out.listed_twice(source.server, kind, key);
             } else if room.take(item) && room_of_view.take(item) {
                 keys.insert(key);
                 admitted.push(Admitted { source, item });
@@ -224,14 +240,14 @@ fn admit<'a>(
             }
         }
         if too_many > 0 {
-            left_out.too_many(source.name, kind, too_many);
+            left_out.too_many(source.server, kind, too_many);
         }
     }
     admitted
 }
 
 fn name_all<'a>(
-    admitted: Vec<Admitted<'a>>,
+    admitted: &[Admitted<'a>],
     kind: ItemKind,
     length_max: usize,
     left_out: &mut LeftOut,
@@ -258,14 +274,18 @@ fn name_all<'a>(
     let claims: Vec<Claim<'_>> = admitted.iter().map(claim).collect();
     let names = name::assign(&claims, length_max);
     let mut picked = Vec::with_capacity(admitted.len());
-    for (admitted, name) in admitted.into_iter().zip(names) {
-        let key = admitted.item.key.as_str();
+    for ((admitted, claim), name) in admitted.iter().zip(&claims).zip(names) {
+        let key = claim.original;
         match name {
             Some(name) => picked.push(Picked {
-                admitted,
-                renamed: Some(name).filter(|name| name != key),
+                admitted: *admitted,
+                marks: Marks {
+                    renamed: claim.wished != key,
+                    change: name::change(claim, &name, length_max),
+                },
+                served: Some(name).filter(|name| name != key),
             }),
-            None => left_out.no_name(admitted.source.name, kind, key),
+            None => left_out.no_name(admitted.source.server, kind, key),
         }
     }
     picked
@@ -284,10 +304,10 @@ fn add_patterns(admitted: &[Admitted<'_>], uris: &mut UriRoutes, left_out: &mut 
                     uris.add_pattern(template, source.server);
                 } else {
                     let why = "the server's templates are too large together";
-                    left_out.unmatched(source.name, &item.key, why);
+                    left_out.unmatched(source.server, &item.key, why);
                 }
             }
-            Err(error) => left_out.unmatched(source.name, &item.key, &error.to_string()),
+            Err(error) => left_out.unmatched(source.server, &item.key, &error.to_string()),
         }
     }
 }
@@ -310,10 +330,11 @@ fn show_once<'a>(
             _ => uris.add_resource(key, source.server),
         };
         match first {
-            Some(first) => left_out.shared(source.name, names[&first], kind, &item.key),
+            Some(first) => left_out.shared(source.server, names[&first], kind, &item.key),
             None => picked.push(Picked {
                 admitted,
-                renamed: None,
+                served: None,
+                marks: Marks::default(),
             }),
         }
     }
@@ -329,7 +350,7 @@ fn routes(shown: &[Shown]) -> HashMap<Arc<str>, Route> {
 fn write_list(kind: ItemKind, picked: &[Picked<'_>]) -> Arc<Message> {
     let items = picked
         .iter()
-        .map(|picked| (picked.admitted.item, picked.renamed.as_deref()));
+        .map(|picked| (picked.admitted.item, picked.served.as_deref()));
     Arc::new(Message::result(&items::join_page(items, kind, None)))
 }
 

@@ -59,6 +59,33 @@ pub fn assign(claims: &[Claim<'_>], length_max: usize) -> Vec<Option<String>> {
     assign_by(claims, length_max, hash)
 }
 
+/// Why a name is not the one that was wished for. Each of them has a hash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It was too long.
+    Shortened,
+    /// It was empty, or held characters outside of `[A-Za-z0-9_.-]`.
+    Respelt,
+    /// Another has, or could have had, the same.
+    Collided,
+}
+
+/// Why a claim was given `served` by [`assign`], with the same `length_max`, and
+/// not what it wished for; `None` where it was.
+pub fn change(claim: &Claim<'_>, served: &str, length_max: usize) -> Option<Change> {
+    let length_max = length_max.max(limits::CATALOG_NAME_LENGTH_LEAST);
+    let plain = Form::Plain.write(claim, length_max, hash);
+    if plain == served {
+        None
+    } else if plain.len() > length_max {
+        Some(Change::Shortened)
+    } else if may_stay_plain(claim, &plain, length_max) {
+        Some(Change::Collided)
+    } else {
+        Some(Change::Respelt)
+    }
+}
+
 /// [`assign`] with another hash, so that tests can make hashes meet.
 fn assign_by(
     claims: &[Claim<'_>],

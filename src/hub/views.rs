@@ -84,8 +84,11 @@ impl Hub {
             return catalog.clone();
         }
         let catalog = Arc::new(self.build_catalog(view, None));
-        for left_out in catalog.left_out() {
-            self.complain(left_out.clone());
+        for (&server, sentences) in catalog.left_out() {
+            for sentence in sentences {
+                let name = &self.server(server).name;
+                self.complain(format!("server {name:?}: {sentence}"));
+            }
         }
         self.shelf.insert(view.clone(), catalog.clone());
         catalog

@@ -115,6 +115,20 @@ fn keys(catalog: &Catalog, kind: ItemKind) -> Vec<String> {
     items(catalog, kind).iter().map(key).collect()
 }
 
+/// What a catalog left out, each sentence behind the number of its server.
+fn left_out(catalog: &Catalog) -> Vec<String> {
+    numbered(catalog.left_out())
+}
+
+fn numbered(left_out: &BTreeMap<ServerId, Vec<String>>) -> Vec<String> {
+    let of = |(server, sentences): (&ServerId, &Vec<String>)| {
+        let number = server.0;
+        let numbered = sentences.iter().map(move |it| format!("{number}: {it}"));
+        numbered.collect::<Vec<_>>()
+    };
+    left_out.iter().flat_map(of).collect()
+}
+
 fn route(server: ServerId, original: &str) -> Option<Route> {
     let original = original.into();
     Some(Route { server, original })
@@ -145,7 +159,7 @@ fn lists_follow_the_order_of_the_sources_and_then_their_own() {
     assert_eq!(keys(&catalog, ItemKind::Tool), ["b__z", "b__a", "a__y"]);
     assert_eq!(keys(&catalog, ItemKind::Prompt), ["b__p"]);
     assert_eq!(keys(&catalog, ItemKind::Resource), ["u:2", "u:1"]);
-    assert_eq!(catalog.left_out(), [""; 0]);
+    assert_eq!(left_out(&catalog), [""; 0]);
 }
 
 #[test]
@@ -207,7 +221,7 @@ fn rules_speak_of_original_names_and_of_tools_alone() {
     assert_eq!(keys(&catalog, ItemKind::Prompt), ["a__hide", "a__old"]);
     assert_eq!(catalog.tool("a__new"), route(A, "old"));
     assert_eq!(catalog.tool("a__hide"), None);
-    assert_eq!(catalog.left_out(), [""; 0], "the user's wish is no loss");
+    assert_eq!(left_out(&catalog), [""; 0], "the user's wish is no loss");
 }
 
 #[test]
@@ -227,10 +241,10 @@ fn of_a_key_listed_twice_the_first_counts() {
         "no conflict with itself"
     );
     let sentences = [
-        "server \"a\": tool \"x\" is listed twice; the second is left out",
-        "server \"a\": resource \"u\" is listed twice; the second is left out",
+        "1: tool \"x\" is listed twice; the second is left out",
+        "1: resource \"u\" is listed twice; the second is left out",
     ];
-    assert_eq!(catalog.left_out(), sentences);
+    assert_eq!(left_out(&catalog), sentences);
 }
 
 #[test]
@@ -248,9 +262,9 @@ fn a_uri_of_two_servers_is_listed_once_and_leads_to_both() {
     assert_eq!(catalog.resource("u"), both);
     assert_eq!(catalog.resource("t:1"), both);
     assert_eq!(catalog.template("t:{x}"), both);
-    assert_eq!(catalog.left_out().len(), 2);
-    let sentence = &catalog.left_out()[0];
-    assert!(sentence.starts_with("server \"a\": resource \"u\" is listed by server \"b\" too"));
+    let sentences = left_out(&catalog);
+    assert_eq!(sentences.len(), 2);
+    assert!(sentences[0].starts_with("1: resource \"u\" is listed by server \"b\" too"));
     let owners: Vec<ServerId> = catalog.names().map(|named| named.server).collect();
     assert_eq!(owners, [B, B], "what is listed is the first one's");
 }
@@ -276,9 +290,9 @@ fn a_uri_is_looked_up_exactly_and_then_by_templates() {
     assert_eq!(catalog.template("x:1/2"), Found::One(A), "else as a URI");
     assert_eq!(catalog.template("broken:{"), Found::One(B), "by its text");
     assert_eq!(catalog.resource("broken:1"), Found::None);
-    let sentence = "server \"b\": resource template \"broken:{\" is listed, \
+    let sentence = "2: resource template \"broken:{\" is listed, \
                     but no URI is routed by it: a \"{\" is not closed";
-    assert_eq!(catalog.left_out(), [sentence]);
+    assert_eq!(left_out(&catalog), [sentence]);
 }
 
 #[test]
@@ -307,7 +321,7 @@ fn templates_and_uris_past_the_limits_of_matching_match_nothing() {
         "the small one still fits"
     );
     assert_eq!(catalog.resource("c:1"), Found::One(B), "another's budget");
-    assert_eq!(catalog.left_out().len(), 1);
+    assert_eq!(left_out(&catalog).len(), 1);
     let longest = format!(
         "a:{}",
         "1".repeat(limits::CATALOG_MATCHED_URI_BYTES_MAX - 2)
@@ -331,8 +345,8 @@ fn items_past_the_limits_are_left_out_in_one_sentence() {
         keys[max - 1..],
         [format!("a__{}", max - 1), "b__x".to_owned()]
     );
-    let sentence = "server \"a\": the list of tools is full; 2 are left out";
-    assert_eq!(catalog.left_out(), [sentence]);
+    let sentence = "1: the list of tools is full; 2 are left out";
+    assert_eq!(left_out(&catalog), [sentence]);
 }
 
 /// A server with two tools of the given size, and a small one.
@@ -353,7 +367,7 @@ fn admitted(servers: &[Server]) -> (Vec<String>, Vec<String>) {
     let tell = |admitted: &Admitted<'_>| format!("{} {}", admitted.source.name, admitted.item.key);
     (
         admitted.iter().map(tell).collect(),
-        left_out.into_sentences(),
+        numbered(&left_out.into_sentences()),
     )
 }
 
@@ -361,10 +375,7 @@ fn admitted(servers: &[Server]) -> (Vec<String>, Vec<String>) {
 fn a_server_of_large_items_fills_its_own_room_only() {
     let (admitted, left_out) = admitted(&[large(1, "a", 12), large(2, "b", 2)]);
     assert_eq!(admitted, ["a one", "a small", "b one", "b two", "b small"]);
-    assert_eq!(
-        left_out,
-        ["server \"a\": the list of tools is full; 1 are left out"]
-    );
+    assert_eq!(left_out, ["1: the list of tools is full; 1 are left out"]);
 }
 
 #[test]
@@ -386,19 +397,23 @@ fn a_key_too_long_is_left_out_and_shown_in_short() {
     let catalog = build(&[Server::new(A, "a").tools(&[&long, "y"])]);
     assert_eq!(keys(&catalog, ItemKind::Tool), ["a__y"]);
     let shown = "x".repeat(limits::QUOTED_CHARS_MAX);
-    let sentence = format!(
-        "server \"a\": tool \"{shown}\"… is named with 8193 bytes, more than 8192; it is left out"
-    );
-    assert_eq!(catalog.left_out(), [sentence]);
+    let sentence =
+        format!("1: tool \"{shown}\"… is named with 8193 bytes, more than 8192; it is left out");
+    assert_eq!(left_out(&catalog), [sentence]);
 }
 
 #[test]
-fn sentences_are_bounded_in_number() {
+fn sentences_are_bounded_in_number_and_no_server_crowds_out_another() {
     let names = vec!["x"; limits::CATALOG_SENTENCES_MAX + 4];
-    let catalog = build(&[Server::new(A, "a").tools(&names)]);
-    assert_eq!(catalog.left_out().len(), limits::CATALOG_SENTENCES_MAX + 1);
-    let last = catalog.left_out().last().map(String::as_str);
-    assert_eq!(last, Some("and 3 more"));
+    let catalog = build(&[
+        Server::new(A, "a").tools(&names),
+        Server::new(B, "b").tools(&["y", "y"]),
+    ]);
+    let sentences = left_out(&catalog);
+    assert_eq!(sentences.len(), limits::CATALOG_SENTENCES_MAX + 2);
+    assert_eq!(sentences[limits::CATALOG_SENTENCES_MAX], "1: and 3 more");
+    let other = "2: tool \"y\" is listed twice; the second is left out";
+    assert_eq!(sentences.last().map(String::as_str), Some(other));
 }
 
 #[test]
@@ -414,16 +429,20 @@ fn catalogs_differ_where_a_client_would_see_it() {
 
 #[test]
 fn names_tell_all_that_is_listed() {
-    let server = Server::new(A, "a").tools(&["x"]).prompts(&["p"]);
+    let mut server = Server::new(A, "a").tools(&["x", "old"]).prompts(&["p"]);
+    server.rename = [("old".to_owned(), "new".to_owned())].into();
     let catalog = build(&[server.resources(&["u"]).templates(&["t"])]);
     let named = |kind, original, served| Named {
         kind,
         server: A,
         original,
         served,
+        renamed: original == "old",
+        change: None,
     };
     let expected = [
         named(ItemKind::Tool, "x", "a__x"),
+        named(ItemKind::Tool, "old", "a__new"),
         named(ItemKind::Prompt, "p", "a__p"),
         named(ItemKind::Resource, "u", "u"),
         named(ItemKind::Template, "t", "t"),

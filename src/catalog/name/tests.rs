@@ -169,6 +169,41 @@ fn a_chain_of_squatters_is_settled() {
     assert_eq!(plain.count(), 1, "only the unconcerned one");
 }
 
+#[test]
+fn what_changed_a_name_is_told() {
+    let long = "x".repeat(LENGTH_MAX);
+    let claims = [
+        claim("a", "a", "log"),
+        claim("a", "a", &long),
+        claim("a", "a", "read file"),
+        claim("a", "", "twice"),
+        claim("b", "", "twice"),
+        // Its name would do, but for the one above that is spelt otherwise.
+        claim("c", "a", "read_file"),
+        claim("d", "@d", "log"),
+        // As long as can be is not too long.
+        claim("e", "", &long),
+        claim("f", "", &long),
+    ];
+    let names = names(&claims);
+    let changes = claims.iter().zip(&names);
+    let changes: Vec<_> = changes
+        .map(|(claim, name)| change(claim, name, LENGTH_MAX))
+        .collect();
+    let expected = [
+        None,
+        Some(Change::Shortened),
+        Some(Change::Respelt),
+        Some(Change::Collided),
+        Some(Change::Collided),
+        Some(Change::Collided),
+        None,
+        Some(Change::Collided),
+        Some(Change::Collided),
+    ];
+    assert_eq!(changes, expected, "{names:?}");
+}
+
 /// `name` is `stem`, `_` and 8 lower-case hexadecimal digits.
 fn has_hash(name: &str, stem: &str) -> bool {
     let tail = name
@@ -232,8 +267,11 @@ fn claims_of(servers: &[(String, Server)]) -> Vec<Claim<'_>> {
 type ByClaim<'a> = HashMap<(&'a str, &'a str), Option<String>>;
 
 fn by_claim<'a>(servers: &'a [(String, Server)], hash: fn(&Claim<'_>) -> u64) -> ByClaim<'a> {
-    let claims = claims_of(servers);
-    let names = assign_by(&claims, LENGTH_MAX, hash);
+    named(&claims_of(servers), hash)
+}
+
+fn named<'a>(claims: &[Claim<'a>], hash: fn(&Claim<'_>) -> u64) -> ByClaim<'a> {
+    let names = assign_by(claims, LENGTH_MAX, hash);
     let keys = claims.iter().map(|claim| (claim.server, claim.original));
     keys.zip(names).collect()
 }
@@ -268,14 +306,54 @@ proptest! {
         prop_assert!(use_weak || names.values().all(Option::is_some));
     }
 
+    /// Neither on that of the servers nor on that of the tools of one.
     #[test]
     fn names_do_not_depend_on_the_order(
-        (servers, shuffled) in any_servers()
-            .prop_flat_map(|servers| (Just(servers.clone()), Just(servers).prop_shuffle())),
+        servers in any_servers(),
+        places in prop::collection::vec(any::<u32>(), 36),
         use_weak: bool,
     ) {
         let hash = if use_weak { weak } else { hash };
-        prop_assert_eq!(by_claim(&servers, hash), by_claim(&shuffled, hash));
+        let claims = claims_of(&servers);
+        let mut shuffled: Vec<_> = claims.iter().copied().zip(&places).collect();
+        prop_assert!(shuffled.len() == claims.len(), "a place for each");
+        shuffled.sort_by_key(|(_, place)| **place);
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(claim, _)| claim).collect();
+        prop_assert_eq!(named(&claims, hash), named(&shuffled, hash));
+    }
+
+    /// A reload can take a server away: what the others had as they wished stays, and when
+    /// it comes again, all is as it was.
+    #[test]
+    fn a_server_that_leaves_takes_no_plain_name_from_another(
+        mut servers in any_servers(),
+        which: prop::sample::Index,
+    ) {
+        prop_assume!(!servers.is_empty());
+        let before = servers.clone();
+        let had = by_claim(&before, hash);
+        let gone = servers.remove(which.index(servers.len()));
+        let has = by_claim(&servers, hash);
+        for claim in claims_of(&servers) {
+            let key = (claim.server, claim.original);
+            if had[&key] == Some(wish(&claim)) {
+                prop_assert_eq!(&has[&key], &had[&key]);
+            }
+        }
+        servers.push(gone);
+        prop_assert_eq!(by_claim(&servers, hash), had);
+    }
+
+    /// What is said of a name is what became of it.
+    #[test]
+    fn a_name_is_told_to_be_changed_where_it_is_not_its_wish(servers in any_servers()) {
+        let claims = claims_of(&servers);
+        for (claim, name) in claims.iter().zip(assign(&claims, LENGTH_MAX)) {
+            let name = name.expect("the real hash does not meet by chance");
+            let told = change(claim, &name, LENGTH_MAX);
+            prop_assert_eq!(told.is_some(), name != wish(claim));
+            prop_assert!(told != Some(Change::Shortened) || name.len() == LENGTH_MAX);
+        }
     }
 
     #[test]
