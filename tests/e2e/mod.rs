@@ -21,6 +21,8 @@ mod merging;
 mod notices;
 // What servers ask of clients: sampling, elicitation, roots, ping.
 mod questions;
+// Every message arrives byte for byte as it was sent, whatever JSON it holds.
+mod relay;
 // Resources: reading, ambiguity, links, templates, completions, subscriptions.
 mod resources;
 // Streams that broke and are taken up again by Last-Event-ID.

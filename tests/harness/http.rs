@@ -219,8 +219,13 @@ impl Http {
 
     /// Sends a request and reads the head of the answer; the body is to be read next.
     pub fn begin(&mut self, request: &Request) -> Result<Head> {
-        self.stream.write_all(&request.bytes(self.address))?;
+        self.send(request)?;
         self.read_head(request.method == "HEAD")
+    }
+
+    /// Sends a request and reads nothing yet.
+    pub fn send(&mut self, request: &Request) -> Result<()> {
+        self.stream.write_all(&request.bytes(self.address))
     }
 
     /// Reads the head of a response. Interim responses (100) are skipped.

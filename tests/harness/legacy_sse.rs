@@ -94,9 +94,14 @@ impl Duplex for SseClient {
 impl SsePoster {
     /// POSTs one message, whose answer will come on the stream.
     pub fn post(&mut self, message: &Value) -> Result<(), CallError> {
+        self.post_text(&message.to_string())
+    }
+
+    /// POSTs this text as it is.
+    pub fn post_text(&mut self, text: &str) -> Result<(), CallError> {
         let mut request = Request::new("POST", &self.endpoint)
             .header("Content-Type", "application/json")
-            .body(message.to_string());
+            .body(text);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
