@@ -14,6 +14,7 @@
 mod door;
 mod eras;
 mod json;
+mod lists;
 mod messages;
 mod recorder;
 mod template;
@@ -25,14 +26,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use self::door::{Door, Streamable};
 use self::eras::{CROSSINGS, Era};
 use self::messages::{NAMES, Question, RESOURCE, Step, TEMPLATE, Talk, Target, Terms};
 use self::recorder::{Offers, Recorder, Speaker};
-use self::template::{Caught, Fill, Fills, Piece, Template, shown};
+use self::template::{Caught, Fill, Fills, Piece, Template};
 use crate::harness::client::Client;
 use crate::harness::gateway::{Gateway, Setup, server};
 use crate::harness::http::Http;
@@ -42,9 +42,6 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Talks over one transport, unless `RELAY_CASES` says otherwise.
 const CASES: u32 = 40;
-
-/// Gateways whose lists are read, for every so many talks.
-const TALKS_PER_LIST: u32 = 10;
 
 /// How long a failure is made smaller: what does not arrive at all is waited for each time.
 const SHRINK_MS: u32 = 30_000;
@@ -278,7 +275,9 @@ impl Bed {
         };
         self.door.ask(&talk.request.write(&at_client), &headers)?;
         let heard = self.recorder.hear()?;
-        let request = talk.request.read(&heard.line, &at_server, crossing.requests);
+        let request = talk
+            .request
+            .read(&heard.line, &at_server, crossing.requests);
         let caught = request.map_err(|why| format!("the request at the server: {why}"))?;
         let at_server = known(&caught);
         for step in &talk.steps {
@@ -377,7 +376,9 @@ fn set_up(members: Value, era: Era, offers: Offers) -> (Setup, Recorder) {
     let setup = Setup::without_config();
     let path = setup.folder().join("recorder.sock");
     let recorder = Recorder::listen(&path, era, offers);
-    let path = path.to_str().expect("the folder for temporary files is text");
+    let path = path
+        .to_str()
+        .expect("the folder for temporary files is text");
     let mut entry = server("recorder", "recorder_server", &[path]);
     for (key, value) in members.as_object().into_iter().flatten() {
         entry[key] = value.clone();
@@ -394,7 +395,8 @@ fn offers() -> Offers {
         .collect();
     let prompts: Vec<Value> = NAMES.iter().map(|name| json!({"name": name})).collect();
     let list = |member: &str, items: Value| {
-        let page = json!({member: items, "resultType": "complete", "ttlMs": 0, "cacheScope": "public"});
+        let page =
+            json!({member: items, "resultType": "complete", "ttlMs": 0, "cacheScope": "public"});
         vec![(page.to_string(), String::new())]
     };
     let templates = json!([{"uriTemplate": TEMPLATE, "name": "two"}]);

@@ -149,15 +149,17 @@ pub fn talk(terms: Terms) -> BoxedStrategy<Talk> {
     let steps = prop_oneof![Just(Vec::new()), vec(step(terms), 1..4)];
     let spelling = vec(prop::bool::weighted(0.1), 0..24);
     (asked, id(), token(), spelling, steps, answer(terms))
-        .prop_map(|((target, request), id, token, spelling, steps, answer)| Talk {
-            target,
-            request,
-            id,
-            token,
-            spelling,
-            steps,
-            answer,
-        })
+        .prop_map(
+            |((target, request), id, token, spelling, steps, answer)| Talk {
+                target,
+                request,
+                id,
+                token,
+                spelling,
+                steps,
+                answer,
+            },
+        )
         .boxed()
 }
 
@@ -331,7 +333,10 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
     let mut choices = vec![
         (4, notices.boxed()),
         (2, asides.boxed()),
-        (4, question(&["elicitation/create", "sampling/createMessage"])),
+        (
+            4,
+            question(&["elicitation/create", "sampling/createMessage"]),
+        ),
     ];
     if terms.own_child {
         let told = notification("notifications/roots/list_changed", Vec::new());
@@ -397,7 +402,13 @@ fn question(methods: &'static [&'static str]) -> BoxedStrategy<Step> {
     });
     let result = object(None, vec![maybe("action", any())], extras(&[]));
     let progress = prop::option::of(progress());
-    (request, id(), token(), progress, outcome(result, ERROR_CODES))
+    (
+        request,
+        id(),
+        token(),
+        progress,
+        outcome(result, ERROR_CODES),
+    )
         .prop_map(|(request, id, token, progress, answer)| {
             Step::Question(Question {
                 request,

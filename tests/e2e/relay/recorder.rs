@@ -147,7 +147,10 @@ fn chore(line: &str, era: Era, offers: &Offers) -> Chore {
         }
         _ => return Chore::OfTheTest,
     };
-    Chore::Answer(format!(r#"{{"jsonrpc":"2.0","id":{},{outcome}}}"#, raw("id")))
+    Chore::Answer(format!(
+        r#"{{"jsonrpc":"2.0","id":{},{outcome}}}"#,
+        raw("id")
+    ))
 }
 
 fn result(json: &str) -> String {
