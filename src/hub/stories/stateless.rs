@@ -240,6 +240,19 @@ fn a_task_is_asked_of_the_server_whose_tool_began_it() {
 }
 
 #[test]
+fn servers_with_a_child_for_each_session_serve_from_the_template() {
+    let mut w = World::scoped(&["git"], &["git"]);
+    w.come("ann", View::Merged);
+    calls(&mut w, "ann", "1", "");
+    let trace = w.trace();
+    assert_eq!(trace.len(), 1, "{trace:?}");
+    assert!(
+        trace[0].starts_with("0.200s to git.1 #3 tools/call"),
+        "{trace:?}"
+    );
+}
+
+#[test]
 fn no_session_can_be_found_under_the_name_of_a_request() {
     let mut w = world();
     calls(&mut w, "ann", "1", "");
