@@ -614,5 +614,14 @@ pub const SMALL_STACK_BYTES: usize = 128 << 10;
 
 // ---- cli
 
+/// Longest name of a tool that gets no warning, in characters. Model providers take 64; some clients put
+/// `mcp__NAME__` in front, with the name that the gateway has in their own configuration, which leaves room
+/// for one of 9 characters, such as `gateway`.
+pub const TOOL_NAME_CAREFREE: usize = 48;
+
+/// Longest original name or URI in the table of `check --live`, in characters: past it the name is cut, for
+/// it would push the columns behind it off the screen. Names that are served are never cut.
+pub const TABLE_NAME_CHARS_MAX: usize = 64;
+
 /// How long `tools` and `call` wait beyond the times of the servers themselves.
 pub const ASK_MARGIN: Duration = Duration::from_secs(5);

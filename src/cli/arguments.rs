@@ -56,11 +56,8 @@ pub enum Command {
     ServeOne(Vec<String>),
     /// Serve the servers of the config over stdin and stdout.
     Stdio,
-    /// Check the config, or print its JSON Schema.
-    Check {
-        /// Print the schema instead of checking.
-        schema: bool,
-    },
+    /// Look at the config, one way or another.
+    Check(Check),
     /// List the merged tools.
     Tools {
         /// As JSON, not as a table.
@@ -84,6 +81,17 @@ pub enum Command {
     },
     /// Print the version.
     Version,
+}
+
+/// How `check` looks at the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Reads the file and starts nothing.
+    File,
+    /// Starts the servers as well, and looks at what they offer.
+    Live,
+    /// Prints the JSON Schema and reads nothing.
+    Schema,
 }
 
 /// What `--generate` can write.

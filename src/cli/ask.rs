@@ -22,7 +22,7 @@ const INFO: &str = concat!(
 );
 
 /// The answer to a request: a result, or the sentence of an error.
-type Answer = Result<Value, String>;
+pub type Answer = Result<Value, String>;
 
 /// `mcproxy tools`: the merged tools, as a table or as JSON.
 ///
@@ -33,16 +33,18 @@ pub fn tools(config: &Config, as_json: bool) -> Result<Exit, Error> {
     let answer = with_gateway(config, |client| {
         ask(client, Method::ToolsList, "{}", patience)
     })?;
-    Ok(match answer {
-        Ok(result) => {
-            console::out(&shown_tools(&result["tools"], as_json));
-            Exit::Ok
-        }
-        Err(sentence) => {
-            console::say(sentence);
-            Exit::Failure
-        }
-    })
+    Ok(
+        match answer.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(result) => {
+                console::out(&shown_tools(&result["tools"], as_json));
+                Exit::Ok
+            }
+            Err(sentence) => {
+                console::say(sentence);
+                Exit::Failure
+            }
+        },
+    )
 }
 
 fn shown_tools(tools: &Value, as_json: bool) -> String {
@@ -90,20 +92,22 @@ pub fn call(config: &Config, tool: &str, arguments: Option<&str>) -> Result<Exit
     let answer = with_gateway(&config, |client| {
         ask(client, Method::ToolsCall, &params, patience)
     })?;
-    Ok(match answer {
-        Ok(result) => {
-            console::out(&shown_content(&result));
-            if result["isError"] == json!(true) {
-                Exit::Failure
-            } else {
-                Exit::Ok
+    Ok(
+        match answer.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(result) => {
+                console::out(&shown_content(&result));
+                if result["isError"] == json!(true) {
+                    Exit::Failure
+                } else {
+                    Exit::Ok
+                }
             }
-        }
-        Err(sentence) => {
-            console::say(sentence);
-            Exit::Failure
-        }
-    })
+            Err(sentence) => {
+                console::say(sentence);
+                Exit::Failure
+            }
+        },
+    )
 }
 
 /// The servers that can own a tool of that name: those whose prefix it bears,
@@ -148,21 +152,27 @@ fn shown_content(result: &Value) -> String {
 }
 
 /// Runs a gateway for as long as the asking takes.
-fn with_gateway(
+///
+/// # Errors
+/// It cannot start. What goes wrong later is in what is returned.
+pub fn with_gateway<T>(
     config: &Config,
-    asking: impl FnOnce(&mut LocalClient) -> Result<Answer, LocalError>,
-) -> Result<Answer, Error> {
+    asking: impl FnOnce(&mut LocalClient) -> Result<T, LocalError>,
+) -> Result<Result<T, LocalError>, Error> {
     let gateway = Gateway::start(config)?;
     let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = LocalClient::open(gateway.inbox(), INFO, patience)
-        .and_then(|mut client| asking(&mut client))
-        .unwrap_or_else(|error| Err(error.to_string()));
+        .and_then(|mut client| asking(&mut client));
     gateway.stop();
     gateway.finish();
     Ok(answer)
 }
 
-fn ask(
+/// One request, its result or the sentence of its error.
+///
+/// # Errors
+/// There is no answer.
+pub fn ask(
     client: &mut LocalClient,
     method: Method,
     params: &str,

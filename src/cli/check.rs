@@ -10,6 +10,11 @@ use crate::config::checked::{Config, Launch, Loaded, Scope, Server};
 /// Prints what each client will see, and every error and warning found.
 pub fn report(loaded: &Loaded) -> Exit {
     console::out(&text(&loaded.config));
+    findings(loaded)
+}
+
+/// Prints every error and warning found.
+pub fn findings(loaded: &Loaded) -> Exit {
     for warning in &loaded.warnings {
         console::note(format_args!("warning: {warning}"));
     }
@@ -23,7 +28,8 @@ pub fn report(loaded: &Loaded) -> Exit {
     }
 }
 
-fn text(config: &Config) -> String {
+/// What each client will see, before anything is started.
+pub fn text(config: &Config) -> String {
     let mut out = String::new();
     let token = match config.token {
         Some(_) => "clients must send the token of API_ACCESS_TOKEN",
@@ -53,7 +59,8 @@ fn servers(config: &Config) -> String {
     table.to_string()
 }
 
-fn state(server: &Server) -> &'static str {
+/// What the file makes of a server, in a word or two.
+pub fn state(server: &Server) -> &'static str {
     match server.state {
         Launch::Run(_) => "enabled",
         Launch::Disabled => "disabled",

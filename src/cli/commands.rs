@@ -77,9 +77,10 @@ pub const SUB_COMMANDS: &[SubCommand] = &[
     SubCommand {
         verb: Verb::Check,
         word: Some("check"),
-        synopsis: "check [OPTIONS] [--schema]",
+        synopsis: "check [OPTIONS] [--live]",
         short_doc: "check the config, print what clients see",
-        long_doc: "Reads the config and prints what each client will see. Starts nothing. Exits \
+        long_doc: "Reads the config and prints what each client will see. Starts nothing, unless \
+            --live is given, which then prints the names of all that the servers offer. Exits \
             with 1 and every error found, if there is one.",
     },
     SubCommand {

@@ -120,6 +120,8 @@ pub struct Draft {
     pub allow_anonymous: bool,
     /// `--http-engine`
     pub http_engine: Engine,
+    /// `--live`
+    pub live: bool,
     /// `--schema`
     pub schema: bool,
     /// `--json`
@@ -167,6 +169,7 @@ pub const FLAGS: &[Flag] = &[
     LOG,
     LOG_LEVEL,
     LOG_FORMAT,
+    LIVE,
     SCHEMA,
     JSON,
     GENERATE,
@@ -322,6 +325,20 @@ const LOG_FORMAT: Flag = Flag {
     short_doc: "text or json (default: text)",
     long_doc: "How the log is written: text, for people, or json, one object a line with the \
         members ts, level, target and message.",
+};
+
+const LIVE: Flag = Flag {
+    long: "live",
+    short: None,
+    takes: Takes::Nothing(|draft, _| draft.live = true),
+    category: Category::Output,
+    applies: &[Verb::Check],
+    short_doc: "check: start the servers, print what they offer",
+    long_doc: "With check: starts the servers too, and prints for each what it offers, under \
+        which name that is served and how long the name is, what was left out and why. Names \
+        above 48 characters get a warning, since some clients put mcp__NAME__ in front of them. \
+        Waits for the servers as long as limits.connection_timeout says; one that is not up then \
+        makes the exit code 1.",
 };
 
 const SCHEMA: Flag = Flag {

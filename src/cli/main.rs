@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::cli::arguments::{Arguments, Command, Engine, Kind};
+use crate::cli::arguments::{Arguments, Check, Command, Engine, Kind};
 use crate::cli::exit::Exit;
-use crate::cli::{ask, check, completions, console, demo_server, help, man, serve};
+use crate::cli::{ask, check, completions, console, demo_server, help, live, man, serve};
 use crate::config::checked::Loaded;
 use crate::config::load::this_process;
 use crate::config::problem::Problem;
@@ -30,7 +30,7 @@ pub fn main(arguments: &Arguments) -> Exit {
         Command::Generate(Kind::Bash) => print(&completions::bash()),
         Command::Generate(Kind::Zsh) => print(&completions::zsh()),
         Command::Generate(Kind::Fish) => print(&completions::fish()),
-        Command::Check { schema: true } => print(schema::SCHEMA),
+        Command::Check(Check::Schema) => print(schema::SCHEMA),
         Command::DemoServer => match demo_server::run() {
             Ok(()) => Exit::Ok,
             Err(error) => {
@@ -38,7 +38,7 @@ pub fn main(arguments: &Arguments) -> Exit {
                 Exit::Failure
             }
         },
-        Command::Check { schema: false }
+        Command::Check(Check::File | Check::Live)
         | Command::Serve
         | Command::ServeOne(_)
         | Command::Stdio
@@ -54,7 +54,7 @@ fn print(text: &str) -> Exit {
 
 /// The sub-commands that need a configuration.
 fn with_config(arguments: &Arguments) -> Exit {
-    let is_check = matches!(arguments.command, Command::Check { .. });
+    let is_check = matches!(arguments.command, Command::Check(_));
     let loaded = match load(arguments) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -68,7 +68,7 @@ fn with_config(arguments: &Arguments) -> Exit {
             };
         }
     };
-    if is_check {
+    if arguments.command == Command::Check(Check::File) {
         return check::report(&loaded);
     }
     if matches!(arguments.command, Command::ServeOne(_)) && !loaded.problems.is_empty() {
@@ -79,11 +79,14 @@ fn with_config(arguments: &Arguments) -> Exit {
         return Exit::CannotStart;
     }
     let log = start_log(arguments, &loaded);
-    for warning in &loaded.warnings {
-        log::warn!("{warning}");
-    }
-    for problem in &loaded.problems {
-        log::error!("{problem}");
+    // `check` prints them itself.
+    if !is_check {
+        for warning in &loaded.warnings {
+            log::warn!("{warning}");
+        }
+        for problem in &loaded.problems {
+            log::error!("{problem}");
+        }
     }
     let exit = run_command(arguments, &loaded);
     if let Some(log) = log {
@@ -101,6 +104,7 @@ fn run_command(arguments: &Arguments, loaded: &Loaded) -> Exit {
             arguments.allow_anonymous,
         ),
         Command::Stdio => serve::over_stdio(config),
+        Command::Check(Check::Live) => live::report(loaded),
         Command::Tools { json } => ask::tools(config, *json),
         Command::Call { tool, arguments } => ask::call(config, tool, arguments.as_deref()),
         _ => Ok(Exit::Ok),
@@ -157,6 +161,8 @@ fn demo(around: &Surroundings<'_>, overrides: &Overrides) -> Result<Loaded, Vec<
 fn start_log(arguments: &Arguments, loaded: &Loaded) -> Option<Sink> {
     let default = match arguments.command {
         Command::Tools { .. } | Command::Call { .. } => LevelFilter::Warn,
+        // What would be warned of is in its report.
+        Command::Check(_) => LevelFilter::Error,
         _ => LevelFilter::Info,
     };
     let settings = Settings {

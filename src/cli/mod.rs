@@ -15,6 +15,7 @@ pub mod demo_server;
 pub mod exit;
 pub mod flags;
 pub mod help;
+pub mod live;
 pub mod main;
 pub mod man;
 pub mod parse;

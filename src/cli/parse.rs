@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
-use crate::cli::arguments::{Arguments, Command};
+use crate::cli::arguments::{Arguments, Check, Command};
 use crate::cli::commands::{self, Verb};
 use crate::cli::flags::{Draft, FLAGS, Flag, Spelling, Takes};
 use crate::cli::usage::UsageError;
@@ -123,9 +123,7 @@ impl Typed {
         let command = match verb {
             Verb::Serve | Verb::ServeOne => Command::Serve,
             Verb::Stdio => Command::Stdio,
-            Verb::Check => Command::Check {
-                schema: self.draft.schema,
-            },
+            Verb::Check => Command::Check(self.check()?),
             Verb::Tools => Command::Tools {
                 json: self.draft.json,
             },
@@ -141,6 +139,19 @@ impl Typed {
                 word,
             }),
             None => Ok(command),
+        }
+    }
+
+    /// How `check` is to look at the config.
+    fn check(&self) -> Result<Check, UsageError> {
+        match (self.draft.schema, self.draft.live) {
+            (false, false) => Ok(Check::File),
+            (false, true) => Ok(Check::Live),
+            (true, false) => Ok(Check::Schema),
+            (true, true) => Err(UsageError::Together {
+                one: "--schema",
+                other: "--live",
+            }),
         }
     }
 

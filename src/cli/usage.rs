@@ -52,6 +52,13 @@ pub enum UsageError {
         /// What the flag belongs to.
         belongs_to: Vec<String>,
     },
+    /// Two flags of which only one can be meant.
+    Together {
+        /// The one's long name, dashes included.
+        one: &'static str,
+        /// The other's.
+        other: &'static str,
+    },
     /// One word too many.
     UnwantedWord {
         /// The synopsis of what was typed.
@@ -127,6 +134,9 @@ impl fmt::Display for UsageError {
                     write!(f, "{lead} \"{other}\"")?;
                 }
                 Ok(())
+            }
+            Self::Together { one, other } => {
+                write!(f, "{one} and {other} do not go together: give one of them")
             }
             Self::UnwantedWord { synopsis, word } => {
                 write!(f, "unexpected {word:?}: write \"mcproxy {synopsis}\"")

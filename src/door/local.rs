@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::door::reading::read_body;
 use crate::door::writing::now;
-use crate::door::{LOCAL_CONNECTION, fresh_session};
-use crate::event::{FromClient, Parcel, View};
+use crate::door::{LOCAL_CONNECTION, LOCAL_INQUIRY, fresh_session};
+use crate::event::{FromClient, Parcel, Report, View};
 use crate::limits;
 use crate::mail::{Found, Inbox, Outbox};
 use crate::wire::envelope::{Kind, Message};
@@ -44,6 +44,7 @@ impl std::error::Error for LocalError {}
 /// A session of the process's own.
 #[derive(Debug)]
 pub struct LocalClient {
+    inbox: Inbox,
     outbox: Outbox,
     session: crate::event::SessionKey,
     serial: u64,
@@ -66,6 +67,7 @@ impl LocalClient {
         };
         outbox.begin(open).map_err(|_| LocalError::Ended)?;
         let mut client = LocalClient {
+            inbox: inbox.clone(),
             outbox,
             session,
             serial: 0,
@@ -104,6 +106,26 @@ impl LocalClient {
                 Found::Parcel(_) => {}
                 Found::Nothing => return Err(LocalError::TimedOut(patience)),
             }
+        }
+    }
+
+    /// Asks the gateway what each server offers and what was left out, as JSON
+    /// text; the hub's `inventory` says what is in it.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub fn inventory(&self, patience: Duration) -> Result<String, LocalError> {
+        let mut outbox = Outbox::open(&self.inbox, LOCAL_INQUIRY, limits::OUTBOX_SLOTS)
+            .map_err(|_| LocalError::Ended)?;
+        let ask = FromClient::Ask {
+            report: Report::Inventory,
+            at: String::new(),
+        };
+        outbox.begin(ask).map_err(|_| LocalError::Ended)?;
+        match outbox.wait_until(now() + patience) {
+            Found::Parcel(Parcel::Report { json, .. }) => Ok(json),
+            Found::Nothing => Err(LocalError::TimedOut(patience)),
+            Found::Parcel(_) | Found::Ended | Found::Hangup => Err(LocalError::Ended),
         }
     }
 

@@ -22,6 +22,10 @@ use crate::event::SessionKey;
 /// engine counts from the other end.
 pub const LOCAL_CONNECTION: u64 = u64::MAX;
 
+/// The connection number of that client's questions about the gateway itself:
+/// its session's own carries the session alone.
+pub const LOCAL_INQUIRY: u64 = LOCAL_CONNECTION - 1;
+
 /// A new name for a session: 128 bits of the system's randomness.
 ///
 /// # Errors

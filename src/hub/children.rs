@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::catalog::left_out::Sentences;
 use crate::catalog::offer::Offer;
 use crate::event::{Life, Load, Moment, ServerId, SessionKey};
 use crate::hub::lifecycle::Phase;
@@ -36,6 +37,10 @@ pub struct Child {
     /// What it offers; kept over its lives, so that tools stay listed while it
     /// is being restarted.
     pub offer: Offer,
+    /// What of each list, as it was last read, cannot be offered, in sentences.
+    pub left_out: BTreeMap<ItemKind, Vec<String>>,
+    /// Why each list that was not told when last asked for is as it was before.
+    pub unread: BTreeMap<ItemKind, String>,
     /// The lists that are being read.
     pub reading: BTreeMap<ItemKind, Reading>,
     /// The lists that have changed and will be read when the burst is over.
@@ -75,6 +80,8 @@ pub struct Reading {
     pub request: OwnId,
     /// The items so far.
     pub items: Vec<Item>,
+    /// What of them cannot be offered.
+    pub left_out: Sentences,
     /// How many bytes they have.
     pub bytes: usize,
     /// How many pages so far.
@@ -94,6 +101,8 @@ impl Child {
             since: now,
             hello: None,
             offer: Offer::default(),
+            left_out: BTreeMap::new(),
+            unread: BTreeMap::new(),
             reading: BTreeMap::new(),
             stale: BTreeSet::new(),
             settled: false,

@@ -1,6 +1,7 @@
 //! Reading what the children offer: all pages of all lists, when a child is
 //! ready and when it says that a list has changed.
 
+use crate::catalog::left_out::Sentences;
 use crate::event::Reply;
 use crate::hub::Hub;
 use crate::hub::children::{ChildId, Reading};
@@ -8,7 +9,7 @@ use crate::hub::lifecycle::Phase;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::handshake::ServerHas;
-use crate::wire::items::{ItemKind, Page};
+use crate::wire::items::{Item, ItemKind, Page};
 use crate::wire::own_id::{OwnId, Purpose};
 
 fn list_purpose(kind: ItemKind) -> Purpose {
@@ -50,7 +51,7 @@ impl Hub {
                 self.read_page(id, kind, None);
             } else {
                 // An earlier life may have offered what this one does not.
-                self.take_offer(id, kind, Vec::new());
+                self.take_offer(id, kind, Vec::new(), Vec::new());
             }
         }
         self.lists_read(id);
@@ -69,6 +70,7 @@ impl Hub {
             let reading = child.reading.entry(kind).or_insert(Reading {
                 request,
                 items: Vec::new(),
+                left_out: Sentences::default(),
                 bytes: 0,
                 pages: 0,
                 timer: None,
@@ -117,17 +119,24 @@ impl Hub {
         let is_full = reading.pages >= limits::LIST_PAGES_MAX
             || reading.items.len() > limits::CATALOG_ITEMS_PER_SERVER_MAX
             || reading.bytes > limits::CATALOG_BYTES_PER_SERVER_MAX;
-        for left_out in page.left_out {
-            self.complain(format!("{label}: {left_out}; left out"));
+        let mut left_out: Vec<String> = page
+            .left_out
+            .iter()
+            .map(|left_out| format!("{left_out}; left out"))
+            .collect();
+        if is_full && page.next.is_some() {
+            left_out.push(format!(
+                "{} is too long, or has no end; the rest is not served",
+                method.name()
+            ));
         }
-        match page.next {
-            Some(_) if is_full => {
-                self.complain(format!(
-                    "{label}: {} is too long, or has no end; the rest is not served",
-                    method.name()
-                ));
-                self.list_read(id, kind);
-            }
+        for sentence in &left_out {
+            reading.left_out.push(sentence.clone());
+        }
+        for sentence in left_out {
+            self.complain(format!("{label}: {sentence}"));
+        }
+        match page.next.filter(|_| !is_full) {
             Some(cursor) => self.read_page(id, kind, Some(&cursor)),
             None => self.list_read(id, kind),
         }
@@ -143,8 +152,10 @@ impl Hub {
             .get(&kind)
             .is_some_and(|r| r.request == request)
         {
-            log::warn!("{label}: {} failed: {why}", kind.method().name());
+            let sentence = format!("{} failed: {why}", kind.method().name());
+            log::warn!("{label}: {sentence}");
             child.reading.remove(&kind);
+            child.unread.insert(kind, sentence);
             self.lists_read(id);
         }
     }
@@ -161,15 +172,17 @@ impl Hub {
             .get_mut(id)
             .and_then(|c| c.reading.remove(&kind));
         if let Some(reading) = reading {
-            self.take_offer(id, kind, reading.items);
+            self.take_offer(id, kind, reading.items, reading.left_out.into_list());
         }
         self.lists_read(id);
     }
 
-    fn take_offer(&mut self, id: ChildId, kind: ItemKind, items: Vec<crate::wire::items::Item>) {
+    fn take_offer(&mut self, id: ChildId, kind: ItemKind, items: Vec<Item>, left_out: Vec<String>) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
+        child.unread.remove(&kind);
+        child.left_out.insert(kind, left_out);
         if child.offer.items(kind) != items {
             child.offer.replace(kind, items);
             self.offer_changed(id);
@@ -222,10 +235,10 @@ impl Hub {
             return;
         };
         for kind in std::mem::take(&mut child.reading).into_keys() {
-            log::warn!(
-                "{label}: has not answered {} within {seconds} s; it is served without",
-                kind.method().name()
-            );
+            let list = kind.method();
+            let sentence = format!("{} was not answered within {seconds} s", list.name());
+            log::warn!("{label}: {sentence}; it is served without");
+            child.unread.insert(kind, sentence);
         }
         self.settle(id);
     }

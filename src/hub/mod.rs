@@ -11,7 +11,7 @@
 //! connection), `asking` (what children ask), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
-//! offer), `views` (what is shown of it) and `status`.
+//! offer), `views` (what is shown of it), `inventory` (what is told of that) and `status`.
 
 pub mod answers;
 pub mod asking;
@@ -22,6 +22,7 @@ pub mod clients;
 pub mod ending;
 pub mod fanning;
 pub mod fans;
+pub mod inventory;
 pub mod lifecycle;
 pub mod listening;
 pub mod listing;

@@ -3,14 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Effect, OutboxId, Parcel, Report};
+use crate::event::{Effect, OutboxId, Parcel, Report, ServerId};
 use crate::hub::Hub;
 use crate::hub::lifecycle::Phase;
 use crate::hub::plan::{Readiness, ServerPlan};
 
 /// How a server does, as its users see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Condition {
+pub(super) enum Condition {
     Ready,
     Starting,
     Restarting,
@@ -21,7 +21,7 @@ enum Condition {
 }
 
 impl Condition {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Condition::Ready => "ready",
             Condition::Starting => "starting",
@@ -52,15 +52,16 @@ impl Hub {
         let (well, value) = match report {
             Report::Health => self.health(at),
             Report::Ready => self.readiness(at),
+            Report::Inventory => self.inventory(),
         };
         let json = value.to_string();
         let parcel = Parcel::Report { well, json };
         self.effects.push(Effect::ToClient { outbox, parcel });
     }
 
-    fn conditions(&self) -> Vec<(&ServerPlan, Condition)> {
-        let condition = |(index, server): (usize, &ServerPlan)| {
-            let id = crate::event::ServerId(u32::try_from(index).unwrap_or(u32::MAX));
+    /// How each server does, in the order of the configuration.
+    pub(super) fn conditions(&self) -> Vec<(ServerId, &ServerPlan, Condition)> {
+        let condition = |id: ServerId, server: &ServerPlan| {
             let child = self.main_of(id).and_then(|child| self.children.get(child));
             match (&server.readiness, child) {
                 (Readiness::Disabled, _) => Condition::Disabled,
@@ -81,11 +82,10 @@ impl Hub {
                 },
             }
         };
-        self.plan
-            .servers
-            .iter()
-            .enumerate()
-            .map(|pair| (pair.1, condition(pair)))
+        (0_u32..)
+            .map(ServerId)
+            .zip(&self.plan.servers)
+            .map(|(id, server)| (id, server, condition(id, server)))
             .collect()
     }
 
@@ -98,7 +98,7 @@ impl Hub {
             "front".to_owned(),
             json!({ "status": "healthy", "sessions": self.sessions.len() }),
         );
-        for (server, condition) in &conditions {
+        for (_, server, condition) in &conditions {
             components.insert(
                 format!("server:{}", server.name),
                 json!({ "status": condition.health(), "state": condition.name() }),
@@ -106,8 +106,8 @@ impl Hub {
         }
         let enabled: Vec<&str> = conditions
             .iter()
-            .filter(|(_, condition)| *condition != Condition::Disabled)
-            .map(|(_, condition)| condition.health())
+            .filter(|(_, _, condition)| *condition != Condition::Disabled)
+            .map(|(_, _, condition)| condition.health())
             .collect();
         let status = if self.stopping {
             "unhealthy"

@@ -17,6 +17,7 @@ mod books;
 mod calls;
 mod cast;
 mod fans;
+mod inventory;
 mod lifecycle;
 mod lists;
 mod logging;

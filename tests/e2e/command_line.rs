@@ -2,6 +2,7 @@
 //! rely on every flag, every sub-command, every exit code and the line that says where the
 //! gateway listens. What beats what is in `command_line/precedence.rs`.
 
+mod live;
 mod precedence;
 mod serving;
 
@@ -68,7 +69,7 @@ fn what_cannot_be_understood_is_refused_with_what_was_meant() {
     );
     assert_refused(
         &["check", "this"],
-        "unexpected \"this\": write \"mcproxy check [OPTIONS] [--schema]\"",
+        "unexpected \"this\": write \"mcproxy check [OPTIONS] [--live]\"",
     );
     assert_refused(
         &["--"],

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use log::LevelFilter;
 use proptest::prelude::*;
 
-use crate::cli::arguments::{Arguments, Command, Engine, Kind};
+use crate::cli::arguments::{Arguments, Check, Command, Engine, Kind};
 use crate::cli::parse::parse;
 use crate::cli::usage::UsageError;
 use crate::logging::{Format, Place};
@@ -148,12 +148,20 @@ fn log_means_stderr_where_stdout_is_the_protocol() {
 }
 
 #[test]
-fn schema_and_json_belong_to_one_sub_command_each() {
+fn live_schema_and_json_belong_to_one_sub_command_each() {
     assert_eq!(
         good(&["check", "--schema"]).command,
-        Command::Check { schema: true }
+        Command::Check(Check::Schema)
     );
-    assert_eq!(good(&["check"]).command, Command::Check { schema: false });
+    assert_eq!(
+        good(&["--live", "check"]).command,
+        Command::Check(Check::Live)
+    );
+    assert_eq!(good(&["check"]).command, Command::Check(Check::File));
+    assert_eq!(
+        sentence(&["check", "--live", "--schema"]),
+        "--schema and --live do not go together: give one of them"
+    );
     assert_eq!(
         good(&["--json", "tools"]).command,
         Command::Tools { json: true }
@@ -163,6 +171,7 @@ fn schema_and_json_belong_to_one_sub_command_each() {
         sentence(&["--json"]),
         "--json means nothing to \"mcproxy\": it belongs to \"mcproxy tools\""
     );
+    assert!(sentence(&["tools", "--live"]).contains("\"mcproxy check\""));
     assert!(sentence(&["tools", "--schema"]).contains("\"mcproxy check\""));
     assert!(sentence(&["demo-server", "--port", "1"]).contains("\"mcproxy demo-server\""));
     assert!(sentence(&["-c", "x", "--", "cat"]).contains("\"mcproxy -- COMMAND\""));
