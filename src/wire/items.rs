@@ -153,8 +153,8 @@ struct LeftOut {
 
 fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
     let left_out = |key, why| Err(LeftOut { key, why });
-    let wanted = [kind.key(), "inputSchema", "execution"];
-    let Ok([key, schema, execution]) = scan::members(json, wanted) else {
+    let wanted = [kind.key(), "inputSchema", "outputSchema", "execution"];
+    let Ok([key, input, output, execution]) = scan::members(json, wanted) else {
         return left_out(None, "it is not an object".into());
     };
     let Some(key_value) = key else {
@@ -165,10 +165,14 @@ fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
         Some(_) => return left_out(None, format!("its {} is empty", kind.key())),
         None => return left_out(None, format!("its {} is not a string", kind.key())),
     };
-    let schema = schema.map(|schema| schema.shape);
-    if kind == ItemKind::Tool && schema != Some(Shape::Object) {
-        let missing = schema.map_or("missing", |_| "not an object");
+    let (input, output) = (input.map(|it| it.shape), output.map(|it| it.shape));
+    if kind == ItemKind::Tool && input != Some(Shape::Object) {
+        let missing = input.map_or("missing", |_| "not an object");
         return left_out(Some(key), format!("inputSchema is {missing}"));
+    }
+    // A client that checks what it reads refuses the whole list for it.
+    if kind == ItemKind::Tool && output.is_some_and(|shape| shape != Shape::Object) {
+        return left_out(Some(key), "outputSchema is not an object".into());
     }
     if kind == ItemKind::Tool && execution.is_some_and(|value| needs_task(value.json(json))) {
         return left_out(
@@ -246,8 +250,9 @@ mod tests {
     fn a_page_is_split_and_bad_items_are_left_out_by_name() {
         let page = page(
             r#"{"_meta":{"tools":[]},"nextCursor":"c\n","tools":[
-                {"inputSchema":{},"n\u0061me":"caf\u00e9", "x":[1, 2]} ,
+                {"inputSchema":{},"n\u0061me":"caf\u00e9", "outputSchema":{}} ,
                 {"name":"b\n","inputSchema":"no"}, {"name":"c"}, 5,
+                {"name":"d","inputSchema":{},"outputSchema":null},
                 {"inputSchema":{}}, {"name":7}, {"name":""}]}"#,
             ItemKind::Tool,
         )
@@ -259,16 +264,17 @@ mod tests {
         assert_eq!(&item.json[item.key_at.clone()], r#""caf\u00e9""#);
         assert_eq!(
             &*item.json,
-            r#"{"inputSchema":{},"n\u0061me":"caf\u00e9", "x":[1, 2]}"#
+            r#"{"inputSchema":{},"n\u0061me":"caf\u00e9", "outputSchema":{}}"#
         );
         assert_eq!(page.next.as_deref(), Some(r#""c\n""#));
         let left_out = [
             r#"tool "b\n": inputSchema is not an object"#,
             r#"tool "c": inputSchema is missing"#,
             "tool number 4 of its page: it is not an object",
-            r#"tool number 5 of its page: it has no "name""#,
-            "tool number 6 of its page: its name is not a string",
-            "tool number 7 of its page: its name is empty",
+            r#"tool "d": outputSchema is not an object"#,
+            r#"tool number 6 of its page: it has no "name""#,
+            "tool number 7 of its page: its name is not a string",
+            "tool number 8 of its page: its name is empty",
         ];
         assert_eq!(page.left_out, left_out);
     }

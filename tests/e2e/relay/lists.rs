@@ -141,7 +141,11 @@ fn item(kind: &Kind) -> BoxedStrategy<Template> {
             ),
         ),
     ]);
-    object(None, fields, extras(&["name", "inputSchema", "execution"]))
+    object(
+        None,
+        fields,
+        extras(&["name", "inputSchema", "outputSchema", "execution"]),
+    )
 }
 
 /// A JSON Schema by its keywords, sensible or not: that is the client's to judge.
