@@ -12,12 +12,12 @@ use crate::hub::requests::Need;
 use crate::hub::sessions::Session;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::limits;
-use crate::wire::envelope::Malformed;
-use crate::wire::envelope::{Kind, Message};
+use crate::wire::envelope::{INVALID_PARAMS, Kind, Malformed, Message};
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse::EventId;
+use crate::wire::stateless::UNSUPPORTED_VERSION;
 
 /// Where a request to a door was addressed, and where its answer goes.
 pub(super) struct Address {
@@ -139,7 +139,9 @@ impl Hub {
             Body::Single(message) => vec![message],
             Body::Batch(messages) => {
                 let revision = session.revision.unwrap_or(Revision::LATEST);
-                if revision > Revision::V2025_03_26 {
+                // The schema of 2024-11-05 knows single messages only, the changelog of
+                // 2025-06-18 takes arrays out again.
+                if revision != Revision::V2025_03_26 {
                     let refusal = Refusal::BatchNotAllowed(revision.name());
                     return Err((Standing::BadRequest, refusal, None));
                 }
@@ -319,7 +321,9 @@ impl Hub {
             let refusal = Refusal::UnknownSession;
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
         };
-        if let Body::Single(ClientMessage::Malformed(malformed)) = &body {
+        if let Body::Single(ClientMessage::Malformed(malformed)) = &body
+            && !is_answerable(malformed)
+        {
             let message = malformed_answer(malformed);
             return self.verdict(outbox, Standing::BadRequest, Some(message));
         }
@@ -408,6 +412,13 @@ fn is_owed(message: &ClientMessage) -> bool {
         | ClientMessage::Stateless(..)
         | ClientMessage::Malformed(_) => true,
     }
+}
+
+/// Whether this is a request for all that, with nothing wrong but its
+/// parameters: its client waits for the answer where answers come.
+fn is_answerable(malformed: &Malformed) -> bool {
+    let is_understood = matches!(malformed.code, INVALID_PARAMS | UNSUPPORTED_VERSION);
+    is_understood && malformed.id.is_some()
 }
 
 /// The id of the request that a body is, if it is one.

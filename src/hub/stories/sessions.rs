@@ -127,6 +127,37 @@ fn what_is_no_message_is_refused_with_what_is_wrong_with_it() {
 }
 
 #[test]
+fn http_sse_answers_a_request_with_bad_parameters_on_the_stream() {
+    let mut w = World::ready(&["git"]);
+    w.opens("bob");
+    w.forget();
+    w.tells(
+        "bob",
+        r#"{"jsonrpc":"2.0","id":8,"method":"initialize","params":{}}"#,
+    );
+    w.tells(
+        "bob",
+        r#"{"jsonrpc":"2.0","id":9,"method":"ping","params":[]}"#,
+    );
+    w.expect(&[
+        "0.200s bob.2 verdict Accepted",
+        "0.200s bob.1 error 8 -32602 protocolVersion is missing",
+        "0.200s bob.3 verdict Accepted",
+        "0.200s bob.1 error 9 -32602 params is an array: MCP takes them by name, in an object",
+    ]);
+    // Nobody waits for the answer to what has no id.
+    w.tells(
+        "bob",
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":[]}"#,
+    );
+    let refused = w.trace().remove(0);
+    assert!(
+        refused.contains("verdict BadRequest error null -32602"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn http_sse_answers_on_the_stream_and_accepts_at_the_post() {
     let mut w = World::ready(&["git"]);
     w.opens("bob");

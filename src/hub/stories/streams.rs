@@ -395,8 +395,11 @@ fn batches_are_refused_where_they_are_no_part_of_the_protocol() {
             crate::hub::stories::cast::initialize("1", "2025-03-26")
         ),
     );
+    w.connects_at("eve", "2024-11-05");
+    w.posts("eve", &format!("[{}]", request("1", "ping", "")));
     w.expect_of("verdict", &[
         "0.200s ann.2 verdict BadRequest error null -32600 batches are not part of protocol version 2025-11-25",
         "0.200s bob.2 verdict BadRequest error null -32600 \"initialize\" must not be part of a batch",
+        "0.200s eve.2 verdict BadRequest error null -32600 batches are not part of protocol version 2024-11-05",
     ]);
 }
