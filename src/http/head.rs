@@ -19,6 +19,8 @@ struct Span {
 struct Field {
     name: Span,
     value: Span,
+    /// Whether the value is kept as it was sent.
+    is_ascii: bool,
 }
 
 /// How the body of a request is framed (RFC 9112 section 6.3).
@@ -84,11 +86,13 @@ impl Head {
         self.get_all(name).count()
     }
 
-    /// All headers, names as sent, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields
-            .iter()
-            .map(|field| (self.slice(field.name), self.slice(field.value)))
+    /// All headers, names as sent, in order. One whose value is not ASCII comes without it, for whoever must know the
+    /// value exactly: [`Head::get_all`] may give such bytes as `?`.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.fields.iter().map(|field| {
+            let value = field.is_ascii.then(|| self.slice(field.value));
+            (self.slice(field.name), value)
+        })
     }
 
     /// Whether the peer speaks HTTP/1.0.
@@ -178,6 +182,7 @@ impl Head {
         let places = |h: &httparse::Header<'_>| Field {
             name: span(h.name.as_bytes()),
             value: span(h.value),
+            is_ascii: h.value.is_ascii(),
         };
         self.fields.extend(request.headers.iter().map(places));
         self.split_target(span(request.path.unwrap_or_default().as_bytes()))

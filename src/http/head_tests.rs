@@ -44,7 +44,7 @@ fn a_head_tells_what_it_holds() {
         (2, 1, 0)
     );
     assert_eq!((head.get("x-e"), head.get("cookie")), (Some(""), None));
-    assert_eq!(head.headers().next(), Some(("Host", "x")));
+    assert_eq!(head.headers().next(), Some(("Host", Some("x"))));
     assert_eq!(head.body(), BodyFraming::None);
 }
 
@@ -261,6 +261,23 @@ fn a_header_that_is_not_utf_8_is_not_hidden() {
     assert_eq!(
         parsed("GET / HTTP/1.1\r\nHost: x\r\nA: \u{e9}\r\n\r\n").get("a"),
         Some("\u{e9}")
+    );
+}
+
+#[test]
+fn a_value_that_may_have_been_changed_is_not_given_as_sent() {
+    let (head, _) = parse(b"GET / HTTP/1.1\r\nHost: x\r\nA: \xe9?\r\nB: \xc3\xa9\r\nC: c?\r\n\r\n")
+        .unwrap()
+        .unwrap();
+    let all: Vec<_> = head.headers().collect();
+    assert_eq!(
+        all,
+        [
+            ("Host", Some("x")),
+            ("A", None),
+            ("B", None),
+            ("C", Some("c?"))
+        ]
     );
 }
 
