@@ -17,13 +17,16 @@ mod read;
 pub const PARSE_ERROR: i32 = -32700;
 /// JSON-RPC's code for JSON that is no message.
 pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC's code for a method that is not served.
+pub const METHOD_NOT_FOUND: i32 = -32601;
 /// JSON-RPC's code for parameters that the method does not take.
 pub const INVALID_PARAMS: i32 = -32602;
 
 /// Why bytes are no JSON-RPC message, and what is told of it.
 #[derive(Debug, Clone)]
 pub struct Malformed {
-    /// The JSON-RPC error code: -32700, -32600 or -32602.
+    /// The JSON-RPC error code: -32700, -32600 or -32602; in the stateless era
+    /// -32020 and -32022 too.
     pub code: i32,
     /// The sentence, naming the thing.
     pub sentence: String,
@@ -179,7 +182,8 @@ impl Message {
             error.push_str(data);
         }
         error.push('}');
-        Message::assemble(Kind::Answer { failed: true }, Some(("error", &error)))
+        let kind = Kind::Answer { failed: true };
+        Message::assemble(kind, Some(("error", &error))).marked()
     }
 
     /// A request or notification of the gateway's own, never an answer.
@@ -187,11 +191,15 @@ impl Message {
     /// when it is sent.
     pub fn build(kind: Kind, params: Option<&str>) -> Message {
         debug_assert!(!matches!(kind, Kind::Answer { .. }));
-        let mut message = Message::assemble(kind, params.map(|params| ("params", params)));
-        if let Ok(found) = read::understand(&message.text) {
-            message.marks = found.marks;
+        Message::assemble(kind, params.map(|params| ("params", params))).marked()
+    }
+
+    /// With all parts of a text of our own marked.
+    fn marked(mut self) -> Message {
+        if let Ok(found) = read::understand(&self.text) {
+            self.marks = found.marks;
         }
-        message
+        self
     }
 
     /// Writes out a message whose last member is `part`, a key and JSON text.

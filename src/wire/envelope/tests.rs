@@ -332,6 +332,7 @@ fn messages_of_our_own_read_back() {
         at(&error, error.marks.outcome),
         Some(r#"{"code":1,"message":"a"}"#)
     );
+    assert_eq!(error.error_code(), Some(1));
 }
 
 #[test]
