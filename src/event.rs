@@ -12,6 +12,7 @@ use crate::wire::envelope::{Malformed, Message};
 use crate::wire::handshake::{ClientHello, ServerHello};
 use crate::wire::input::InputRequired;
 use crate::wire::items::Page;
+use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
@@ -125,9 +126,8 @@ pub enum FromClient {
         version: Option<String>,
         /// The name a session gets that this POST opens.
         fresh: SessionKey,
-        /// What the headers repeat of a stateless call's arguments: the part of
-        /// each name behind `Mcp-Param-`, in lower case, and the decoded value.
-        mirrored: Vec<(Box<str>, Box<str>)>,
+        /// What the headers repeat of a stateless call's arguments.
+        mirrored: Vec<Sent>,
         /// One message, or the members of a batch.
         body: Body,
     },

@@ -33,6 +33,19 @@ pub const RESOURCE_LINKS_MAX: usize = 100;
 /// sentence. A hundred times what the largest servers known offer.
 pub const PAGE_ITEMS_MAX: usize = 10_000;
 
+/// How many parameters of one tool headers may repeat, and how many of one
+/// call's headers are taken. Each is looked for in the arguments by itself; with
+/// the others that clients send, a head has room for no more.
+pub const MIRRORED_PARAMS_MAX: usize = 64;
+
+/// How deep below the root of a schema such a parameter may stand, in levels of
+/// `properties`. Each level is read once more for those below it.
+pub const MIRRORED_DEPTH_MAX: usize = 16;
+
+/// How many bytes of names and values those headers may have together. The hub
+/// holds them until the call is checked; a head of twice the size is refused.
+pub const MIRRORED_BYTES_MAX: usize = 8 << 10;
+
 /// How many characters of a foreign name an error sentence quotes, so that a
 /// log line stays a line.
 pub const QUOTED_CHARS_MAX: usize = 80;
@@ -45,6 +58,8 @@ pub const OVERSIZED_HEAD_BYTES: usize = 200;
 pub const LINE_BUFFER_KEEP_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(JSON_DEPTH_MAX <= u128::BITS);
+const _: () = assert!(MIRRORED_PARAMS_MAX < HTTP_HEADERS_MAX);
+const _: () = assert!(MIRRORED_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 // ---- config
 
 /// What a setting of the configuration may be: its default, its least and its most.

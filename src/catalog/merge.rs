@@ -14,6 +14,7 @@ use crate::event::ServerId;
 use crate::limits;
 use crate::wire::envelope::Message;
 use crate::wire::items::{self, Item, ItemKind};
+use crate::wire::mirrored::Mirrored;
 
 /// What one view shows: the merged lists as ready messages, and the way back
 /// from each served name and URI.
@@ -30,6 +31,8 @@ pub struct Catalog {
     lists: [Arc<Message>; 4],
     shown: [Vec<Shown>; 4],
     tools: HashMap<Arc<str>, Route>,
+    /// Of the tools of which headers repeat something, by served name.
+    mirrored: HashMap<Arc<str>, Box<[Mirrored]>>,
     prompts: HashMap<Arc<str>, Route>,
     uris: UriRoutes,
     left_out: BTreeMap<ServerId, Vec<String>>,
@@ -72,11 +75,13 @@ impl Catalog {
             }
         });
         let lists = ItemKind::ALL.map(|kind| write_list(kind, &picked[kind as usize]));
+        let mirrored = mirrored(&picked[ItemKind::Tool as usize]);
         let shown: [Vec<Shown>; 4] =
             picked.map(|picked| picked.iter().map(Picked::shown).collect());
         Catalog {
             lists,
             tools: routes(&shown[ItemKind::Tool as usize]),
+            mirrored,
             prompts: routes(&shown[ItemKind::Prompt as usize]),
             shown,
             uris,
@@ -93,6 +98,11 @@ impl Catalog {
     /// Where the tool of that served name is.
     pub fn tool(&self, served: &str) -> Option<Route> {
         self.tools.get(served).cloned()
+    }
+
+    /// What headers repeat of the arguments of the tool of that served name.
+    pub fn mirrored(&self, served: &str) -> &[Mirrored] {
+        self.mirrored.get(served).map_or(&[], |all| all)
     }
 
     /// Where the prompt of that served name is.
@@ -344,6 +354,15 @@ fn show_once<'a>(
 fn routes(shown: &[Shown]) -> HashMap<Arc<str>, Route> {
     let route = |shown: &Shown| (Arc::clone(&shown.served), shown.route.clone());
     shown.iter().map(route).collect()
+}
+
+fn mirrored(tools: &[Picked<'_>]) -> HashMap<Arc<str>, Box<[Mirrored]>> {
+    let annotated = tools
+        .iter()
+        .filter(|tool| !tool.admitted.item.mirrored.is_empty());
+    annotated
+        .map(|tool| (tool.shown().served, tool.admitted.item.mirrored.clone()))
+        .collect()
 }
 
 /// The list as a message: each item as its server wrote it, but for its name.

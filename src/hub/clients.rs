@@ -15,9 +15,10 @@ use crate::limits;
 use crate::wire::envelope::{INVALID_PARAMS, Kind, Malformed, Message};
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::method::Method;
+use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse::EventId;
-use crate::wire::stateless::UNSUPPORTED_VERSION;
+use crate::wire::stateless;
 
 /// Where a request to a door was addressed, and where its answer goes.
 pub(super) struct Address {
@@ -25,7 +26,8 @@ pub(super) struct Address {
     pub(super) view: View,
     pub(super) session: Option<SessionKey>,
     pub(super) version: Option<String>,
-    pub(super) mirrored: Vec<(Box<str>, Box<str>)>,
+    /// What the headers repeat of a stateless call's arguments.
+    pub(super) mirrored: Vec<Sent>,
 }
 
 impl Hub {
@@ -49,6 +51,13 @@ impl Hub {
             }
             Body::Single(ClientMessage::Stateless(message, meta)) => {
                 self.post_lone(address, fresh, message, *meta);
+            }
+            // That era has none over HTTP that mean anything.
+            Body::Single(ClientMessage::Message(message))
+                if matches!(message.kind, Kind::Notification(_))
+                    && address.version.as_deref() == Some(stateless::VERSION) =>
+            {
+                self.verdict(outbox, Standing::Accepted, None);
             }
             body => match self.known_session(&address) {
                 Ok(session) => self.post_body(outbox, &session, body),
@@ -143,6 +152,12 @@ impl Hub {
                 // 2025-06-18 takes arrays out again.
                 if revision != Revision::V2025_03_26 {
                     let refusal = Refusal::BatchNotAllowed(revision.name());
+                    return Err((Standing::BadRequest, refusal, None));
+                }
+                // Their headers could say nothing of each.
+                let is_stateless = |m: &ClientMessage| matches!(m, ClientMessage::Stateless(..));
+                if messages.iter().any(is_stateless) {
+                    let refusal = Refusal::BatchNotAllowed(stateless::VERSION);
                     return Err((Standing::BadRequest, refusal, None));
                 }
                 let initialize = |m: &ClientMessage| matches!(m, ClientMessage::Initialize(..));
@@ -417,7 +432,10 @@ fn is_owed(message: &ClientMessage) -> bool {
 /// Whether this is a request for all that, with nothing wrong but its
 /// parameters: its client waits for the answer where answers come.
 fn is_answerable(malformed: &Malformed) -> bool {
-    let is_understood = matches!(malformed.code, INVALID_PARAMS | UNSUPPORTED_VERSION);
+    let is_understood = matches!(
+        malformed.code,
+        INVALID_PARAMS | stateless::UNSUPPORTED_VERSION
+    );
     is_understood && malformed.id.is_some()
 }
 

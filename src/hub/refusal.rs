@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::wire::envelope::{Message, shown};
+use crate::wire::mirrored::Mismatch;
+use crate::wire::stateless::HEADER_MISMATCH;
 
 /// The request is no valid JSON-RPC request here.
 const INVALID_REQUEST: i32 = -32600;
@@ -50,6 +52,8 @@ pub enum Refusal {
         /// The parameter, with what it should be.
         needs: &'static str,
     },
+    /// The headers of a call do not say what its arguments do.
+    HeaderMismatch(Mismatch),
     /// A method that this gateway does not serve.
     UnknownMethod(String),
     /// A server of that name is not in the configuration.
@@ -150,6 +154,7 @@ impl Refusal {
             | Refusal::UnknownCursor(_)
             | Refusal::BadParameter { .. } => INVALID_PARAMS,
             Refusal::UnknownResource(_) => RESOURCE_NOT_FOUND,
+            Refusal::HeaderMismatch(_) => HEADER_MISMATCH,
             Refusal::UnknownMethod(_) | Refusal::ClientCannot(_) => METHOD_NOT_FOUND,
             Refusal::NotInitialized(_)
             | Refusal::InitializedTwice
@@ -236,6 +241,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownTask(id) => write!(f, "unknown task {}", shown(id)),
             Refusal::UnknownCursor(cursor) => write!(f, "unknown cursor {cursor}"),
             Refusal::BadParameter { method, needs } => write!(f, "{method} needs {needs}"),
+            Refusal::HeaderMismatch(mismatch) => write!(f, "{mismatch}"),
             Refusal::UnknownMethod(name) => write!(f, "method {name:?} not found"),
             Refusal::UnknownServer(name) => write!(f, "no server {name:?} is configured"),
             Refusal::UnknownGroup(name) => write!(f, "no group {name:?} is configured"),

@@ -30,6 +30,9 @@ impl Hub {
         } else {
             catalog.prompt(&name)
         };
+        if is_tool && let Err(mismatch) = self.headers_agree(&need, catalog.mirrored(&name)) {
+            return self.refuse_caller(&need.caller, &Refusal::HeaderMismatch(mismatch));
+        }
         match route {
             Some(route) => {
                 let passage = Passage {

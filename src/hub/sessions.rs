@@ -16,6 +16,7 @@ use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
 use crate::wire::method::Method;
+use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::sse::EventId;
 use crate::wire::stateless::Filter;
@@ -99,6 +100,8 @@ pub struct Lone {
     pub stream: StreamId,
     /// The session whose stream that is, where it carries many requests.
     pub carrier: Option<SessionKey>,
+    /// What the headers of its POST repeat of its arguments.
+    pub mirrored: Vec<Sent>,
     /// What it wants to be told, until it listens.
     pub wanted: Option<Filter>,
     /// What it is told, once it listens.

@@ -15,11 +15,19 @@ use crate::hub::streams::{StreamId, StreamKind};
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::items::ItemKind;
 use crate::wire::method::Method;
+use crate::wire::mirrored::{self, Mirrored, Mismatch, Sent};
 use crate::wire::outgoing::{Change, Outgoing};
 use crate::wire::stateless::{self, RequestMeta};
 
 /// The code of an unknown resource before the stateless era, and in it.
 const RESOURCE_NOT_FOUND: [(i32, &str); 1] = [(-32002, "-32602")];
+
+/// How such a request has come.
+struct Way {
+    stream: StreamId,
+    carrier: Option<SessionKey>,
+    mirrored: Vec<Sent>,
+}
 
 impl Hub {
     /// Whether this is a request of the stateless era.
@@ -43,7 +51,12 @@ impl Hub {
         self.sessions
             .insert(key.clone(), Session::new(address.view, self.now));
         let stream = self.open_stream(key, address.outbox, StreamKind::Post { owed: 1 });
-        self.take_lone(key, (stream, None), message, meta);
+        let way = Way {
+            stream,
+            carrier: None,
+            mirrored: address.mirrored,
+        };
+        self.take_lone(key, way, message, meta);
     }
 
     /// Such a request on a stream that carries many.
@@ -62,23 +75,24 @@ impl Hub {
         let key = SessionKey(format!("lone-{}", self.lone_serial).into());
         self.sessions
             .insert(key.clone(), Session::new(view, self.now));
-        self.take_lone(&key, (stream, Some(carrier.clone())), message, meta);
+        let way = Way {
+            stream,
+            carrier: Some(carrier.clone()),
+            mirrored: Vec::new(),
+        };
+        self.take_lone(&key, way, message, meta);
     }
 
-    fn take_lone(
-        &mut self,
-        key: &SessionKey,
-        (stream, carrier): (StreamId, Option<SessionKey>),
-        message: Arc<Message>,
-        meta: RequestMeta,
-    ) {
+    fn take_lone(&mut self, key: &SessionKey, way: Way, message: Arc<Message>, meta: RequestMeta) {
+        let stream = way.stream;
         let id = message.marks.id.map_or("null", |span| message.json(span));
         if let Some(session) = self.sessions.get_mut(key) {
             session.lone = Some(Lone {
                 method: crate::hub::clients::method_of(&message),
                 id: id.into(),
                 stream,
-                carrier,
+                carrier: way.carrier,
+                mirrored: way.mirrored,
                 wanted: meta.filter,
                 filter: None,
             });
@@ -112,6 +126,22 @@ impl Hub {
                 let refusal = Refusal::UnknownMethod(other.name().to_owned());
                 self.refuse_caller(&need.caller, &refusal);
             }
+        }
+    }
+
+    /// Whether the headers of a call say what its arguments do. Only where it
+    /// came with headers, which is over Streamable HTTP; and only for a tool that
+    /// asks for it are arguments read here, key by key.
+    pub(super) fn headers_agree(&self, need: &Need, mirrored: &[Mirrored]) -> Result<(), Mismatch> {
+        let session = self.sessions.get(&need.caller.session);
+        let lone = session.and_then(|session| session.lone.as_ref());
+        match lone {
+            Some(lone) if lone.carrier.is_none() => {
+                let arguments = need.message.marks.arguments;
+                let arguments = arguments.map(|span| need.message.json(span));
+                mirrored::check(mirrored, &lone.mirrored, arguments)
+            }
+            _ => Ok(()),
         }
     }
 

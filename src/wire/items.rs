@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::limits::PAGE_ITEMS_MAX;
 use crate::wire::envelope::{Message, quoted, shown};
 use crate::wire::method::Method;
+use crate::wire::mirrored::{self, Mirrored};
 use crate::wire::scan::{self, Fault, Scanner, Shape, Value};
 
 /// The four kinds of things that a server lists.
@@ -80,6 +81,8 @@ pub struct Item {
     pub json: Box<str>,
     /// Where in `json` the key's value stands, quotes included.
     pub key_at: Range<usize>,
+    /// What of its arguments headers repeat, if it is a tool.
+    pub mirrored: Box<[Mirrored]>,
 }
 
 /// One page of a list.
@@ -165,13 +168,18 @@ fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
         Some(_) => return left_out(None, format!("its {} is empty", kind.key())),
         None => return left_out(None, format!("its {} is not a string", kind.key())),
     };
-    let (input, output) = (input.map(|it| it.shape), output.map(|it| it.shape));
-    if kind == ItemKind::Tool && input != Some(Shape::Object) {
-        let missing = input.map_or("missing", |_| "not an object");
-        return left_out(Some(key), format!("inputSchema is {missing}"));
+    let mut mirrored = Box::default();
+    if kind == ItemKind::Tool {
+        match input {
+            Some(schema) if schema.shape == Shape::Object => {
+                mirrored = mirrored::read(schema.json(json));
+            }
+            Some(_) => return left_out(Some(key), "inputSchema is not an object".into()),
+            None => return left_out(Some(key), "inputSchema is missing".into()),
+        }
     }
     // A client that checks what it reads refuses the whole list for it.
-    if kind == ItemKind::Tool && output.is_some_and(|shape| shape != Shape::Object) {
+    if kind == ItemKind::Tool && output.is_some_and(|it| it.shape != Shape::Object) {
         return left_out(Some(key), "outputSchema is not an object".into());
     }
     if kind == ItemKind::Tool && execution.is_some_and(|value| needs_task(value.json(json))) {
@@ -184,6 +192,7 @@ fn read_item(json: &str, kind: ItemKind) -> Result<Item, LeftOut> {
         key,
         json: json.into(),
         key_at: key_value.start..key_value.end,
+        mirrored,
     })
 }
 
@@ -277,6 +286,22 @@ mod tests {
             "tool number 8 of its page: its name is empty",
         ];
         assert_eq!(page.left_out, left_out);
+    }
+
+    #[test]
+    fn a_tool_knows_what_headers_repeat_of_it() {
+        let page = page(
+            r#"{"tools":[{"inputSchema":{"properties":{"r":{"type":"string","x-mcp-header":"R"}}},"name":"a"},
+                {"name":"b","inputSchema":{},"properties":{"r":{"type":"string","x-mcp-header":"R"}}}]}"#,
+            ItemKind::Tool,
+        )
+        .expect("a page");
+        let headers = |item: &Item| {
+            let headers = item.mirrored.iter().map(|one| one.header.to_string());
+            headers.collect::<Vec<_>>()
+        };
+        assert_eq!(headers(&page.items[0]), ["R"]);
+        assert_eq!(headers(&page.items[1]), [""; 0]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod lines;
 pub mod links;
 pub mod log_level;
 pub mod method;
+pub mod mirrored;
 pub mod outgoing;
 pub mod own_id;
 pub mod scan;

@@ -86,6 +86,7 @@ fn titled_item(field: &str, key: &str, title: &str) -> Item {
     Item {
         key: key.to_owned(),
         key_at: head.len()..head.len() + quoted.len(),
+        mirrored: Box::default(),
         json: format!("{head}{quoted}}}").into(),
     }
 }
@@ -168,6 +169,7 @@ fn only_the_value_of_the_name_is_replaced() {
         key: "log".into(),
         json: r#"{"name" : "l\u006fg", "title":"name", "_meta":{"name":"log"}, "n":1.0}"#.into(),
         key_at: 10..20,
+        mirrored: Box::default(),
     };
     let mut server = Server::new(A, "git");
     server.offer.tools = vec![tool];
@@ -183,6 +185,7 @@ fn an_item_that_keeps_its_key_keeps_every_byte() {
         key: "log".into(),
         json: json.into(),
         key_at: 8..18,
+        mirrored: Box::default(),
     };
     let mut server = Server::new(A, "git").prefix("").resources(&["a:b"]);
     server.offer.tools = vec![tool];
@@ -200,6 +203,20 @@ fn served_names_lead_back_and_others_do_not() {
     assert_eq!(catalog.prompt("a__x"), None, "a tool is no prompt");
     let prompt = keys(&catalog, ItemKind::Prompt).remove(0);
     assert_eq!(catalog.prompt(&prompt), route(A, "y z"));
+}
+
+#[test]
+fn what_headers_repeat_of_a_tool_is_known_by_its_served_name() {
+    let region = Mirrored {
+        header: "Region".into(),
+        path: ["region".into()].into(),
+    };
+    let mut server = Server::new(A, "a").tools(&["x", "y"]).prompts(&["y"]);
+    server.offer.tools[0].mirrored = [region.clone()].into();
+    let catalog = build(&[server]);
+    assert_eq!(catalog.mirrored("a__x"), [region]);
+    assert_eq!(catalog.mirrored("a__y"), []);
+    assert_eq!(catalog.mirrored("x"), []);
 }
 
 #[test]
