@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 use crate::door::guard::{Guard, Turned};
 use crate::door::route::Route;
 use crate::door::writing::Stream;
-use crate::door::{legacy_sse, streamable, writing};
+use crate::door::{headers, legacy_sse, streamable, writing};
 use crate::event::{FromClient, Parcel, Report};
 use crate::http::{ConnectionId, Exchange, Handler, Service};
 use crate::limits;
 use crate::logging::timestamp::rfc3339_millis;
 use crate::mail::{Ended, Found, Inbox, Outbox};
+use crate::wire::mirrored::is_token;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -201,11 +202,14 @@ impl Connection {
         let method = exchange.head().method().to_owned();
         match (route, method.as_str()) {
             (Route::Mcp(view), "POST") => streamable::post(self, exchange, view, extra),
+            (Route::Mcp(_), "GET" | "DELETE") if headers::name_stateless(exchange.head()) => {
+                not_allowed(exchange, "POST", extra)
+            }
             (Route::Mcp(view), "GET") => streamable::get(self, exchange, view, extra),
             (Route::Mcp(view), "DELETE") => streamable::delete(self, exchange, view, extra),
             (Route::Sse(view), "GET") => legacy_sse::open(self, exchange, view, extra),
             (Route::Messages(view), "POST") => legacy_sse::post(self, exchange, view, extra),
-            (route, _) => not_allowed(exchange, &route, extra),
+            (route, _) => not_allowed(exchange, route.methods(), extra),
         }
     }
 
@@ -218,7 +222,7 @@ impl Connection {
         report: Report,
     ) -> io::Result<()> {
         if !matches!(exchange.head().method(), "GET" | "HEAD") {
-            return not_allowed(exchange, route, &[]);
+            return not_allowed(exchange, route.methods(), &[]);
         }
         let at = rfc3339_millis(wall_clock());
         if self.begin(FromClient::Ask { report, at }).is_err() {
@@ -273,12 +277,12 @@ fn turn_away(
 
 fn not_allowed(
     exchange: &mut dyn Exchange,
-    route: &Route,
+    methods: &str,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut headers = vec![("Allow", route.methods())];
+    let mut headers = vec![("Allow", methods)];
     headers.extend_from_slice(extra);
-    let sentence = format!("method not allowed: use {}", route.methods());
+    let sentence = format!("method not allowed: use {methods}");
     writing::answer_error(exchange, 405, &headers, &sentence)
 }
 
@@ -295,16 +299,23 @@ fn sharing_headers(origin: Option<&str>) -> Vec<(&str, &str)> {
     }
 }
 
+/// The headers that a page may send besides those that it always may.
+const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Last-Event-ID, \
+                               Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name";
+
 /// A browser asks before it sends; it cannot show a token yet.
 fn preflight(exchange: &mut dyn Exchange, route: &Route, extra: &[(&str, &str)]) -> io::Result<()> {
+    // No wildcard stands for a part of a name: those that are asked for are named.
+    let asked = exchange.head().get("Access-Control-Request-Headers");
+    let params = asked.unwrap_or_default().split(',').map(str::trim);
+    let is_param = |name: &&str| headers::behind_prefix(name).is_some_and(is_token);
+    let allowed = params
+        .filter(is_param)
+        .fold(ALLOWED_HEADERS.to_owned(), |all, name| all + ", " + name);
     let mut headers = vec![
         ("Allow", route.methods()),
         ("Access-Control-Allow-Methods", route.methods()),
-        (
-            "Access-Control-Allow-Headers",
-            "Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Session-Id, \
-             MCP-Protocol-Version",
-        ),
+        ("Access-Control-Allow-Headers", &allowed),
         ("Access-Control-Max-Age", "600"),
     ];
     headers.extend_from_slice(extra);

@@ -5,6 +5,7 @@
 //! connections; they know no server, no child, and nothing of the hub.
 
 pub mod guard;
+pub mod headers;
 pub mod http;
 pub mod legacy_sse;
 pub mod local;

@@ -1,12 +1,12 @@
-//! Streamable HTTP, handshake era (2025-03-26 to 2025-11-25, basic/transports):
-//! POST, GET and DELETE on one endpoint.
+//! Streamable HTTP (2025-03-26 to 2026-07-28, basic/transports): POST, GET and
+//! DELETE on one endpoint, POST alone in the stateless era.
 
 use std::io;
 
 use crate::door::fresh_session;
 use crate::door::http::Connection;
-use crate::door::reading::read_body;
-use crate::door::writing;
+use crate::door::reading::{Posted, read_post};
+use crate::door::{headers, writing};
 use crate::event::{Body, FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
@@ -14,7 +14,6 @@ use crate::mail::Found;
 use crate::wire::outgoing::Outgoing;
 
 const SESSION: &str = "Mcp-Session-Id";
-const VERSION: &str = "MCP-Protocol-Version";
 const LAST_EVENT: &str = "Last-Event-ID";
 
 fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
@@ -25,7 +24,7 @@ fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
 }
 
 fn version_of(exchange: &dyn Exchange) -> Option<String> {
-    exchange.head().get(VERSION).map(str::to_owned)
+    exchange.head().get(headers::VERSION).map(str::to_owned)
 }
 
 /// Whether the client takes this media type (RFC 9110, section 12.5.1).
@@ -94,20 +93,39 @@ pub fn post(
     let Ok(fresh) = fresh_session() else {
         return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
     };
-    let body = read_body(bytes);
-    let is_batch = matches!(body, Body::Batch(_));
+    let Posted {
+        body,
+        is_stateless,
+        mirrored,
+    } = read_post(bytes, exchange.head());
+    let form = match body {
+        Body::Batch(_) => Form::Batch,
+        Body::Single(_) if is_stateless => Form::Stateless,
+        Body::Single(_) => Form::Single,
+    };
     let word = FromClient::Post {
         view,
         session: session_of(exchange),
         version: version_of(exchange),
         fresh,
-        mirrored: Vec::new(),
+        mirrored,
         body,
     };
     if connection.begin(word).is_err() {
         return connection.answer_ended(exchange, extra);
     }
-    answer_post(connection, exchange, is_batch, extra)
+    answer_post(connection, exchange, form, extra)
+}
+
+/// What a POST holds, as far as the form of its answer depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A message of the handshake era.
+    Single,
+    /// Several of these.
+    Batch,
+    /// A message of the stateless era.
+    Stateless,
 }
 
 /// Waits for what answers a POST. Plain JSON, unless something comes before
@@ -115,7 +133,7 @@ pub fn post(
 fn answer_post(
     connection: &mut Connection,
     exchange: &mut dyn Exchange,
-    is_batch: bool,
+    form: Form,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
     let keepalive = connection.door.keepalive;
@@ -130,13 +148,13 @@ fn answer_post(
             Found::Parcel(Parcel::Message { message, last, .. }) => {
                 answers.push(message);
                 if last {
-                    return answer_json(exchange, answers, is_batch, extra);
+                    return answer_json(exchange, answers, form, extra);
                 }
             }
             Found::Parcel(Parcel::Welcome { session, message }) => {
                 let mut headers = vec![(SESSION, &*session.0)];
                 headers.extend_from_slice(extra);
-                return answer_json(exchange, vec![message], false, &headers);
+                return answer_json(exchange, vec![message], form, &headers);
             }
             Found::Parcel(Parcel::Verdict { standing, message }) => {
                 return writing::answer_verdict(exchange, standing, message.as_ref(), extra);
@@ -174,23 +192,27 @@ fn answer_post(
 fn answer_json(
     exchange: &mut dyn Exchange,
     answers: Vec<Outgoing>,
-    is_batch: bool,
+    form: Form,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
     let mut body = Vec::with_capacity(answers.iter().map(Outgoing::len_max).sum::<usize>() + 2);
-    let mut before = if is_batch { "[" } else { "" };
+    let mut before = if form == Form::Batch { "[" } else { "" };
+    let status = match (form, answers.as_slice()) {
+        (Form::Stateless, [answer]) => writing::status_of_stateless(answer),
+        _ => 200,
+    };
     // Each is given back before the write, which a slow client can draw out.
     for answer in answers {
         body.extend_from_slice(before.as_bytes());
         answer.write_to(&mut body);
         before = ",";
     }
-    if is_batch {
+    if form == Form::Batch {
         body.push(b']');
     }
     let mut headers = vec![writing::JSON_HEADER];
     headers.extend_from_slice(extra);
-    exchange.answer(200, &headers, &body)
+    exchange.answer(status, &headers, &body)
 }
 
 fn answer_stream(

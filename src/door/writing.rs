@@ -9,9 +9,10 @@ use crate::event::{FromClient, Load, Parcel, Standing};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::{Found, Outbox};
-use crate::wire::envelope::Message;
+use crate::wire::envelope::{METHOD_NOT_FOUND, Message};
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse;
+use crate::wire::stateless::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 
 /// The headers of every stream: no cache may keep it and no proxy buffer it.
 pub const STREAM_HEADERS: [(&str, &str); 3] = [
@@ -50,6 +51,17 @@ pub fn status_of(standing: Standing) -> u16 {
         Standing::BadRequest => 400,
         Standing::NotFound => 404,
         Standing::Busy => 503,
+    }
+}
+
+/// The status of an answer in the stateless era, where some errors have one of
+/// their own (2026-07-28, transports; basic, "`_meta`"). A request that was
+/// refused by its form never comes so far.
+pub fn status_of_stateless(answer: &Outgoing) -> u16 {
+    match answer.message.error_code() {
+        Some(METHOD_NOT_FOUND) => 404,
+        Some(HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION) => 400,
+        _ => 200,
     }
 }
 
