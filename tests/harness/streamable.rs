@@ -79,6 +79,14 @@ impl McpClient {
             .body(body)
     }
 
+    /// A new connection to where this client goes.
+    ///
+    /// # Panics
+    /// Where nobody listens there.
+    pub fn connect(&self) -> Http {
+        Http::connect(self.address).expect("the gateway listens")
+    }
+
     /// POSTs any bytes on a connection of their own and reads the whole answer.
     pub fn post(&self, body: impl Into<Vec<u8>>) -> std::io::Result<Reply> {
         Http::connect(self.address)?.request(&self.http_post(body))

@@ -4,7 +4,7 @@ use crate::harness::client::CallError;
 use crate::harness::http::Http;
 use crate::harness::legacy_sse::SseClient;
 use crate::harness::stdio::StdioClient;
-use crate::harness::streamable::{EventStream, McpClient};
+use crate::harness::streamable::McpClient;
 
 use super::one_line;
 
@@ -24,6 +24,13 @@ pub trait Door {
         self.hear()
     }
 
+    /// Sends a request whose answer does not come, but a stream of what belongs to no other
+    /// request; the first message of it.
+    fn listen(&mut self, request: &str, headers: &[(&str, String)]) -> Result<String, String> {
+        self.ask(request, headers)?;
+        self.hear()
+    }
+
     /// Sees that nothing follows the answer where something could.
     fn finish(&mut self) -> Result<(), String> {
         Ok(())
@@ -35,7 +42,7 @@ pub struct Streamable {
     client: McpClient,
     main: Http,
     side: Http,
-    standing: Option<EventStream>,
+    standing: Option<Http>,
     form: Form,
 }
 
@@ -48,17 +55,17 @@ enum Form {
 }
 
 impl Streamable {
-    /// For a client whose session, if it needs one, has begun. Connections go to this gateway.
-    pub fn new(client: McpClient, connect: impl Fn() -> Http) -> Streamable {
+    /// For a client whose session, if it needs one, has begun.
+    pub fn new(client: McpClient) -> Streamable {
         let standing = client.session.is_some().then(|| {
             let stream = client.get_stream(None).expect("a stream opens");
             assert_eq!(stream.head.status, 200, "a stream opens");
-            stream
+            stream.http
         });
         Streamable {
+            main: client.connect(),
+            side: client.connect(),
             client,
-            main: connect(),
-            side: connect(),
             standing,
             form: Form::Unknown,
         }
@@ -113,8 +120,16 @@ impl Door for Streamable {
 
     fn hear_aside(&mut self) -> Result<String, String> {
         let standing = self.standing.as_mut().ok_or("no stream stands open")?;
-        let event = Streamable::next_event(&mut standing.http)?;
+        let event = Streamable::next_event(standing)?;
         event.ok_or_else(|| "the standing stream has ended".to_owned())
+    }
+
+    fn listen(&mut self, request: &str, headers: &[(&str, String)]) -> Result<String, String> {
+        // The connection goes with the stream, and `main` is another from then on.
+        self.ask(request, headers)?;
+        let first = self.hear()?;
+        self.standing = Some(std::mem::replace(&mut self.main, self.client.connect()));
+        Ok(first)
     }
 
     fn finish(&mut self) -> Result<(), String> {
@@ -159,6 +174,10 @@ impl Door for StdioClient {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
 fn told(error: std::io::Error) -> String {
     error.to_string()
 }

@@ -1,7 +1,15 @@
 //! The eras that client and server may be of, and what the gateway may put into a message that
 //! crosses from one to the other. Everything else arrives as it was sent.
 
+use serde_json::{Value, json};
+
 use super::template::{Content, Insertion, Place};
+
+/// Names and values of headers.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// The revision of the era without a handshake.
+const VERSION: &str = "2026-07-28";
 
 /// An era of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +36,8 @@ pub struct Crossing {
     /// The same for a result of `resources/read`, which may be kept by who asked (2026-07-28,
     /// server/utilities/caching).
     pub reads: &'static [Insertion],
+    /// What is put into a notification that belongs to no request.
+    pub asides: &'static [Insertion],
 }
 
 /// `_meta` of 2026-07-28: what every request must carry.
@@ -38,6 +48,9 @@ pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilitie
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// What it carries if its client wants log messages.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// `_meta` of what is told of a subscription: the id of the request that began it.
+pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// What a request of the handshake era lacks.
 const ERA_OF_REQUESTS: &[Insertion] = &[
@@ -76,6 +89,25 @@ const ERA_OF_REQUESTS: &[Insertion] = &[
     },
 ];
 
+/// What a notification of the handshake era lacks.
+const SUBSCRIPTION: &[Insertion] = &[
+    Insertion {
+        place: Place::Params,
+        key: "_meta",
+        content: Content::Members(&[SUBSCRIPTION_ID], &[]),
+        must: true,
+    },
+    Insertion {
+        place: Place::Meta,
+        key: SUBSCRIPTION_ID,
+        content: Content::Exactly(OWN_ID),
+        must: true,
+    },
+];
+
+/// The id of what a client asks beside its talks, a subscription among it.
+const OWN_ID: &str = "\"beside\"";
+
 /// What a result of the handshake era lacks.
 const RESULT_TYPE: Insertion = Insertion {
     place: Place::Result,
@@ -93,11 +125,12 @@ pub const CROSSINGS: [Crossing; 4] = [
         requests: &[],
         results: &[],
         reads: &[],
+        asides: &[],
     },
     Crossing {
         client: Era::Stateless,
         server: Era::Handshake,
-        is_built: false,
+        is_built: true,
         requests: &[],
         results: &[RESULT_TYPE],
         reads: &[
@@ -115,6 +148,7 @@ pub const CROSSINGS: [Crossing; 4] = [
                 must: true,
             },
         ],
+        asides: SUBSCRIPTION,
     },
     Crossing {
         client: Era::Handshake,
@@ -123,6 +157,7 @@ pub const CROSSINGS: [Crossing; 4] = [
         requests: ERA_OF_REQUESTS,
         results: &[],
         reads: &[],
+        asides: &[],
     },
     Crossing {
         client: Era::Stateless,
@@ -131,8 +166,62 @@ pub const CROSSINGS: [Crossing; 4] = [
         requests: &[],
         results: &[],
         reads: &[],
+        asides: &[],
     },
 ];
+
+impl Era {
+    /// A request that is no part of a talk, and its headers.
+    pub fn request(self, method: &str, mut params: Value) -> (String, Headers) {
+        if self == Era::Stateless {
+            params["_meta"] = json!({PROTOCOL_VERSION: VERSION, CLIENT_CAPABILITIES: {}});
+        }
+        let request =
+            format!(r#"{{"jsonrpc":"2.0","id":{OWN_ID},"method":"{method}","params":{params}}}"#);
+        (request, self.headers(method, None))
+    }
+
+    /// What the head of a request must say of it, its name or URI included (2026-07-28,
+    /// transports, "Standard Headers").
+    pub fn headers(self, method: &str, name: Option<&str>) -> Headers {
+        if self == Era::Handshake {
+            return Headers::new();
+        }
+        let mut headers = vec![
+            ("MCP-Protocol-Version", VERSION.to_owned()),
+            ("Mcp-Method", method.to_owned()),
+        ];
+        headers.extend(name.map(|name| ("Mcp-Name", header_value(name))));
+        headers
+    }
+}
+
+/// A text as the value of a header: as it is, or in base64 where a header cannot hold it
+/// (2026-07-28, transports, "Value Encoding").
+fn header_value(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    let mut encoded = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            encoded.push(match digit > chunk.len() {
+                true => '=',
+                false => char::from(DIGITS[(bits >> (18 - 6 * digit)) as usize & 63]),
+            });
+        }
+    }
+    format!("=?base64?{encoded}?=")
+}
+
+impl std::fmt::Display for Crossing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} client, {:?} server", self.client, self.server)
+    }
+}
 
 impl Crossing {
     /// Whether client and server are of the era with a handshake, so that nothing at all is

@@ -250,11 +250,25 @@ pub fn object(
             if members.is_empty() {
                 object.push(empty);
             }
+            let last = members.len().saturating_sub(1);
+            let mut comma = "";
             for (number, ((key, value), (_, [a, b, c, d]))) in members.into_iter().enumerate() {
-                let comma = if number > 0 { "," } else { "" };
+                if let Some(value) = value.leaving() {
+                    // It takes one comma with it: that behind it, else that before it.
+                    let member = format!("{a}{key}{b}:{c}{value}{d}");
+                    if number < last {
+                        object.push(comma);
+                        object.append(Piece::Leaving(member + ",").into());
+                    } else {
+                        object.append(Piece::Leaving(format!("{comma}{member}")).into());
+                    }
+                    comma = "";
+                    continue;
+                }
                 object.push(&format!("{comma}{a}{key}{b}:{c}"));
                 object.append(value);
                 object.push(d);
+                comma = ",";
             }
             object.push("}");
             object

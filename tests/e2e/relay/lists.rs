@@ -8,15 +8,15 @@ use proptest::prelude::*;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::bed::set_up;
 use super::door::{Door, Streamable};
-use super::eras::{CLIENT_CAPABILITIES, CROSSINGS, Crossing, Era, PROTOCOL_VERSION};
+use super::eras::{CROSSINGS, Crossing, Era};
 use super::json::{Field, any, extras, hole, maybe, member, object, space, spell, spelled, string};
 use super::recorder::Offers;
 use super::template::{Fill, Fills, Piece, Template, shown};
-use super::{cases, check, set_up};
+use super::{cases, check};
 use crate::harness::client::Client;
 use crate::harness::gateway::Gateway;
-use crate::harness::http::Http;
 
 /// For every so many talks the lists of one gateway are read: it takes as long to start.
 const TALKS_PER_LIST: u32 = 8;
@@ -83,9 +83,9 @@ fn lists_show_each_item_as_its_server_wrote_it() {
     for crossing in CROSSINGS.iter().filter(|crossing| crossing.is_built) {
         let lists = KINDS.each_ref().map(list);
         check(
-            &format!("lists of {:?} at {:?}", crossing.server, crossing.client),
+            &format!("lists, {crossing}"),
             cases().div_ceil(TALKS_PER_LIST),
-            lists.boxed(),
+            &lists.boxed(),
             |lists| read_all(crossing, lists),
         );
     }
@@ -223,14 +223,10 @@ impl Kind {
 fn read_all(crossing: &Crossing, lists: &[List; 4]) -> Result<(), String> {
     let pages = KINDS.iter().zip(lists);
     let pages = pages.map(|(kind, list)| (kind.method, kind.pages(list)));
-    let mut entry = json!({});
-    if crossing.server == Era::Stateless {
-        entry["protocol"] = json!("modern");
-    }
     let offers = Offers {
         pages: pages.collect(),
     };
-    let (setup, _recorder) = set_up(entry, crossing.server, offers);
+    let (setup, _recorder) = set_up(json!({}), crossing.server, offers);
     let gateway = setup.start();
     for (prefix, mut door) in doors(&gateway, crossing.client) {
         for (kind, list) in KINDS.iter().zip(lists) {
@@ -249,8 +245,7 @@ fn doors(gateway: &Gateway, era: Era) -> [(&'static str, Box<dyn Door>); 2] {
         merged.initialize().expect("the handshake succeeds");
         single.initialize().expect("the handshake succeeds");
     }
-    let connect = || Http::connect(gateway.address).expect("the gateway listens");
-    let merged = Streamable::new(merged, connect);
+    let merged = Streamable::new(merged);
     [("recorder__", Box::new(merged)), ("", Box::new(single))]
 }
 
@@ -261,19 +256,8 @@ fn read(
     list: &List,
     prefix: &str,
 ) -> Result<(), String> {
-    let method = kind.method;
-    let (params, headers) = match era {
-        Era::Handshake => (json!({}), Vec::new()),
-        Era::Stateless => (
-            json!({"_meta": {PROTOCOL_VERSION: "2026-07-28", CLIENT_CAPABILITIES: {}}}),
-            vec![
-                ("MCP-Protocol-Version", "2026-07-28".to_owned()),
-                ("Mcp-Method", method.to_owned()),
-            ],
-        ),
-    };
-    let request = json!({"jsonrpc": "2.0", "id": "list", "method": method, "params": params});
-    door.ask(&request.to_string(), &headers)?;
+    let (request, headers) = era.request(kind.method, json!({}));
+    door.ask(&request, &headers)?;
     let answer = door.hear()?;
     door.finish()?;
     let answer = members(&answer)?;

@@ -5,7 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::eras::{CLIENT_CAPABILITIES, CLIENT_INFO, Crossing, Era, LOG_LEVEL, PROTOCOL_VERSION};
+use super::eras::{
+    CLIENT_CAPABILITIES, CLIENT_INFO, Crossing, Era, LOG_LEVEL, PROTOCOL_VERSION, SUBSCRIPTION_ID,
+};
 use super::json::{Field, any, extras, hole, maybe, member, object, space, spelled, string, text};
 use super::template::{Piece, Place, Template};
 
@@ -30,7 +32,8 @@ const OF_PARAMS: &[&str] = &[
     "ref",
     "inputResponses",
     "requestState",
-    "task",
+    "taskId",
+    "notifications",
 ];
 /// The same of their `_meta`.
 const OF_META: &[&str] = &[
@@ -39,7 +42,7 @@ const OF_META: &[&str] = &[
     CLIENT_CAPABILITIES,
     CLIENT_INFO,
     LOG_LEVEL,
-    "io.modelcontextprotocol/subscriptionId",
+    SUBSCRIPTION_ID,
 ];
 /// What the gateway reads of results where eras are crossed.
 const OF_RESULTS: &[&str] = &[
@@ -241,12 +244,11 @@ fn request(terms: Terms, target: Target) -> BoxedStrategy<Template> {
         maybe("argument", arguments),
     ];
     if terms.crossing.is_plain() {
-        // Read of other methods, and no business of anybody here.
-        fields.extend(["cursor", "level", "requestId", "progressToken"].map(rarely));
+        fields.extend(strangers());
     }
     let params = match terms.crossing.client {
         Era::Stateless => {
-            fields.push(member("_meta", meta(None, era_fields())));
+            fields.push(member("_meta", meta(None, era_fields(terms))));
             object(None, fields, extras(OF_PARAMS))
         }
         Era::Handshake => {
@@ -266,14 +268,33 @@ fn none() -> BoxedStrategy<Vec<(String, Template)>> {
     Just(Vec::new()).boxed()
 }
 
-fn rarely(key: &'static str) -> Field {
-    prop_oneof![9 => Just(None), 1 => member(key, any())].boxed()
+/// Parameters that are read of other methods, and are no business of anybody here. Each once: a
+/// message in which one of them stands twice is refused.
+fn strangers() -> Vec<Field> {
+    let rarely = |key| prop_oneof![9 => Just(None), 1 => member(key, any())].boxed();
+    [
+        "cursor",
+        "level",
+        "requestId",
+        "progressToken",
+        "inputResponses",
+        "requestState",
+        "taskId",
+        "notifications",
+    ]
+    .map(rarely)
+    .into()
 }
 
 /// What a request of 2026-07-28 carries in its `_meta`.
-fn era_fields() -> Vec<Field> {
+fn era_fields(terms: Terms) -> Vec<Field> {
+    let version = match terms.crossing.server {
+        Era::Stateless => text("2026-07-28"),
+        // A server of the other era may refuse what names a version that it does not know.
+        Era::Handshake => hole(Piece::Leaving("\"2026-07-28\"".to_owned())),
+    };
     vec![
-        member(PROTOCOL_VERSION, text("2026-07-28")),
+        member(PROTOCOL_VERSION, version),
         member(CLIENT_CAPABILITIES, text_of("{}")),
         maybe(CLIENT_INFO, text_of(r#"{"name": "relay","version":"1"}"#)),
         member(LOG_LEVEL, text("debug")),
@@ -326,8 +347,12 @@ fn outcome(
 
 fn step(terms: Terms) -> BoxedStrategy<Step> {
     let notices = prop_oneof![progress(), log()].prop_map(Step::Notice);
-    if !terms.crossing.is_plain() {
+    if terms.crossing.server == Era::Stateless {
         return notices.boxed();
+    }
+    if terms.crossing.client == Era::Stateless {
+        let asides = updated().prop_map(Step::Aside);
+        return prop_oneof![2 => notices, 1 => asides].boxed();
     }
     let asides = prop_oneof![updated(), completed()].prop_map(Step::Aside);
     let mut choices = vec![
@@ -347,8 +372,10 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
 }
 
 fn notification(method: &'static str, mut params: Vec<Field>) -> BoxedStrategy<Template> {
-    params.push(maybe("_meta", object(None, Vec::new(), extras(OF_META))));
-    let params = object(None, params, extras(OF_PARAMS));
+    let bare = object(Some(Place::Params), params.clone(), extras(OF_PARAMS));
+    let meta = object(Some(Place::Meta), Vec::new(), extras(OF_META));
+    params.push(member("_meta", meta));
+    let params = prop_oneof![bare, object(None, params, extras(OF_PARAMS))].boxed();
     message(vec![
         member("method", text(method)),
         member("params", params),
@@ -358,6 +385,8 @@ fn notification(method: &'static str, mut params: Vec<Field>) -> BoxedStrategy<T
 fn progress() -> BoxedStrategy<Template> {
     let params = vec![
         member("progressToken", hole(Piece::Token)),
+        maybe("name", any()),
+        maybe("uri", any()),
         member("progress", any()),
         maybe("total", any()),
         maybe("message", any()),
@@ -370,6 +399,7 @@ fn log() -> BoxedStrategy<Template> {
     let level = proptest::strategy::Union::new(levels).prop_map(Template::from);
     let params = vec![
         member("level", level.boxed()),
+        maybe("name", any()),
         maybe("logger", any()),
         maybe("data", any()),
     ];
@@ -388,12 +418,15 @@ fn completed() -> BoxedStrategy<Template> {
 
 fn question(methods: &'static [&'static str]) -> BoxedStrategy<Step> {
     let request = select(methods).prop_flat_map(|method| {
-        let params = vec![
+        let mut params = vec![
             maybe("message", any()),
             maybe("messages", any()),
             maybe("requestedSchema", any()),
+            maybe("name", any()),
+            maybe("uri", any()),
             maybe("_meta", meta(None, Vec::new())),
         ];
+        params.extend(strangers());
         message(vec![
             member("id", hole(Piece::Id)),
             member("method", text(method)),

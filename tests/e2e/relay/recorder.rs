@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
-use super::eras::Era;
+use super::eras::{Era, SUBSCRIPTION_ID};
 use super::{WAIT, one_line};
 use crate::harness::spawn;
 
@@ -139,8 +139,11 @@ fn chore(line: &str, era: Era, offers: &Offers) -> Chore {
         ("initialize" | "server/discover", _) => {
             r#""error":{"code":-32601,"message":"of another era"}"#.to_owned()
         }
-        ("ping" | "logging/setLevel" | "resources/subscribe" | "subscriptions/listen", _) => {
+        ("ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe", _) => {
             result("{}")
+        }
+        ("subscriptions/listen", Era::Stateless) => {
+            return Chore::Answer(acknowledged(raw("id"), raw("params")));
         }
         (list, _) if list.ends_with("/list") && list != "roots/list" => {
             result(&page(offers, list, raw("params")))
@@ -172,6 +175,15 @@ fn page(offers: &Offers, method: &str, params: &str) -> String {
         Some((page, _)) => page.clone(),
         None => format!(r#""there is no such page of {method}""#),
     }
+}
+
+/// A subscription is answered when it ends; before that it is acknowledged.
+fn acknowledged(id: &str, params: &str) -> String {
+    let params: HashMap<String, &RawValue> = serde_json::from_str(params).unwrap_or_default();
+    let filter = params.get("notifications").map_or("{}", |it| it.get());
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"{SUBSCRIPTION_ID}":{id}}},"notifications":{filter}}}}}"#
+    )
 }
 
 const CAPABILITIES: &str = r#"{"tools":{"listChanged":true},"prompts":{},"completions":{},"resources":{"subscribe":true},"logging":{}}"#;

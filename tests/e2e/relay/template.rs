@@ -24,6 +24,9 @@ pub enum Piece {
     /// The place right behind the brace that opens an object, where members of the other era
     /// may be put in. Empty when it is sent.
     Opening(Place),
+    /// A member that is of no use in the era of the receiver: it may be taken out, with its comma
+    /// and the white space around it.
+    Leaving(String),
 }
 
 /// The objects into which members may be put.
@@ -115,11 +118,12 @@ impl std::fmt::Debug for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => f.write_str(&text.escape_debug().to_string()[..])?,
+                Piece::Text(text) => write!(f, "{}", text.escape_debug())?,
                 Piece::Id => f.write_str("«id»")?,
                 Piece::Name => f.write_str("«name»")?,
                 Piece::Token => f.write_str("«token»")?,
                 Piece::Opening(_) => {}
+                Piece::Leaving(text) => write!(f, "«{}»", text.escape_debug())?,
             }
         }
         Ok(())
@@ -146,6 +150,14 @@ impl Template {
         }
     }
 
+    /// The text of a member's value that may leave with its key.
+    pub fn leaving(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Leaving(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it has such a piece.
     pub fn has(&self, piece: &Piece) -> bool {
         self.0.contains(piece)
@@ -156,7 +168,7 @@ impl Template {
         let mut text = String::new();
         for piece in &self.0 {
             let fill = match piece {
-                Piece::Text(piece) => {
+                Piece::Text(piece) | Piece::Leaving(piece) => {
                     text.push_str(piece);
                     continue;
                 }
@@ -186,11 +198,12 @@ impl Template {
             at: 0,
         };
         let mut caught = Caught::default();
+        let mut something_left = false;
         for (number, piece) in self.0.iter().enumerate() {
             match piece {
                 Piece::Text(text) => {
-                    let mut text = text.replace(['\n', '\r'], " ");
-                    if number == 0 {
+                    let mut text = flat(text);
+                    if number == 0 || std::mem::take(&mut something_left) {
                         text = text.trim_start_matches(is_space).to_owned();
                     }
                     if number + 1 == self.0.len() {
@@ -202,6 +215,7 @@ impl Template {
                 Piece::Name => drop(reading.hole("name", &fills.name)?),
                 Piece::Token => caught.token = Some(reading.hole("token", &fills.token)?),
                 Piece::Opening(place) => reading.inserted(*place, insertions)?,
+                Piece::Leaving(text) => something_left = !reading.skip(&flat(text)),
             }
         }
         match &reading.arrived[reading.at..] {
@@ -244,6 +258,18 @@ impl Reading<'_> {
         Err(sentence)
     }
 
+    /// Reads over a member that may have left, and over the white space around it if it has;
+    /// whether it is there.
+    fn skip(&mut self, member: &str) -> bool {
+        let is_there = self.rest().starts_with(member);
+        self.at += if is_there {
+            member.len()
+        } else {
+            self.rest().len() - self.rest().trim_start_matches(is_space).len()
+        };
+        is_there
+    }
+
     /// The JSON value that comes next.
     fn value(&self) -> Result<String, String> {
         let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<&RawValue>();
@@ -279,7 +305,7 @@ impl Reading<'_> {
         let mut open: Vec<&Insertion> = insertions.iter().filter(|i| i.place == place).collect();
         loop {
             let is_next = |i: &&Insertion| self.rest().starts_with(&format!("\"{}\":", i.key));
-            let Some(found) = open.iter().position(|insertion| is_next(insertion)) else {
+            let Some(found) = open.iter().position(is_next) else {
                 break;
             };
             let insertion = open.remove(found);
@@ -317,6 +343,11 @@ impl Content {
         }
         Err(format!("{key:?} was put in as {value}, not as {self:?}"))
     }
+}
+
+/// A part of a message with its line breaks made spaces.
+fn flat(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 /// Whether this is white space of JSON.
