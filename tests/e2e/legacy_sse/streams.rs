@@ -77,7 +77,8 @@ fn a_stream_that_drops_in_mid_call_ends_all_and_leaks_nothing() {
     let own = json!({"batch": 2, "text": "of the second session"});
     let told = next.call_text("one__slow_answer_out_of_order", own);
     assert_eq!(told, "of the second session");
-    next.call_text("one__touch", json!({"uri": "fault://static"}));
+    let touched = next.call_text("one__touch", json!({"uri": "fault://static"}));
+    assert_eq!(touched, "not subscribed", "nobody wants to know any more");
     next.settle();
     assert!(next.notices.is_empty(), "{:?}", next.notices);
     assert_eq!(status_of_ping(&gateway, &path), 404, "for good");
