@@ -3,6 +3,9 @@
 #
 #   tests/real/run.sh BINARY
 #
+# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too: without it the clients that look for it must find the
+# handshake era, and those that insist on it are not run.
+#
 # Prints a line for each check, the gateway's log where one failed, and "N passed, N failed" at the end.
 set -euo pipefail
 
@@ -106,7 +109,34 @@ drive() {
 mcp=("$cache/venv/bin/python" "$here/client_mcp.py" --strict)
 sdk=(node "$here/client_sdk.mjs" --strict)
 inspector=("$here/inspector.sh")
+python_eras=("$cache/venv-eras/bin/python" "$here/client_eras.py" --prefix everything__)
+client_eras=(node "$here/client_eras.mjs" --prefix everything__)
+# How a client of both eras finds one, and the era that it must find.
+if [[ ${REAL_STATELESS-} == 1 ]]; then
+  ways=("legacy handshake" "auto stateless" "2026-07-28 stateless")
+else
+  ways=("legacy handshake" "auto handshake")
+fi
 merged=(--prefix everything__ --files "$scratch/files" --repo "$scratch/repo")
+
+# eras PLACE TRANSPORT URL|COMMAND…: the clients of both eras, in every way that they have.
+eras() {
+  local place=$1 way mode era
+  shift
+  for way in "${ways[@]}"; do
+    read -r mode era <<<"$way"
+    drive "${client_eras[@]}" --label "client $mode $place" --mode "$mode" --era "$era" "$@"
+    drive "${python_eras[@]}" --client mcp --label "mcp 2 $mode $place" --mode "$mode" --era "$era" "$@"
+    # fastmcp takes HTTP+SSE for a transport of the handshake era only, unless it is told otherwise.
+    [[ "$mode $1" != "auto sse" ]] || era=handshake
+    drive "${python_eras[@]}" --client fastmcp --label "fastmcp $mode $place" --mode "$mode" --era "$era" "$@"
+    case $mode in
+      legacy) ;; # has run already, with more checks
+      auto) drive "${inspector[@]}" --label "inspector auto $place" --era auto --prefix everything__ "$@" ;;
+      *) drive "${inspector[@]}" --label "inspector modern $place" --era modern --prefix everything__ "$@" ;;
+    esac
+  done
+}
 
 http_tests() {
   local address=$gateway_address
@@ -121,6 +151,8 @@ http_tests() {
   drive "${inspector[@]}" --label "inspector /servers/everything/mcp" http "$address/servers/everything/mcp"
   drive "${sdk[@]}" --label "sdk /servers/everything/sse" sse "$address/servers/everything/sse"
   drive "${mcp[@]}" --label "mcp /servers/everything/sse" sse "$address/servers/everything/sse"
+  eras /mcp http "$address/mcp"
+  eras /sse sse "$address/sse"
   drive node "$here/crash.mjs" http "$address/mcp" "$mark"
   drive node "$here/crash.mjs" sse "$address/sse" "$mark"
 }
@@ -134,6 +166,8 @@ stdio_tests() {
   check "mcp stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
   drive "${inspector[@]}" --label "inspector stdio" --prefix everything__ stdio "${command[@]}"
   check "inspector stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
+  eras stdio stdio "${command[@]}"
+  check "the clients of both eras, stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
 }
 
 write_config "$scratch/servers.json" "$mark" stubborn
