@@ -119,7 +119,9 @@ impl Session {
     /// Whether its client has to be told that a list of this kind has changed.
     pub fn hears_of(&self, kind: ItemKind) -> bool {
         match self.lone.as_ref().map(|lone| &lone.filter) {
-            None => true,
+            // Nothing is told before the handshake; on a stream that carries
+            // stateless requests there is none.
+            None => self.revision.is_some(),
             Some(None) => false,
             Some(Some(filter)) => match kind {
                 ItemKind::Tool => filter.tools,

@@ -27,7 +27,6 @@ fn of_everything(gateway: &Gateway) -> HonestSse {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn a_client_without_handshake_discovers_lists_and_calls() {
     let gateway = gateway(&[fault("one")]);
     for (path, tool) in [("/sse", "one__echo"), ("/servers/one/sse", "echo")] {
@@ -47,7 +46,6 @@ fn a_client_without_handshake_discovers_lists_and_calls() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn clients_of_both_eras_with_equal_ids_get_their_own_answers() {
     let gateway = gateway(&[fault("one")]);
     let mut clients = [
@@ -75,7 +73,6 @@ fn clients_of_both_eras_with_equal_ids_get_their_own_answers() {
 
 /// basic, "`_meta`"; basic/versioning.
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn what_a_request_must_say_of_itself_is_asked_for() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
@@ -94,7 +91,6 @@ fn what_a_request_must_say_of_itself_is_asked_for() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn what_that_era_has_no_more_is_unknown() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
@@ -112,7 +108,6 @@ fn what_that_era_has_no_more_is_unknown() {
 
 /// Where an era begins is no state: the next request may be of the other.
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn a_probe_before_the_handshake_leaves_no_trace() {
     let gateway = gateway(&[fault("one")]);
     let mut client = super::opened(&gateway, "/sse");
@@ -131,7 +126,6 @@ fn a_probe_before_the_handshake_leaves_no_trace() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn progress_and_logs_come_for_the_request_that_asked_for_them() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
@@ -165,7 +159,6 @@ fn progress_and_logs_come_for_the_request_that_asked_for_them() {
 
 /// basic/patterns/subscriptions.
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn subscriptions_are_acknowledged_and_each_frame_names_its_own() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
@@ -200,7 +193,7 @@ fn subscriptions_are_acknowledged_and_each_frame_names_its_own() {
 /// basic/patterns/mrtr: a question of a child with a handshake becomes a result that requires
 /// input, and the retry brings it.
 #[test]
-#[ignore = "the stateless era is not served yet"]
+#[ignore = "questions do not become results yet"]
 fn a_question_becomes_a_result_and_the_retry_its_answer() {
     let gateway = gateway(&[fault_with("one", json!({"scope": "session"})), fault("two")]);
     let mut client = of_everything(&gateway);
@@ -234,7 +227,6 @@ fn a_question_becomes_a_result_and_the_retry_its_answer() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn who_cannot_be_asked_is_told_what_is_missing() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
@@ -246,7 +238,6 @@ fn who_cannot_be_asked_is_told_what_is_missing() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn the_end_of_the_stream_cancels_and_leaks_nothing() {
     let gateway = attentive(&[fault("one")]);
     let mut leaving = stateless(&gateway, "/sse");
@@ -266,7 +257,6 @@ fn the_end_of_the_stream_cancels_and_leaks_nothing() {
 }
 
 #[test]
-#[ignore = "the stateless era is not served yet"]
 fn what_is_taken_back_is_not_answered() {
     let gateway = gateway(&[fault("one")]);
     let mut client = stateless(&gateway, "/sse");
