@@ -3,8 +3,6 @@
 //! answers, as stdio is (basic/transports/stdio), so what that says of subscriptions and
 //! cancellation holds here. A request that can be read is taken with 202 and answered on the
 //! stream, also where the answer is an error.
-//!
-//! Ignored until the gateway serves that era: `cargo test --test tests stateless -- --ignored`.
 
 use serde_json::{Value, json};
 
@@ -193,7 +191,7 @@ fn subscriptions_are_acknowledged_and_each_frame_names_its_own() {
 /// basic/patterns/mrtr: a question of a child with a handshake becomes a result that requires
 /// input, and the retry brings it.
 #[test]
-#[ignore = "questions do not become results yet"]
+#[ignore = "a question to a stateless client is not made a result yet"]
 fn a_question_becomes_a_result_and_the_retry_its_answer() {
     let gateway = gateway(&[fault_with("one", json!({"scope": "session"})), fault("two")]);
     let mut client = of_everything(&gateway);

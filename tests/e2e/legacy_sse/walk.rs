@@ -1,6 +1,6 @@
-//! Many clients by dice: they come, call, take back, are asked, say nonsense, post for each other
-//! and leave in the middle of it all, while each one's machine judges every event. All count the
-//! same ids, so an answer that went astray would not be missed.
+//! Many clients of both eras by dice: they come, call, take back, are asked, say nonsense, post
+//! for each other and leave in the middle of it all, while each one's machine judges every event.
+//! All count the same ids, so an answer that went astray would not be missed.
 //!
 //! A run that fails names its seed; `MCPROXY_SSE_SEED=n cargo test --test tests legacy_sse::walk`
 //! plays that one again.
@@ -14,7 +14,7 @@ use crate::harness::dice::Dice;
 use crate::harness::gateway::{Gateway, Setup};
 use crate::harness::honest_sse::{HonestSse, Plan, post};
 use crate::harness::http::Request;
-use crate::harness::sse_machine::State;
+use crate::harness::sse_machine::{Mode, State};
 use crate::harness::{Deadline, PATIENCE, engine};
 
 /// Names a seed to be played instead of the usual ones.
@@ -90,7 +90,11 @@ impl Walk {
         let (path, prefix) = views[self.below(views.len())];
         self.clients += 1;
         let name = format!("client {}", self.clients);
-        let mut client = HonestSse::open(self.gateway.address, path, &Plan::of_everything());
+        let plan = match self.below(4) {
+            0 => Plan::stateless(json!({})),
+            _ => Plan::of_everything(),
+        };
+        let mut client = HonestSse::open(self.gateway.address, path, &plan);
         client.reaction = Some(json!({
             "role": "assistant", "model": name, "content": {"type": "text", "text": name},
             "action": "accept", "roots": [{"uri": format!("file:///{}", self.clients)}],
@@ -106,7 +110,7 @@ impl Walk {
 
     /// Lets a client do something; none if it left.
     fn act(&mut self, mut walker: Walker) -> Option<Walker> {
-        if walker.client.machine.state() != State::Initialized {
+        if !walker.has_begun() {
             match self.below(4) {
                 0 => walker.client.settle(),
                 1 => return self.leave(walker),
@@ -144,7 +148,8 @@ impl Walk {
 
     /// Calls a child of its own that asks back, where its view has one.
     fn ask(&mut self, walker: &mut Walker) {
-        if walker.prefix.is_empty() {
+        let is_stateless = walker.client.machine.mode == Mode::Stateless;
+        if walker.prefix.is_empty() || is_stateless {
             return;
         }
         let tools = ["ask_sampling", "ask_elicitation", "ask_roots"];
@@ -209,7 +214,7 @@ impl Walk {
         let Some(other) = self.places[place].as_mut() else {
             return;
         };
-        if other.client.machine.state() != State::Initialized {
+        if !other.has_begun() {
             return;
         }
         let text = format!("{} through {}", other.name, walker.name);
@@ -266,6 +271,12 @@ impl Walk {
 }
 
 impl Walker {
+    /// Whether it may ask what it likes.
+    fn has_begun(&self) -> bool {
+        let machine = &self.client.machine;
+        machine.mode == Mode::Stateless || machine.state() == State::Initialized
+    }
+
     /// Waits for an answer and sees that it is the right one.
     fn collect(&mut self, place: usize) {
         let (id, text) = self.due.swap_remove(place);
