@@ -16,5 +16,6 @@ pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod run;
+pub mod seal;
 pub mod threads;
 pub mod wire;

@@ -640,3 +640,9 @@ pub const TABLE_NAME_CHARS_MAX: usize = 64;
 
 /// How long `tools` and `call` wait beyond the times of the servers themselves.
 pub const ASK_MARGIN: Duration = Duration::from_secs(5);
+
+// ---- seal
+
+/// The longest sealed text that is looked at, in bytes. Ours have a few hundred;
+/// it is a client that brings them back.
+pub const SEALED_BYTES_MAX: usize = 1 << 10;

@@ -21,13 +21,17 @@ use source::{Source, files_below, functions, line_of, paths, tokens, top};
 const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("threads", &[]),
+    ("seal", &["limits"]),
     ("wire", &["limits"]),
     ("event", &["wire"]),
     ("config", &["limits"]),
     ("logging", &["limits", "threads"]),
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits"]),
-    ("hub", &["catalog", "config", "event", "limits", "wire"]),
+    (
+        "hub",
+        &["catalog", "config", "event", "limits", "seal", "wire"],
+    ),
     ("http", &["limits", "threads"]),
     ("child", &["event", "limits", "threads", "wire"]),
     (
@@ -49,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "limits",
             "mail",
+            "seal",
             "threads",
         ],
     ),
@@ -63,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 5] = ["wire", "catalog", "hub", "event", "config"];
+const PURE: [&str; 6] = ["seal", "wire", "catalog", "hub", "event", "config"];
 
 /// What a pure room never names: the world, and whatever differs from run to run.
 const WORLD: [&str; 11] = [
