@@ -7,7 +7,8 @@
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! (which server that concerns), `passing` and `fanning` (handing it on),
-//! `subscribing`, `answers` (what clients get), `resuming` (after a broken
+//! `subscribing`, `answers` (what clients get), `failing` (calls that end without
+//! one), `resuming` (after a broken
 //! connection), `asking` (what children ask), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
@@ -20,6 +21,7 @@ pub mod calls;
 pub mod children;
 pub mod clients;
 pub mod ending;
+pub mod failing;
 pub mod fanning;
 pub mod fans;
 pub mod inventory;

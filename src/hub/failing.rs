@@ -1,0 +1,159 @@
+//! Calls that end without the answer of their child: it cannot give it, their
+//! time is over, or they are given up.
+
+use crate::hub::Hub;
+use crate::hub::calls::Asker;
+use crate::hub::children::{Child, ChildId};
+use crate::hub::refusal::Refusal;
+use crate::hub::timers::Timer;
+use crate::wire::envelope::{Kind, Message};
+use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
+use crate::wire::own_id::OwnId;
+
+impl Hub {
+    /// A call that the child will not answer any more.
+    pub(super) fn fail_call(&mut self, id: OwnId, refusal: &Refusal) {
+        let Some(call) = self.close_call(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        match &call.asker {
+            Asker::Client(caller) => self.refuse_caller(caller, refusal),
+            Asker::Fan(fan) => self.fan_failed(*fan, id, refusal),
+            Asker::Nobody => {}
+        }
+    }
+
+    /// Why a child does not run.
+    pub(super) fn why_down(&self, child: &Child) -> String {
+        let why = child.trouble.clone();
+        why.unwrap_or_else(|| "it was stopped".to_owned())
+    }
+
+    /// Fails every call that waits for a child.
+    pub(super) fn fail_held(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let refusal = Refusal::ServerDown {
+            server: self.server_of(child).name.clone(),
+            why: self.why_down(child),
+        };
+        let held = match self.children.get_mut(id) {
+            Some(child) => {
+                child.held_bytes = 0;
+                std::mem::take(&mut child.held)
+            }
+            None => return,
+        };
+        for call in held {
+            self.fail_call(call, &refusal);
+        }
+    }
+
+    /// A call has had its time. While its client is being asked something, the
+    /// time stands still.
+    pub(super) fn call_overdue(&mut self, id: OwnId) {
+        let Some(call) = self.calls.get(id) else {
+            return;
+        };
+        if call.abandoned {
+            let child = call.child;
+            self.close_call(id);
+            return self.send_held(child);
+        }
+        let waits_for_client = call
+            .origin
+            .as_ref()
+            .is_some_and(|session| self.questions.is_open(call.child, session));
+        if waits_for_client {
+            self.rearm(id);
+            return;
+        }
+        let Some(server) = self.children.get(call.child).map(|c| c.server) else {
+            return;
+        };
+        let refusal = Refusal::CallTimedOut {
+            server: self.server(server).name.clone(),
+            after: call.timeout,
+        };
+        log::warn!("{refusal}");
+        self.abandon(id, Some(&refusal));
+    }
+
+    /// Counts a call's time anew.
+    pub(super) fn rearm(&mut self, id: OwnId) {
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        if let Some(timer) = call.timer {
+            self.timers.cancel(timer);
+        }
+        let due = self.now.after(call.timeout);
+        call.timer = Some(self.timers.set(due, Timer::Call(id)));
+    }
+
+    /// Gives a call up: its asker is refused, or told nothing, and the child is
+    /// asked to stop. The call stays in the books until the child answers it
+    /// all the same, or for its time once more: a child that stops says so by
+    /// silence (2025-11-25, cancellation, "Behavior Requirements"), and one
+    /// that does not may still ask and log because of it.
+    pub(super) fn abandon(&mut self, id: OwnId, refusal: Option<&Refusal>) {
+        let Some(call) = self.calls.get_mut(id) else {
+            return;
+        };
+        if call.abandoned {
+            return;
+        }
+        let child = call.child;
+        let asker = call.asker.clone();
+        if call.life.is_some() {
+            call.abandoned = true;
+            if let Some(timer) = call.timer.take() {
+                self.timers.cancel(timer);
+            }
+            let due = self.now.after(call.timeout);
+            call.timer = Some(self.timers.set(due, Timer::Call(id)));
+            let params = format!(r#"{{"requestId":{}}}"#, id.number());
+            let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
+            self.send_child(child, Outgoing::plain(message.into()));
+            self.send_held(child);
+        } else {
+            self.close_call(id);
+        }
+        match (asker, refusal) {
+            (Asker::Client(caller), Some(refusal)) => self.refuse_caller(&caller, refusal),
+            (Asker::Client(caller), None) => self.answer_nothing(&caller),
+            (Asker::Fan(fan), Some(refusal)) => self.fan_failed(fan, id, refusal),
+            (Asker::Fan(_), None) => {}
+            (Asker::Nobody, _) => {}
+        }
+    }
+
+    /// A line of a child was over the limit; it may have been an answer.
+    pub(super) fn oversized(&mut self, child: ChildId, id: Option<OwnId>, length: u64) {
+        log::warn!(
+            "{}: a line of {length} bytes on stdout is over \"max_child_message_size\"; skipped",
+            self.label(child)
+        );
+        let Some(id) = id else { return };
+        let server = match self.children.get(child) {
+            Some(child) => self.server_of(child).name.clone(),
+            None => return,
+        };
+        if self.calls.get(id).is_some_and(|call| call.child == child) {
+            let refusal = Refusal::AnswerTooLong { server, length };
+            self.fail_call(id, &refusal);
+            self.send_held(child);
+        } else {
+            let why = format!("the answer is {length} bytes long, over the limit");
+            self.reply(child, id, crate::event::Reply::Failed(why));
+        }
+    }
+}
