@@ -584,8 +584,10 @@ pub const NESTING_MAX: u32 = 3;
 pub const SIGNAL_SLOTS: usize = 1;
 
 /// The stack of the dispatcher, in bytes. The hub calls itself at no depth that
-/// grows with its input.
-pub const DISPATCHER_STACK_BYTES: usize = 256 << 10;
+/// grows with its input, but where it has serde_json read a client's capabilities
+/// or the parameters of a held call: [`JSON_DEPTH_MAX`] levels of that take 300 KiB
+/// without optimisation. Only pages that were touched cost.
+pub const DISPATCHER_STACK_BYTES: usize = 1 << 20;
 
 // ---- doors
 
@@ -646,3 +648,33 @@ pub const ASK_MARGIN: Duration = Duration::from_secs(5);
 /// The longest sealed text that is looked at, in bytes. Ours have a few hundred;
 /// it is a client that brings them back.
 pub const SEALED_BYTES_MAX: usize = 1 << 10;
+
+/// The length of the secret that the key is made of, in bytes: as much as the
+/// code of HMAC-SHA256 has (RFC 2104, section 3).
+pub const SEAL_SECRET_BYTES: usize = 32;
+
+// ---- hub: calls held open for stateless clients
+
+/// How long the questions of a child to a stateless client are gathered, so that
+/// those of one tool go out in one answer. A server that asks several at once
+/// writes them within a millisecond; nobody notices so short a wait.
+pub const HELD_GATHER_WAIT: Duration = Duration::from_millis(20);
+
+/// How long a stateless client may take to come back with its answers. It is a
+/// person who is asked, as with [`QUESTION_WAIT`].
+pub const HELD_WAIT: Duration = QUESTION_WAIT;
+
+/// How many calls may be held open at a time. Nobody is connected for them, so
+/// only this and their time bounds clients that never come back.
+pub const HELD_MAX: usize = 256;
+
+/// How many calls one child may have held open. Most ask one client at a time.
+pub const HELD_PER_CHILD_MAX: usize = 32;
+
+/// How many bytes of questions, and of answers that came while nobody waited,
+/// are kept for all held calls together: two of the largest answers.
+pub const HELD_BYTES_MAX: usize = 32 << 20;
+
+/// How many elicitations by URL are remembered of a child, for the word that
+/// they are complete. A child that asks more often tells of the oldest in vain.
+pub const CHILD_URLS_MAX: usize = 64;

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 
 use crate::child::Recipe;
 use crate::child::reaper::{Orphans, Reaper};
-use crate::config::checked::{Config, Launch, Server};
+use crate::config::checked::{Config, Launch, Secret, Server};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
@@ -26,6 +26,7 @@ use crate::hub::Hub;
 use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::limits;
 use crate::mail::{self, Inbox};
+use crate::seal::Seal;
 use crate::threads;
 
 /// Why the gateway does not start.
@@ -129,7 +130,7 @@ impl Gateway {
             .iter()
             .map(|server| recipe(server, config))
             .collect();
-        let hub = Hub::new(plan(config));
+        let hub = Hub::new(plan(config), seal(config)?);
         let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
@@ -208,6 +209,18 @@ fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
     })
     .map_err(system("the thread for signals"))?;
     Ok(())
+}
+
+/// A key of this run: what it seals opens in no other, nor for those who came in
+/// with another token.
+fn seal(config: &Config) -> Result<Seal, Error> {
+    let mut secret = [0_u8; limits::SEAL_SECRET_BYTES];
+    getrandom::fill(&mut secret).map_err(|error| Error::System {
+        what: "without the system's randomness",
+        error: io::Error::other(error.to_string()),
+    })?;
+    let token = config.token.as_ref().map(Secret::expose);
+    Ok(Seal::new(&secret, token))
 }
 
 /// What the hub must know of the configuration.

@@ -7,6 +7,7 @@ use crate::event::{Effect, Load, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::ChildId;
+use crate::hub::held::Outcome;
 use crate::hub::refusal::Refusal;
 use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::limits;
@@ -319,8 +320,9 @@ impl Hub {
         self.learn(&call, &message, links);
         if !call.abandoned {
             match &call.asker {
-                Asker::Client(caller) => self.answer(caller, message),
+                Asker::Client(caller) => self.answer_call(child, caller, message),
                 Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, message),
+                Asker::Held(held) => self.keep_outcome(*held, Outcome::Answered(message)),
                 Asker::Nobody => {}
             }
         }

@@ -1,10 +1,12 @@
 //! What children ask of clients: sampling, elicitation, roots. A child of a
 //! session's own asks that session. On a shared child nothing ties a question
 //! to a caller, so it goes to the one session with a call under way there; with
-//! none or several it is refused (the one-origin rule).
+//! none or several it is refused (the one-origin rule). Whom it goes to is
+//! decided here; how a stateless client is asked, in `holding`.
 
 use std::sync::Arc;
 
+use crate::config::checked::Scope;
 use crate::event::{Life, SessionKey};
 use crate::hub::Hub;
 use crate::hub::children::ChildId;
@@ -18,14 +20,42 @@ use crate::wire::handshake::ClientCan;
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 
-/// Whether a client can be asked this.
-fn can_answer(can: ClientCan, method: &Method) -> bool {
-    match method {
-        Method::CreateMessage => can.sampling,
-        Method::Elicit => can.elicitation,
-        Method::RootsList => can.roots,
-        _ => false,
-    }
+/// A question that a child puts to a client.
+pub(super) struct Put {
+    pub(super) child: ChildId,
+    pub(super) life: Life,
+    pub(super) method: Method,
+    pub(super) message: Arc<Message>,
+    /// The id that the child gave it, as JSON text.
+    pub(super) asked: Arc<str>,
+}
+
+/// What a client that has declared this lacks to be asked a question.
+fn lack(can: ClientCan, method: &Method, message: &Message) -> Option<Refusal> {
+    let cannot = || Refusal::ClientCannot(method.name().to_owned());
+    let cannot_so = |how| Refusal::ClientCannotSo {
+        method: method.name().to_owned(),
+        how,
+    };
+    let (can_at_all, can_so) = match method {
+        Method::CreateMessage => {
+            let has_tools = message.marks.tools.is_some();
+            let lacks = (has_tools && !can.sampling_tools).then(|| cannot_so("with tools"));
+            (can.sampling, lacks)
+        }
+        Method::Elicit => {
+            let mode = message.marks.mode.map(|span| message.text(span));
+            let lacks = match mode.as_ref().map(Option::as_deref) {
+                None | Some(Some("form")) => (!can.elicitation).then(|| cannot_so("with a form")),
+                Some(Some("url")) => (!can.elicitation_url).then(|| cannot_so("with a URL")),
+                Some(_) => Some(cannot_so("in that mode")),
+            };
+            (can.elicitation || can.elicitation_url, lacks)
+        }
+        Method::RootsList => (can.roots, None),
+        _ => (false, None),
+    };
+    if can_at_all { can_so } else { Some(cannot()) }
 }
 
 impl Hub {
@@ -41,7 +71,17 @@ impl Hub {
                 self.answer_child(id, &asked, answer.into());
             }
             Method::CreateMessage | Method::Elicit | Method::RootsList => {
-                if let Err(refusal) = self.ask_client(id, method, message, asked.clone()) {
+                let Some(life) = self.children.get(id).map(|child| child.life) else {
+                    return;
+                };
+                let put = Put {
+                    child: id,
+                    life,
+                    method: method.clone(),
+                    message,
+                    asked: asked.clone(),
+                };
+                if let Err(refusal) = self.ask_client(put) {
                     self.refuse_child(id, &asked, &refusal);
                 }
             }
@@ -52,72 +92,82 @@ impl Hub {
         }
     }
 
-    fn answer_child(&mut self, id: ChildId, asked: &Arc<str>, message: Arc<Message>) {
+    pub(super) fn answer_child(&mut self, id: ChildId, asked: &Arc<str>, message: Arc<Message>) {
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Json(asked.clone()));
         self.send_child(id, message);
     }
 
-    fn refuse_child(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
+    pub(super) fn refuse_child(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
         log::debug!("{}: {refusal}", self.label(id));
         self.answer_child(id, asked, refusal.message().into());
     }
 
-    fn ask_client(
-        &mut self,
-        id: ChildId,
-        method: &Method,
-        message: Arc<Message>,
-        asked: Arc<str>,
-    ) -> Result<(), Refusal> {
-        let child = self.children.get(id).ok_or(Refusal::ClientLeft)?;
-        let life = child.life;
-        let is_shared = child.owner.is_none();
+    fn ask_client(&mut self, put: Put) -> Result<(), Refusal> {
+        let session = self.whom_to_ask(&put)?;
+        if self.is_lone(&session) {
+            self.ask_in_answer(&session, put)
+        } else {
+            self.ask_on_stream(&session, put)
+        }
+    }
+
+    /// The one client that a question can be for, if it can be asked it.
+    fn whom_to_ask(&self, put: &Put) -> Result<SessionKey, Refusal> {
+        let child = self.children.get(put.child).ok_or(Refusal::ClientLeft)?;
         // Roots were never declared to a shared child: one client's would
         // become every client's.
-        if is_shared && *method == Method::RootsList {
-            return Err(Refusal::ClientCannot(method.name().to_owned()));
+        let is_shared = self.server_of(child).scope == Scope::Shared;
+        if is_shared && put.method == Method::RootsList {
+            return Err(Refusal::ClientCannot(put.method.name().to_owned()));
         }
-        let origins = self.origins(id);
-        let [session] = origins.as_slice() else {
+        let origins = self.origins(put.child);
+        let [key] = origins.as_slice() else {
             return Err(Refusal::NoOrigin {
-                method: method.name().to_owned(),
+                method: put.method.name().to_owned(),
                 origins: origins.len(),
             });
         };
-        let asked_one = self.sessions.get(session);
-        if asked_one.is_some_and(|session| session.finished) {
+        let session = self.sessions.get(key);
+        if session.is_some_and(|session| session.finished) {
             return Err(Refusal::ClientLeft);
         }
-        let can = asked_one
-            .and_then(|session| session.hello.as_ref())
-            .is_some_and(|hello| can_answer(hello.can, method));
-        if !can {
-            return Err(Refusal::ClientCannot(method.name().to_owned()));
+        let hello = session.and_then(|session| session.hello.as_ref());
+        let can = hello.map_or_else(ClientCan::default, |hello| hello.can);
+        match lack(can, &put.method, &put.message) {
+            Some(lack) => Err(lack),
+            None => Ok(key.clone()),
         }
-        let stream = self.stream_towards(id, session).ok_or(Refusal::NoStream)?;
+    }
+
+    /// Asks a client with a session, where it listens.
+    fn ask_on_stream(&mut self, session: &SessionKey, put: Put) -> Result<(), Refusal> {
+        let stream = self
+            .stream_towards(put.child, session)
+            .ok_or(Refusal::NoStream)?;
         let reads = |stream: &Stream| stream.has_room_for_notice();
-        if self.questions.count_of(life) >= limits::CHILD_QUESTIONS_MAX
+        if self.questions.count_of(put.life) >= limits::CHILD_QUESTIONS_MAX
             || !self.streams.get(stream).is_some_and(reads)
         {
             return Err(Refusal::TooManyQuestions);
         }
+        self.remember_url(put.child, session, &put.message);
         let question = self.questions.mint();
-        let token = message.marks.progress_token;
+        let token = put.message.marks.progress_token;
         let timer = self.timers.set(
             self.now.after(limits::QUESTION_WAIT),
             Timer::Question(question),
         );
         let entry = Question {
-            child: id,
-            life,
-            id: asked,
-            progress_token: token.map(|span| message.json(span).into()),
-            method: method.clone(),
+            child: put.child,
+            life: put.life,
+            id: put.asked,
+            progress_token: token.map(|span| put.message.json(span).into()),
+            method: put.method,
             session: session.clone(),
-            timer,
+            timer: Some(timer),
         };
-        let mut message = Outgoing::plain(message);
+        let mut message = Outgoing::plain(put.message);
         message.id = Some(Patch::Number(question.0));
         message.progress_token = token.map(|_| Patch::Number(question.0));
         self.questions.insert(question, entry);
@@ -144,9 +194,12 @@ impl Hub {
 
     /// Strikes a question out. The calls of its session on its child, whose
     /// time stood still, have theirs counted anew.
-    fn close_question(&mut self, id: QuestionId) -> Option<Question> {
+    pub(super) fn close_question(&mut self, id: QuestionId) -> Option<Question> {
         let question = self.questions.remove(id)?;
-        self.timers.cancel(question.timer);
+        if let Some(timer) = question.timer {
+            self.timers.cancel(timer);
+        }
+        self.strike_from_held(&question.session, id);
         let calls: Vec<_> = self
             .children
             .get(question.child)
@@ -187,7 +240,12 @@ impl Hub {
         }
     }
 
+    /// A client that was asked on a stream hears that it need not answer. One
+    /// that was asked in an answer hears it when it comes back.
     fn tell_taken_back(&mut self, id: QuestionId, question: &Question) {
+        if self.is_lone(&question.session) {
+            return;
+        }
         let params = format!(r#"{{"requestId":{}}}"#, id.0);
         let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
         let stream = self.stream_towards(question.child, &question.session);

@@ -60,6 +60,9 @@ impl Hub {
     /// a late answer for a fault.
     pub(super) fn end_session(&mut self, key: &SessionKey, why: Option<&Refusal>) {
         self.end_carried(key, why);
+        if let Some(held) = self.held_for(key) {
+            self.let_go(held);
+        }
         for fan in self.fans.of_session(key) {
             self.drop_fan(fan, why);
         }

@@ -71,6 +71,9 @@ pub struct Child {
     pub level: Option<LogLevel>,
     /// Who has subscribed to which of its resources.
     pub subscribers: BTreeMap<Arc<str>, BTreeSet<SessionKey>>,
+    /// Whom this life has lately asked to open a URL, by the name it gave each
+    /// of these questions, oldest first.
+    pub urls: VecDeque<(Box<str>, SessionKey)>,
 }
 
 /// A list that is being read, page by page.
@@ -118,6 +121,7 @@ impl Child {
             silent: false,
             level: None,
             subscribers: BTreeMap::new(),
+            urls: VecDeque::new(),
         }
     }
 
@@ -157,6 +161,7 @@ impl Children {
         child.ended = None;
         child.silent = false;
         child.level = None;
+        child.urls.clear();
         self.lives.insert(child.life, id);
         Some(child.life)
     }

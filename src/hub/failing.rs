@@ -4,6 +4,7 @@
 use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::{Child, ChildId};
+use crate::hub::held::Outcome;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
 use crate::wire::envelope::{Kind, Message};
@@ -23,6 +24,7 @@ impl Hub {
         match &call.asker {
             Asker::Client(caller) => self.refuse_caller(caller, refusal),
             Asker::Fan(fan) => self.fan_failed(*fan, id, refusal),
+            Asker::Held(held) => self.keep_outcome(*held, Outcome::Refused(refusal.clone())),
             Asker::Nobody => {}
         }
     }
@@ -131,7 +133,10 @@ impl Hub {
             (Asker::Client(caller), Some(refusal)) => self.refuse_caller(&caller, refusal),
             (Asker::Client(caller), None) => self.answer_nothing(&caller),
             (Asker::Fan(fan), Some(refusal)) => self.fan_failed(fan, id, refusal),
-            (Asker::Fan(_), None) => {}
+            (Asker::Held(held), Some(refusal)) => {
+                self.keep_outcome(held, Outcome::Refused(refusal.clone()));
+            }
+            (Asker::Fan(_) | Asker::Held(_), None) => {}
             (Asker::Nobody, _) => {}
         }
     }

@@ -2,14 +2,15 @@
 //! shall be done. It owns every fact and touches nothing: no socket, no clock,
 //! no lock, no thread, no dice.
 //!
-//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `fans`,
-//! `timers`) only remember. The policy is in the `impl Hub` blocks of
+//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `held`,
+//! `fans`, `timers`) only remember. The policy is in the `impl Hub` blocks of
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! (which server that concerns), `passing` and `fanning` (handing it on),
 //! `subscribing`, `answers` (what clients get), `failing` (calls that end without
 //! one), `resuming` (after a broken
-//! connection), `asking` (what children ask), `notices` (what
+//! connection), `asking` (what children ask), `holding` (of clients without a
+//! session), `elicited` (by a URL), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
 //! offer), `views` (what is shown of it), `inventory` (what is told of that) and `status`.
@@ -20,10 +21,13 @@ pub mod belonging;
 pub mod calls;
 pub mod children;
 pub mod clients;
+pub mod elicited;
 pub mod ending;
 pub mod failing;
 pub mod fanning;
 pub mod fans;
+pub mod held;
+pub mod holding;
 pub mod inventory;
 pub mod lifecycle;
 pub mod listening;
@@ -58,12 +62,14 @@ use crate::event::{
 use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children};
 use crate::hub::fans::Fans;
+use crate::hub::held::HeldCalls;
 use crate::hub::plan::Plan;
 use crate::hub::questions::Questions;
 use crate::hub::requests::Waiter;
 use crate::hub::sessions::Sessions;
 use crate::hub::streams::Streams;
 use crate::hub::timers::{Timer, Timers};
+use crate::seal::Seal;
 
 /// The core of the gateway.
 pub struct Hub {
@@ -81,6 +87,9 @@ pub struct Hub {
     /// The sessions that have asked for a log level.
     listeners: BTreeSet<SessionKey>,
     questions: Questions,
+    held: HeldCalls,
+    /// What the states that clients carry are sealed with.
+    seal: Seal,
     fans: Fans,
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
@@ -106,7 +115,7 @@ pub struct Hub {
 
 impl Hub {
     /// A hub that has started nothing yet; [`Hub::start`] does.
-    pub fn new(plan: Plan) -> Hub {
+    pub fn new(plan: Plan, seal: Seal) -> Hub {
         Hub {
             plan,
             now: Moment::default(),
@@ -118,6 +127,8 @@ impl Hub {
             sessions: Sessions::default(),
             listeners: BTreeSet::new(),
             questions: Questions::default(),
+            held: HeldCalls::default(),
+            seal,
             fans: Fans::default(),
             timers: Timers::default(),
             shelf: HashMap::new(),
@@ -252,6 +263,7 @@ impl Hub {
                 Timer::Tell => self.tell_due(),
                 Timer::FirstStarts => self.first_starts_overdue(),
                 Timer::Question(id) => self.question_overdue(id),
+                Timer::Held(id) => self.held_due(id),
                 Timer::Idle(session) => self.idle_due(&session),
             }
         }

@@ -45,11 +45,7 @@ impl Hub {
                 self.list_changed(id, ItemKind::Template);
             }
             Method::Cancelled => self.child_takes_back(id, &message),
-            Method::ElicitComplete => {
-                if let [only] = self.origins(id).as_slice() {
-                    self.tell_session(&only.clone(), Outgoing::plain(message));
-                }
-            }
+            Method::ElicitComplete => self.elicitation_complete(id, &message),
             other => log::debug!("{}: {:?} is not passed on", self.label(id), other.name()),
         }
     }

@@ -28,8 +28,9 @@ pub struct Question {
     pub method: Method,
     /// The client that is asked.
     pub session: SessionKey,
-    /// When the client has had its time.
-    pub timer: TimerKey,
+    /// When the client has had its time; none where that of the held call is
+    /// what counts.
+    pub timer: Option<TimerKey>,
 }
 
 /// All open questions.
@@ -54,6 +55,11 @@ impl Questions {
     /// The question of that id.
     pub fn get(&self, id: QuestionId) -> Option<&Question> {
         self.book.get(&id)
+    }
+
+    /// The question of that id, to change it.
+    pub fn get_mut(&mut self, id: QuestionId) -> Option<&mut Question> {
+        self.book.get_mut(&id)
     }
 
     /// Strikes a question out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::wire::envelope::{Message, shown};
 use crate::wire::mirrored::Mismatch;
-use crate::wire::stateless::HEADER_MISMATCH;
+use crate::wire::stateless::{HEADER_MISMATCH, MISSING_CAPABILITY};
 
 /// The request is no valid JSON-RPC request here.
 const INVALID_REQUEST: i32 = -32600;
@@ -126,6 +126,31 @@ pub enum Refusal {
     Stopping,
     /// The client has declared no support for what the server asks of it.
     ClientCannot(String),
+    /// The client has declared support for such questions, but not of this kind.
+    ClientCannotSo {
+        /// The method of the question.
+        method: String,
+        /// What kind it is.
+        how: &'static str,
+    },
+    /// A child asks a stateless client that has no request under way whose answer
+    /// could ask it.
+    NoRequestToAsk(String),
+    /// A server wants its client to open a URL first, and the client cannot be
+    /// asked to; this is what the server said.
+    NeedsUrl(String),
+    /// The `requestState` was not made by this gateway, or was changed since.
+    UnknownState,
+    /// The `requestState` was given out for a request of another kind.
+    StateOfAnother,
+    /// The client has taken too long to come back.
+    StateExpired(Duration),
+    /// The client has come back with that `requestState` before.
+    StateUsed,
+    /// The `inputResponses` cannot be read; the sentence says why.
+    BadInputResponses(String),
+    /// An answer that came while its client was away had no place; its length.
+    AnswerNotKept(usize),
     /// A shared child asks while no or several clients have calls under way.
     NoOrigin {
         /// The method of its question.
@@ -152,7 +177,14 @@ impl Refusal {
             | Refusal::AmbiguousResource { .. }
             | Refusal::UnknownTask(_)
             | Refusal::UnknownCursor(_)
-            | Refusal::BadParameter { .. } => INVALID_PARAMS,
+            | Refusal::BadParameter { .. }
+            | Refusal::ClientCannotSo { .. }
+            | Refusal::UnknownState
+            | Refusal::StateOfAnother
+            | Refusal::StateExpired(_)
+            | Refusal::StateUsed
+            | Refusal::BadInputResponses(_) => INVALID_PARAMS,
+            Refusal::NeedsUrl(_) => MISSING_CAPABILITY,
             Refusal::UnknownResource(_) => RESOURCE_NOT_FOUND,
             Refusal::HeaderMismatch(_) => HEADER_MISMATCH,
             Refusal::UnknownMethod(_) | Refusal::ClientCannot(_) => METHOD_NOT_FOUND,
@@ -179,6 +211,8 @@ impl Refusal {
             | Refusal::TooManyProcesses(_)
             | Refusal::Stopping
             | Refusal::NoOrigin { .. }
+            | Refusal::NoRequestToAsk(_)
+            | Refusal::AnswerNotKept(_)
             | Refusal::TooManyQuestions
             | Refusal::NoStream
             | Refusal::ClientLeft => SERVER_ERROR,
@@ -196,6 +230,9 @@ impl Refusal {
                 Some(
                     serde_json::json!({ "requested": version, "supported": supported }).to_string(),
                 )
+            }
+            Refusal::NeedsUrl(_) => {
+                Some(r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#.to_owned())
             }
             _ => None,
         }
@@ -312,6 +349,34 @@ impl fmt::Display for Refusal {
             Refusal::ClientCannot(method) => {
                 write!(f, "the client does not support {method:?}")
             }
+            Refusal::ClientCannotSo { method, how } => {
+                write!(f, "the client does not support {method:?} {how}")
+            }
+            Refusal::NoRequestToAsk(method) => write!(
+                f,
+                "{method:?} cannot be asked: a client without a session is asked in the answer \
+                 to its tools/call, prompts/get or resources/read, and has none under way"
+            ),
+            Refusal::NeedsUrl(sentence) => f.write_str(sentence),
+            Refusal::UnknownState => {
+                f.write_str("requestState was not given out by this gateway, or was changed")
+            }
+            Refusal::StateOfAnother => f.write_str(
+                "requestState was given out for another request: method, endpoint and parameters \
+                 must be the same",
+            ),
+            Refusal::StateExpired(after) => write!(
+                f,
+                "requestState has expired: it was good for {} s",
+                after.as_secs()
+            ),
+            Refusal::StateUsed => f.write_str("requestState was used already"),
+            Refusal::BadInputResponses(why) => f.write_str(why),
+            Refusal::AnswerNotKept(length) => write!(
+                f,
+                "the answer came while nobody waited for it, and its {length} bytes could not be \
+                 kept"
+            ),
             Refusal::NoOrigin { method, origins } => match origins {
                 0 => write!(
                     f,

@@ -33,6 +33,9 @@ impl Hub {
         if is_tool && let Err(mismatch) = self.headers_agree(&need, catalog.mirrored(&name)) {
             return self.refuse_caller(&need.caller, &Refusal::HeaderMismatch(mismatch));
         }
+        let Some(need) = self.take_up(need) else {
+            return;
+        };
         match route {
             Some(route) => {
                 let passage = Passage {
@@ -102,6 +105,9 @@ impl Hub {
                 needs: "\"uri\", a string",
             };
             return self.refuse_caller(&need.caller, &refusal);
+        };
+        let Some(need) = self.take_up(need) else {
+            return;
         };
         let session = need.caller.session.clone();
         if *method == Method::ResourcesUnsubscribe

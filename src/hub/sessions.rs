@@ -9,9 +9,11 @@ use std::sync::Arc;
 use crate::catalog::merge::Catalog;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
+use crate::hub::held::HeldId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
+use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
@@ -102,6 +104,10 @@ pub struct Lone {
     pub carrier: Option<SessionKey>,
     /// What the headers of its POST repeat of its arguments.
     pub mirrored: Vec<Sent>,
+    /// The request itself, while it may be answered with questions.
+    pub request: Option<Arc<Message>>,
+    /// Its call, where that is held open.
+    pub held: Option<HeldId>,
     /// What it wants to be told, until it listens.
     pub wanted: Option<Filter>,
     /// What it is told, once it listens.

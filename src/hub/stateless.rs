@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::event::{SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::clients::Address;
+use crate::hub::holding::may_ask;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::{Lone, Session};
@@ -19,8 +20,10 @@ use crate::wire::mirrored::{self, Mirrored, Mismatch, Sent};
 use crate::wire::outgoing::{Change, Outgoing};
 use crate::wire::stateless::{self, RequestMeta};
 
-/// The code of an unknown resource before the stateless era, and in it.
-const RESOURCE_NOT_FOUND: [(i32, &str); 1] = [(-32002, "-32602")];
+/// Codes that were given out before the stateless era and are forbidden in it
+/// (2026-07-28, basic, "Error Codes"), with those that take their places: of an
+/// unknown resource, and of URL elicitations that nobody can read.
+const FORBIDDEN_CODES: [(i32, &str); 2] = [(-32002, "-32602"), (-32042, "-32603")];
 
 /// How such a request has come.
 struct Way {
@@ -86,9 +89,12 @@ impl Hub {
     fn take_lone(&mut self, key: &SessionKey, way: Way, message: Arc<Message>, meta: RequestMeta) {
         let stream = way.stream;
         let id = message.marks.id.map_or("null", |span| message.json(span));
+        let method = crate::hub::clients::method_of(&message);
         if let Some(session) = self.sessions.get_mut(key) {
             session.lone = Some(Lone {
-                method: crate::hub::clients::method_of(&message),
+                request: may_ask(&method).then(|| message.clone()),
+                held: None,
+                method,
                 id: id.into(),
                 stream,
                 carrier: way.carrier,
@@ -172,9 +178,7 @@ impl Hub {
             Kind::Answer { failed: false } => stateless::completion(&message.message, &lone.method),
             _ => {
                 let code = message.message.error_code();
-                let other = RESOURCE_NOT_FOUND
-                    .iter()
-                    .find(|(old, _)| code == Some(*old));
+                let other = FORBIDDEN_CODES.iter().find(|(old, _)| code == Some(*old));
                 other
                     .zip(message.message.marks.error_code)
                     .map(|((_, new), span)| Change::Replace(span, (*new).into()))
@@ -183,16 +187,22 @@ impl Hub {
         message.changes.extend(change);
     }
 
-    /// A stateless request that has its answer is forgotten.
+    /// A stateless request that has its answer is forgotten, unless that answer
+    /// asks: then it stays entered until its client comes back, which need not
+    /// be on the same stream.
     pub(super) fn end_lone_if_answered(&mut self, key: &SessionKey) {
-        let Some(session) = self.sessions.get(key) else {
+        let stays = self.awaits_return(key);
+        let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
         if session.unanswered > 0 {
             return;
         }
-        let carrier = session.lone.as_ref().and_then(|lone| lone.carrier.clone());
-        self.forget_lone(key);
+        let lone = session.lone.as_mut();
+        let carrier = lone.and_then(|lone| lone.carrier.take());
+        if !stays {
+            self.forget_lone(key);
+        }
         if let Some(carrier) = carrier {
             self.end_if_finished(&carrier);
         }
@@ -200,7 +210,10 @@ impl Hub {
 
     /// Most have nothing left to end when they are answered.
     fn forget_lone(&mut self, key: &SessionKey) {
-        let is_bare = |s: &Session| s.subscriptions.is_empty() && s.streams.is_empty();
+        let is_bare = |s: &Session| {
+            let is_held = s.lone.as_ref().is_some_and(|lone| lone.held.is_some());
+            s.subscriptions.is_empty() && s.streams.is_empty() && !is_held
+        };
         if !self.sessions.get(key).is_some_and(is_bare) {
             return self.end_session(key, None);
         }

@@ -16,7 +16,9 @@
 mod books;
 mod calls;
 mod cast;
+mod elicited;
 mod fans;
+mod holding;
 mod inventory;
 mod lifecycle;
 mod lists;

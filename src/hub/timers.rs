@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
+use crate::hub::held::HeldId;
 use crate::hub::questions::QuestionId;
 use crate::wire::items::ItemKind;
 use crate::wire::own_id::OwnId;
@@ -34,6 +35,8 @@ pub enum Timer {
     FirstStarts,
     /// A question to a client has had its time.
     Question(QuestionId),
+    /// The questions of a held call are gathered, or its client has not come back.
+    Held(HeldId),
     /// A session may have been idle for long enough to be forgotten.
     Idle(SessionKey),
 }

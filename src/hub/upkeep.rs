@@ -22,12 +22,12 @@ use crate::wire::own_id::Purpose;
 /// What the gateway declares to a shared child: it can pass these questions on
 /// to the one client they come from. Roots are never declared there: one
 /// client's roots would become every client's.
-const SHARED_CAPABILITIES: &str = r#"{"sampling":{},"elicitation":{}}"#;
+const SHARED_CAPABILITIES: &str =
+    r#"{"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}}}"#;
 
 /// What it declares to the template child of a server whose sessions have
 /// children of their own: everything, so that all it can offer is listed.
-const TEMPLATE_CAPABILITIES: &str =
-    r#"{"sampling":{},"elicitation":{},"roots":{"listChanged":true}}"#;
+const TEMPLATE_CAPABILITIES: &str = r#"{"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}"#;
 
 /// Who the gateway says it is, to children and to clients.
 pub(super) const OWN_INFO: &str = concat!(

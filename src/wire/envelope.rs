@@ -267,6 +267,14 @@ impl Message {
         self.json(self.marks.error_code?).parse().ok()
     }
 
+    /// What an answer that is an error says; nothing if that is no text.
+    pub fn error_sentence(&self) -> String {
+        let error = self.marks.outcome.map_or("{}", |span| self.json(span));
+        let [sentence] = scan::members(error, ["message"]).unwrap_or_default();
+        let sentence = sentence.and_then(|value| scan::text(value.json(error)));
+        sentence.unwrap_or_default().into_owned()
+    }
+
     /// Its bytes, as they came.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -2,7 +2,7 @@
 //! (2026-07-28, "Multi Round-Trip Requests"): a result that asks for input, and
 //! a request that brings it.
 
-use crate::limits::INPUT_REQUESTS_MAX;
+use crate::limits::{ID_BYTES_MAX, INPUT_REQUESTS_MAX};
 use crate::wire::envelope::{Kind, Message, quoted};
 use crate::wire::method::Method;
 use crate::wire::scan::{self, Scanner, Shape, Value};
@@ -103,10 +103,14 @@ fn read_members(json: &str, name: &str) -> Result<Vec<(String, Value)>, String> 
     Ok(members)
 }
 
-/// The result that asks a stateless client for input. `state` is plain text.
-pub fn input_required_result(requests: &[InputRequest], state: &str) -> String {
+/// The result that asks a stateless client for input. `state` is plain text;
+/// without one the client comes back as if it came for the first time.
+pub fn input_required_result<'a>(
+    requests: impl IntoIterator<Item = &'a InputRequest>,
+    state: Option<&str>,
+) -> String {
     let requests: Vec<String> = requests
-        .iter()
+        .into_iter()
         .map(|request| {
             let params = request.params.as_deref();
             let params = params.map_or_else(String::new, |json| format!(",\"params\":{json}"));
@@ -117,11 +121,56 @@ pub fn input_required_result(requests: &[InputRequest], state: &str) -> String {
             )
         })
         .collect();
+    let state = state.map_or_else(String::new, |state| {
+        format!(",\"requestState\":{}", quoted(state))
+    });
     format!(
-        r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":{}}}"#,
-        requests.join(","),
-        quoted(state)
+        r#"{{"resultType":"input_required","inputRequests":{{{}}}{state}}}"#,
+        requests.join(",")
     )
+}
+
+/// The code of an error by which a server of 2025-11-25 wants its client to open
+/// URLs first (elicitation, "URL Elicitation Required Error").
+pub const URL_REQUIRED: i32 = -32042;
+
+/// What such an error asks for: each elicitation under its own name, as a
+/// question of this era. Those that cannot be read are left out.
+pub fn read_url_elicitations(message: &Message) -> Vec<InputRequest> {
+    let Some(error) = message.marks.outcome.map(|span| message.json(span)) else {
+        return Vec::new();
+    };
+    let member = |json, key| scan::members(json, [key]).ok().and_then(|[value]| value);
+    let Some(data) = member(error, "data").map(|value| value.json(error)) else {
+        return Vec::new();
+    };
+    let Some(list) = member(data, "elicitations").map(|value| value.json(data)) else {
+        return Vec::new();
+    };
+    let mut found: Vec<InputRequest> = Vec::new();
+    let _ = Scanner::new(list).array(|scanner| {
+        let params = scanner.value()?.json(list);
+        if let Some(key) = elicitation_id(params)
+            && found.len() < INPUT_REQUESTS_MAX
+            && found.iter().all(|request| request.key != key)
+        {
+            found.push(InputRequest {
+                key,
+                method: Method::Elicit,
+                params: Some(params.into()),
+            });
+        }
+        Ok(())
+    });
+    found
+}
+
+/// The name that a server gave an elicitation by URL, in its parameters (JSON
+/// text) or in those of the word that it is complete.
+pub fn elicitation_id(params: &str) -> Option<Box<str>> {
+    let [id] = scan::members(params, ["elicitationId"]).ok()?;
+    let id = scan::text(id?.json(params))?;
+    (id.len() <= ID_BYTES_MAX).then(|| id.into())
 }
 
 /// The answers that a request brings, by their keys, as JSON text.
@@ -161,4 +210,44 @@ pub fn retry_members(responses: &[(Box<str>, Box<str>)], state: Option<&str>) ->
 pub fn asks_for_input(message: &Message) -> bool {
     let kind = message.marks.result_type.map(|span| message.json(span));
     message.kind == (Kind::Answer { failed: false }) && kind == Some("\"input_required\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(data: &str) -> Message {
+        Message::error(URL_REQUIRED, "first sign in", Some(data))
+    }
+
+    #[test]
+    fn the_elicitations_of_an_error_become_questions() {
+        let one = r#"{"mode":"url","elicitationId":"a","url":"https://x.y/?a=1","message":"m"}"#;
+        let message = failed(&format!(
+            r#"{{"k":1,"elicitations":[{one}, {{"elicitationId":"a"}}, {{}}, 7, {{ "elicitationId" : "b" }}]}}"#
+        ));
+        let found = read_url_elicitations(&message);
+        let keys: Vec<&str> = found.iter().map(|request| &*request.key).collect();
+        assert_eq!(keys, ["a", "b"]);
+        assert_eq!(found[0].params.as_deref(), Some(one));
+        assert_eq!(
+            input_required_result(&found[..1], None),
+            format!(
+                r#"{{"resultType":"input_required","inputRequests":{{"a":{{"method":"elicitation/create","params":{one}}}}}}}"#
+            )
+        );
+        for data in ["[]", "{}", r#"{"elicitations":{}}"#, "7"] {
+            assert_eq!(read_url_elicitations(&failed(data)), [], "{data}");
+        }
+        assert_eq!(read_url_elicitations(&Message::error(1, "", None)), []);
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_or_too_long_is_none() {
+        assert_eq!(elicitation_id(r#"{"elicitationId":"a"}"#), Some("a".into()));
+        let long = format!(r#"{{"elicitationId":"{}"}}"#, "a".repeat(ID_BYTES_MAX + 1));
+        for params in ["{}", r#"{"elicitationId":1}"#, "[]", &long] {
+            assert_eq!(elicitation_id(params), None);
+        }
+    }
 }

@@ -32,7 +32,10 @@ fn the_handshake_offers_the_latest_revision_and_no_roots() {
     assert_eq!(hello["params"]["protocolVersion"], "2025-11-25");
     assert_eq!(
         hello["params"]["capabilities"],
-        serde_json::json!({"sampling": {}, "elicitation": {}})
+        serde_json::json!({
+            "sampling": {"tools": {}, "context": {}},
+            "elicitation": {"form": {}, "url": {}},
+        })
     );
     assert_eq!(hello["params"]["clientInfo"]["name"], "mcproxy");
 }

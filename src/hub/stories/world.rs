@@ -10,6 +10,7 @@ use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, Sess
 use crate::hub::Hub;
 use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::hub::stories::cast::Offers;
+use crate::seal::Seal;
 use crate::wire::envelope::Kind;
 use crate::wire::outgoing::Patch;
 
@@ -108,7 +109,7 @@ impl World {
             .iter()
             .map(|server| (server.name.clone(), Offers::default()));
         let mut world = World {
-            hub: Hub::new(plan.clone()),
+            hub: Hub::new(plan.clone(), Seal::new(b"a story", None)),
             now: Moment::default(),
             offers: offers.collect(),
             plan,

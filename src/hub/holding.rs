@@ -1,0 +1,463 @@
+//! Questions to stateless clients, which cannot be asked while they wait: the
+//! answer to their request says what is asked and carries a sealed state, the
+//! child's call is held open, and the request that brings the state back with
+//! the answers takes it up (2026-07-28, "Multi Round-Trip Requests").
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::event::{Moment, SessionKey, View};
+use crate::hub::Hub;
+use crate::hub::asking::Put;
+use crate::hub::calls::{Asker, Call, Caller};
+use crate::hub::children::ChildId;
+use crate::hub::held::{Held, HeldId, Outcome, Stage};
+use crate::hub::questions::{Question, QuestionId};
+use crate::hub::refusal::Refusal;
+use crate::hub::requests::Need;
+use crate::hub::timers::Timer;
+use crate::limits;
+use crate::seal::{self, Purpose};
+use crate::wire::envelope::Message;
+use crate::wire::input::{self, InputRequest};
+use crate::wire::method::Method;
+use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::own_id::OwnId;
+
+/// How each state of this gateway begins. Any other is a server's own.
+pub(super) const STATE_PREFIX: &str = "mcproxy.";
+
+/// Whether a request of this method may be answered with questions (2026-07-28,
+/// "Supported Requests").
+pub(super) fn may_ask(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead
+    )
+}
+
+/// What a state says, in a fixed form: it is made and read here alone.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    held: HeldId,
+    round: u64,
+    /// In milliseconds since the start of the program.
+    expires: u64,
+    digest: [u8; 32],
+}
+
+impl State {
+    fn to_bytes(&self) -> Vec<u8> {
+        let numbers = [self.held.0, self.round, self.expires];
+        let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
+        numbers.chain(self.digest).collect()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<State> {
+        let (held, rest) = bytes.split_first_chunk()?;
+        let (round, rest) = rest.split_first_chunk()?;
+        let (expires, digest) = rest.split_first_chunk()?;
+        Some(State {
+            held: HeldId(u64::from_be_bytes(*held)),
+            round: u64::from_be_bytes(*round),
+            expires: u64::from_be_bytes(*expires),
+            digest: digest.try_into().ok()?,
+        })
+    }
+}
+
+/// The way out: a question becomes part of an answer.
+impl Hub {
+    /// Puts a question into the answer to the request that a child works for,
+    /// or beside those that this client is to answer already.
+    pub(super) fn ask_in_answer(&mut self, session: &SessionKey, put: Put) -> Result<(), Refusal> {
+        let unasked = || Refusal::NoRequestToAsk(put.method.name().to_owned());
+        let call = self.askable_call(put.child, session).ok_or_else(unasked)?;
+        let known = self.held_for(session);
+        if !self.has_room_to_hold(known, &put) {
+            return Err(Refusal::TooManyQuestions);
+        }
+        let id = match known {
+            Some(id) => id,
+            None => self.gather(session, call, put.child).ok_or_else(unasked)?,
+        };
+        let question = self.questions.mint();
+        let Some(held) = self.held.get_mut(id) else {
+            return Err(unasked());
+        };
+        held.asked += 1;
+        let params = put.message.marks.params;
+        let request = InputRequest {
+            key: format!("q{}", held.asked).into(),
+            method: put.method.clone(),
+            params: params.map(|span| put.message.json(span).into()),
+        };
+        held.open.push((question, request));
+        let entry = Question {
+            child: put.child,
+            life: put.life,
+            id: put.asked,
+            progress_token: None,
+            method: put.method,
+            session: session.clone(),
+            timer: None,
+        };
+        self.questions.insert(question, entry);
+        Ok(())
+    }
+
+    /// The newest call of that origin on that child whose answer may ask.
+    fn askable_call(&self, child: ChildId, session: &SessionKey) -> Option<OwnId> {
+        let is_it = |call: &Call| {
+            call.origin.as_ref() == Some(session)
+                && !call.abandoned
+                && may_ask(&call.method)
+                && matches!(call.asker, Asker::Client(_) | Asker::Held(_))
+        };
+        let newest_first = self.children.get(child)?.under_way.iter().rev();
+        newest_first
+            .copied()
+            .find(|&id| self.calls.get(id).is_some_and(is_it))
+    }
+
+    /// Whether one more question to a stateless client may be kept, for a call
+    /// that is held already or not.
+    fn has_room_to_hold(&self, known: Option<HeldId>, put: &Put) -> bool {
+        let is_within = match known.and_then(|id| self.held.get(id)) {
+            Some(held) => held.open.len() < limits::INPUT_REQUESTS_MAX,
+            None => {
+                self.held.len() < limits::HELD_MAX
+                    && self.held.count_of(put.child) < limits::HELD_PER_CHILD_MAX
+            }
+        };
+        is_within
+            && self.questions.count_of(put.life) < limits::CHILD_QUESTIONS_MAX
+            && self.held.bytes() + put.message.len() <= limits::HELD_BYTES_MAX
+    }
+
+    /// Begins to gather what a child asks for a call.
+    fn gather(&mut self, session: &SessionKey, call: OwnId, child: ChildId) -> Option<HeldId> {
+        let digest = self.digest_of(session)?;
+        let due = self.now.after(limits::HELD_GATHER_WAIT);
+        let timer = self.timers.set(due, Timer::Held(self.held.next()));
+        let id = self.held.insert(Held {
+            call,
+            child,
+            session: session.clone(),
+            digest,
+            open: Vec::new(),
+            asked: 0,
+            round: 0,
+            stage: Stage::Gathering,
+            timer,
+        });
+        self.note_held(session, Some(id));
+        Some(id)
+    }
+
+    /// A held call's time is over: to gather questions, or to wait for answers.
+    pub(super) fn held_due(&mut self, id: HeldId) {
+        match self.held.get(id).map(Held::awaits_return) {
+            Some(false) => self.send_away(id),
+            Some(true) => self.expire(id),
+            None => {}
+        }
+    }
+
+    /// Answers the waiting client with what is asked. Its call goes on without
+    /// it.
+    fn send_away(&mut self, id: HeldId) {
+        let expires = self.now.after(limits::HELD_WAIT);
+        let timer = self.timers.set(expires, Timer::Held(id));
+        let Some(held) = self.held.get_mut(id) else {
+            return;
+        };
+        held.stage = Stage::Waiting;
+        held.timer = timer;
+        let state = State {
+            held: id,
+            round: held.round,
+            expires: milliseconds(expires),
+            digest: held.digest,
+        };
+        let sealed = self
+            .seal
+            .seal(Purpose::RequestState, &[], &state.to_bytes());
+        let state = format!("{STATE_PREFIX}{sealed}");
+        let requests = held.open.iter().map(|(_, request)| request);
+        let result = input::input_required_result(requests, Some(&state));
+        let Some(call) = self.calls.get_mut(held.call) else {
+            return;
+        };
+        if let Asker::Client(caller) = std::mem::replace(&mut call.asker, Asker::Held(id)) {
+            let session = self.sessions.get_mut(&caller.session);
+            if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
+                // What comes back is held against the digest.
+                lone.request = None;
+            }
+            self.answer_asking(&caller, &result);
+        }
+    }
+
+    /// Answers a request with a result that asks.
+    pub(super) fn answer_asking(&mut self, caller: &Caller, result: &str) {
+        let mut message = Outgoing::plain(Message::result(result).into());
+        message.id = Some(Patch::Json(caller.id.clone()));
+        self.answer_as_is(&caller.session, caller.stream, message);
+    }
+}
+
+/// The way back: a request brings answers.
+impl Hub {
+    /// Takes up the held call whose state a request carries, whether its server
+    /// still offers what is named or not. Gives the request back if it carries
+    /// none.
+    pub(super) fn take_up(&mut self, need: Need) -> Option<Need> {
+        if !self.is_lone(&need.caller.session) {
+            return Some(need);
+        }
+        let state = need.message.marks.request_state;
+        let state = state.and_then(|span| need.message.text(span));
+        let Some(sealed) = state.as_deref().and_then(|s| s.strip_prefix(STATE_PREFIX)) else {
+            return Some(need);
+        };
+        // Nothing is taken up for a request that cannot be read: it may come
+        // again, mended, with the same state.
+        let found = self.held_by(sealed, &need.caller.session).and_then(|id| {
+            let answers = input::read_input_responses(&need.message);
+            let answers = answers.map_err(Refusal::BadInputResponses)?;
+            Ok((id, answers))
+        });
+        match found {
+            Ok((id, answers)) => self.reattach(id, &need.caller, answers),
+            Err(refusal) => self.refuse_caller(&need.caller, &refusal),
+        }
+        None
+    }
+
+    /// The held call that a sealed state is for, if this request may take it up.
+    fn held_by(&self, sealed: &str, session: &SessionKey) -> Result<HeldId, Refusal> {
+        let state = self.seal.open(Purpose::RequestState, &[], sealed);
+        let state = state.ok().and_then(|bytes| State::from_bytes(&bytes));
+        let state = state.ok_or(Refusal::UnknownState)?;
+        if self.digest_of(session) != Some(state.digest) {
+            return Err(Refusal::StateOfAnother);
+        }
+        if milliseconds(self.now) >= state.expires {
+            return Err(Refusal::StateExpired(limits::HELD_WAIT));
+        }
+        let is_newest = |held: &&Held| held.awaits_return() && held.round == state.round;
+        let held = self.held.get(state.held).filter(is_newest);
+        held.map(|_| state.held).ok_or(Refusal::StateUsed)
+    }
+
+    /// Gives a held call a new client, and its child the answers.
+    fn reattach(&mut self, id: HeldId, caller: &Caller, answers: Vec<(String, Box<str>)>) {
+        let due = self.now.after(limits::HELD_GATHER_WAIT);
+        let Some(held) = self.held.get_mut(id) else {
+            return;
+        };
+        if matches!(held.stage, Stage::Over(_)) {
+            return self.deliver(id, caller);
+        }
+        self.timers.cancel(held.timer);
+        held.timer = self.timers.set(due, Timer::Held(id));
+        held.stage = Stage::Gathering;
+        held.round += 1;
+        let before = std::mem::replace(&mut held.session, caller.session.clone());
+        let (call, child) = (held.call, held.child);
+        let asked: Vec<(QuestionId, Box<str>)> = held
+            .open
+            .iter()
+            .map(|(question, request)| (*question, request.key.clone()))
+            .collect();
+        if let Some(call) = self.calls.get_mut(call) {
+            call.asker = Asker::Client(caller.clone());
+            call.origin = Some(caller.session.clone());
+        }
+        for (question, _) in &asked {
+            if let Some(question) = self.questions.get_mut(*question) {
+                question.session = caller.session.clone();
+            }
+        }
+        self.note_held(&before, None);
+        self.note_held(&caller.session, Some(id));
+        self.end_lone_if_answered(&before);
+        self.rearm(call);
+        for (key, json) in answers {
+            let question = asked.iter().find(|(_, known)| **known == *key);
+            if let Some(question) = question.and_then(|(id, _)| self.close_question(*id)) {
+                let answer = Message::result(&json);
+                self.answer_child(child, &question.id, answer.into());
+            }
+        }
+        self.let_go_if_all_is_answered(id);
+    }
+
+    /// Gives a client what its call ended with while nobody waited.
+    fn deliver(&mut self, id: HeldId, caller: &Caller) {
+        let Some(held) = self.let_go(id) else {
+            return;
+        };
+        self.end_lone_if_answered(&held.session);
+        match held.stage {
+            Stage::Over(Outcome::Answered(message)) => {
+                self.answer_call(held.child, caller, message);
+            }
+            Stage::Over(Outcome::Refused(refusal)) => self.refuse_caller(caller, &refusal),
+            Stage::Gathering | Stage::Waiting => {}
+        }
+    }
+}
+
+/// The ends.
+impl Hub {
+    /// A call has ended for which nobody waits: what it ended with is kept for
+    /// the client's return. Its questions need no answer any more.
+    pub(super) fn keep_outcome(&mut self, id: HeldId, outcome: Outcome) {
+        let kept = self.held.bytes();
+        let Some(held) = self.held.get_mut(id) else {
+            return;
+        };
+        let outcome = match outcome {
+            Outcome::Answered(message) if kept + message.len() > limits::HELD_BYTES_MAX => {
+                Outcome::Refused(Refusal::AnswerNotKept(message.len()))
+            }
+            outcome => outcome,
+        };
+        held.stage = Stage::Over(outcome);
+        for (question, _) in std::mem::take(&mut held.open) {
+            if let Some(question) = self.close_question(question) {
+                self.refuse_child(question.child, &question.id, &Refusal::ClientLeft);
+            }
+        }
+    }
+
+    /// A client has not come back.
+    fn expire(&mut self, id: HeldId) {
+        let Some(held) = self.let_go(id) else {
+            return;
+        };
+        for (question, _) in held.open {
+            if let Some(question) = self.close_question(question) {
+                let refusal = Refusal::QuestionTimedOut(limits::HELD_WAIT);
+                self.refuse_child(question.child, &question.id, &refusal);
+            }
+        }
+        self.end_session(&held.session, None);
+    }
+
+    /// Strikes a held call out; the call itself is its caller's affair.
+    pub(super) fn let_go(&mut self, id: HeldId) -> Option<Held> {
+        let held = self.held.remove(id)?;
+        self.timers.cancel(held.timer);
+        self.note_held(&held.session, None);
+        Some(held)
+    }
+
+    /// A question to a session is closed, which may be one of a held call.
+    pub(super) fn strike_from_held(&mut self, session: &SessionKey, question: QuestionId) {
+        let Some(id) = self.held_for(session) else {
+            return;
+        };
+        if let Some(held) = self.held.get_mut(id) {
+            held.open.retain(|(other, _)| *other != question);
+        }
+        self.let_go_if_all_is_answered(id);
+    }
+
+    /// While its client waits, a call without open questions is like any other.
+    fn let_go_if_all_is_answered(&mut self, id: HeldId) {
+        let held = self.held.get(id);
+        if held.is_some_and(|held| held.open.is_empty() && !held.awaits_return()) {
+            self.let_go(id);
+        }
+    }
+
+    /// The held call that a session is entered for.
+    pub(super) fn held_for(&self, session: &SessionKey) -> Option<HeldId> {
+        self.sessions.get(session)?.lone.as_ref()?.held
+    }
+
+    /// Whether a request was answered with questions, and its call goes on.
+    pub(super) fn awaits_return(&self, session: &SessionKey) -> bool {
+        let held = self.held_for(session).and_then(|id| self.held.get(id));
+        held.is_some_and(Held::awaits_return)
+    }
+
+    fn note_held(&mut self, session: &SessionKey, held: Option<HeldId>) {
+        let session = self.sessions.get_mut(session);
+        if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
+            lone.held = held;
+        }
+    }
+
+    /// What a request must share with another to be the same asked again.
+    fn digest_of(&self, session: &SessionKey) -> Option<[u8; 32]> {
+        let session = self.sessions.get(session)?;
+        let lone = session.lone.as_ref()?;
+        let request: &Arc<Message> = lone.request.as_ref()?;
+        let params = request.marks.params;
+        let params = canonical(params.map_or("{}", |span| request.json(span)));
+        let (kind, name) = match &session.view {
+            View::Merged => ("merged", ""),
+            View::Server(name) => ("server", name.as_str()),
+            View::Group(name) => ("group", name.as_str()),
+        };
+        let parts = [kind, name, lone.method.name(), &params];
+        Some(seal::digest(&parts.map(str::as_bytes)))
+    }
+}
+
+/// Parameters in a form that does not depend on the order of their members, and
+/// without those that differ between a request and the one that asks it again.
+fn canonical(params: &str) -> String {
+    match serde_json::from_str(params) {
+        Ok(Value::Object(mut members)) => {
+            for key in ["_meta", "inputResponses", "requestState"] {
+                members.remove(key);
+            }
+            Value::Object(members).to_string()
+        }
+        _ => params.to_owned(),
+    }
+}
+
+fn milliseconds(moment: Moment) -> u64 {
+    u64::try_from(moment.0.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_state_says_is_read_back() {
+        let state = State {
+            held: HeldId(1),
+            round: 2,
+            expires: u64::MAX,
+            digest: [7; 32],
+        };
+        let bytes = state.to_bytes();
+        assert_eq!(State::from_bytes(&bytes), Some(state));
+        assert_eq!(State::from_bytes(&bytes[1..]), None);
+        assert_eq!(State::from_bytes(&[&bytes[..], &[0]].concat()), None);
+    }
+
+    #[test]
+    fn the_order_of_members_and_what_a_retry_adds_do_not_count() {
+        let asked = canonical(r#"{"name":"x","arguments":{"b":[1,2],"a":"é"},"_meta":{"k":1}}"#);
+        let retried = r#"{ "requestState":"s", "arguments":{"a":"\u00e9","b":[ 1,2 ]},
+            "inputResponses":{"q1":{}}, "name":"x" }"#;
+        assert_eq!(canonical(retried), asked);
+        for other in [
+            r#"{"name":"y","arguments":{"b":[1,2],"a":"é"}}"#,
+            r#"{"name":"x","arguments":{"b":[2,1],"a":"é"}}"#,
+            r#"{"name":"x","arguments":{"b":[1,2],"a":"é","requestState":"s"}}"#,
+        ] {
+            assert_ne!(canonical(other), asked);
+        }
+    }
+}
