@@ -33,6 +33,8 @@ mod scene;
 mod shutdown;
 // The gateway on its own stdin and stdout.
 mod stdio;
+// What servers of the handshake era ask of clients without a session.
+mod stateless_questions;
 // Streamable HTTP: versions, sessions, statuses, the two forms of an answer, GET streams.
 mod streamable;
 // Children that fail, in all the ways they can.
