@@ -42,6 +42,7 @@ impl Hub {
     pub(super) fn is_awaited(&self, session: &SessionKey, id: &str) -> bool {
         let mine = |caller: &Caller| caller.session == *session && *caller.id == *id;
         self.calls.of_client(session, id).is_some()
+            || self.carried_with_id(session, id).is_some()
             || self.fans.callers().any(mine)
             || self.waiters.iter().any(|waiter| mine(waiter.caller()))
     }

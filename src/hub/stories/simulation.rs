@@ -1,4 +1,4 @@
-//! The world played by dice: clients of all doors, shared servers and one with
+//! The world played by dice: clients of all doors and both eras, shared servers and one with
 //! a child for each session, crashes at every point, lost words, slow readers,
 //! broken streams, and a stop at the end.
 //!
@@ -10,6 +10,7 @@
 
 mod clients;
 mod judge;
+mod loners;
 mod processes;
 
 use std::cell::RefCell;
@@ -161,6 +162,7 @@ impl Simulation {
         if was_called {
             self.check_own_children();
         }
+        self.check_asked();
     }
 
     /// A session's own child serves no other.
@@ -178,7 +180,8 @@ impl Simulation {
     fn step(&mut self) {
         match self.dice.below(100) {
             0..58 => self.process_acts(),
-            58..94 => self.client_acts(),
+            58..86 => self.client_acts(),
+            86..94 => self.loner_acts(),
             94..97 => {
                 let milliseconds = self.dice.below(900);
                 self.pass(milliseconds as f64 / 1_000.0);

@@ -45,7 +45,7 @@ impl Simulation {
     }
 
     /// The name of the exchange that a client would begin now.
-    fn next_exchange(&self, who: &str) -> OutboxId {
+    pub(super) fn next_exchange(&self, who: &str) -> OutboxId {
         let client = &self.world.clients[who];
         OutboxId {
             connection: client.connection,
@@ -53,7 +53,7 @@ impl Simulation {
         }
     }
 
-    fn fresh(&self, who: &str) -> SessionKey {
+    pub(super) fn fresh(&self, who: &str) -> SessionKey {
         SessionKey(format!("{who}-{}", self.world.clients[who].exchanges + 1).into())
     }
 
@@ -79,7 +79,7 @@ impl Simulation {
         self.posts(who, session, &initialize(&id, version));
     }
 
-    fn posts(&mut self, who: &str, session: SessionKey, text: &str) {
+    pub(super) fn posts(&mut self, who: &str, session: SessionKey, text: &str) {
         let client = &self.world.clients[who];
         let word = FromClient::Post {
             view: client.view.clone(),
@@ -187,7 +187,8 @@ impl Simulation {
                 self.judge.asks((&session, &id), mark, whole);
                 initialize(&id, VERSIONS[self.dice.below(VERSIONS.len())])
             }
-            0..7 => self.something_to_ask(&session, whole),
+            0..6 => self.something_to_ask(&session, whole),
+            6 => self.something_lone_to_ask(&session, whole),
             _ => self.something_to_say(&session),
         };
         let word = FromClient::Tell {

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use crate::event::{Effect, Life, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::stories::simulation::processes::{Processes, mark_in};
@@ -35,6 +37,10 @@ pub(super) struct Judge {
     pub(super) over: BTreeSet<SessionKey>,
     /// Whom each question was put to, by the life that asks and its id for it.
     put_to: BTreeMap<(Life, String), SessionKey>,
+    /// The calls of clients without a session, by their marks.
+    pub(super) lone: BTreeMap<String, Lone>,
+    /// Those of them that were answered with questions.
+    pub(super) asking: Vec<Asking>,
     /// What lies unread in each open exchange.
     pub(super) unread: BTreeMap<OutboxId, Unread>,
     serial: u64,
@@ -47,6 +53,24 @@ pub(super) struct Request {
     /// Where its answer was to come.
     exchange: OutboxId,
     cancelled: bool,
+}
+
+/// A call of a client without a session.
+#[derive(Debug, Clone)]
+pub(super) struct Lone {
+    pub(super) method: &'static str,
+    /// Its parameters but for `_meta`, as members.
+    pub(super) members: String,
+}
+
+/// Such a call that was answered with questions.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) mark: String,
+    pub(super) state: String,
+    pub(super) keys: Vec<String>,
+    /// The lives that ask.
+    pub(super) lives: BTreeSet<Life>,
 }
 
 /// What lies in an outbox, and what was taken out and not told of.
@@ -245,9 +269,40 @@ impl Judge {
             !request.cancelled,
             "{session:?} has taken this back: {text}"
         );
-        if let Some(mark) = mark_in(&text) {
+        if text.contains("\"input_required\"") {
+            self.asked_in_answer(request.mark, &text);
+        } else if let Some(mark) = mark_in(&text) {
             assert_eq!(mark, request.mark, "{session:?} got another's answer");
         }
+    }
+
+    /// An answer that asks: each question is put to the call of that mark.
+    fn asked_in_answer(&mut self, mark: String, text: &str) {
+        let value: Value = serde_json::from_str(text).expect("messages are JSON");
+        let questions = value["result"]["inputRequests"].as_object();
+        let mut asking = Asking {
+            state: value["result"]["requestState"]
+                .as_str()
+                .expect("a state")
+                .to_owned(),
+            keys: Vec::new(),
+            lives: BTreeSet::new(),
+            mark,
+        };
+        for (key, question) in questions.expect("there are questions") {
+            let params = &question["params"];
+            let life = Life(
+                params["life"]
+                    .as_u64()
+                    .expect("a child says which life asks"),
+            );
+            asking.keys.push(key.clone());
+            asking.lives.insert(life);
+            let put_to = SessionKey(asking.mark.as_str().into());
+            self.put_to
+                .insert((life, params["question"].to_string()), put_to);
+        }
+        self.asking.push(asking);
     }
 
     /// The last message of a POST leaves none of its requests unanswered.
@@ -262,7 +317,8 @@ impl Judge {
 
     /// The sessions that have made calls of these marks.
     pub(super) fn callers(&self, marks: &BTreeSet<String>) -> BTreeSet<SessionKey> {
-        marks.iter().map(|mark| self.marks[mark].clone()).collect()
+        let in_session = marks.iter().filter(|mark| !self.lone.contains_key(*mark));
+        in_session.map(|mark| self.marks[mark].clone()).collect()
     }
 
     /// The answer to a child's question comes from whom it was put to.
