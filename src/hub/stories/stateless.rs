@@ -212,6 +212,60 @@ fn a_subscription_ends_with_a_result_when_the_gateway_ends_it() {
 }
 
 #[test]
+fn a_stream_of_stateless_requests_is_told_nothing_but_what_they_asked_for() {
+    let mut w = world();
+    w.opens("ann");
+    listens(&mut w, "ann", "\"l\"");
+    w.answers("git.1", 5, "{}");
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.offers.get_mut("git").expect("it is there").tools = vec!["y".into()];
+    w.pass(0.2);
+    w.forget();
+    w.lists("git.1", 6);
+    w.pass(0.2);
+    let told = w.trace();
+    let about_ann: Vec<&String> = told.iter().filter(|line| line.contains("ann")).collect();
+    assert_eq!(
+        about_ann,
+        [
+            r#"0.600s ann.1 notifications/tools/list_changed {"_meta":{"io.modelcontextprotocol/subscriptionId":"l"}}"#
+        ]
+    );
+}
+
+#[test]
+fn a_gateway_that_stops_takes_no_more_requests() {
+    let mut w = world();
+    w.stop();
+    w.forget();
+    calls(&mut w, "ann", "1", "");
+    let trace = w.trace();
+    assert!(trace[0].contains("Busy"), "{trace:?}");
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_notification_by_http_is_taken_and_a_batch_is_not() {
+    let mut w = world();
+    w.connects_at("bob", "2025-03-26");
+    let call = request("1", "tools/list", &format!("{{{}}}", meta("{}", "")));
+    w.forget();
+    w.posts("bob", &format!("[{call}]"));
+    let trace = w.trace();
+    assert!(trace[0].contains("BadRequest"), "{trace:?}");
+    w.forget();
+    let cancelled = notice("notifications/cancelled", r#"{"requestId":1}"#);
+    w.posts("ann", &cancelled);
+    let trace = w.trace();
+    assert!(trace[0].contains("BadRequest"), "{trace:?}");
+    w.clients.get_mut("ann").expect("she has come").version = Some("2026-07-28".into());
+    w.forget();
+    w.posts("ann", &cancelled);
+    let trace = w.trace();
+    assert!(trace[0].contains("Accepted"), "{trace:?}");
+}
+
+#[test]
 fn a_task_is_asked_of_the_server_whose_tool_began_it() {
     let mut w = World::new(plan(&["git", "web"]));
     w.serve("git.1");
