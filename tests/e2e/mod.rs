@@ -31,6 +31,8 @@ mod resumption;
 mod scene;
 // The end, and that nothing outlives it.
 mod shutdown;
+// The stateless era, over every transport.
+mod stateless;
 // The gateway on its own stdin and stdout.
 mod stdio;
 // What servers of the handshake era ask of clients without a session.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::legacy_sse::SseClient;
 use super::process::{Folder, Log, Running};
+use super::stateless::StatelessClient;
 use super::stdio::StdioClient;
 use super::streamable::McpClient;
 use super::{PATIENCE, engine, fixture};
@@ -213,6 +214,11 @@ impl Gateway {
     /// A Streamable HTTP client at this path, `/mcp` say; not yet initialized.
     pub fn client(&self, path: &str) -> McpClient {
         McpClient::new(self.address, path)
+    }
+
+    /// A client of the stateless era at this path.
+    pub fn stateless_client(&self, path: &str) -> StatelessClient {
+        StatelessClient::new(self.address, path)
     }
 
     /// A client of HTTP+SSE at this path, `/sse` say, its stream open; not yet initialized.

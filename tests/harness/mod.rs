@@ -26,6 +26,7 @@ pub mod legacy_sse;
 pub mod process;
 mod selftest;
 pub mod sse_machine;
+pub mod stateless;
 pub mod stdio;
 pub mod streamable;
 pub mod torture;
