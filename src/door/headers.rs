@@ -27,7 +27,7 @@ const NAME: &str = "Mcp-Name";
 /// Whether the headers name the stateless era.
 pub fn name_stateless(head: &Head) -> bool {
     head.get_all(VERSION)
-        .any(|version| trimmed(version) == stateless::VERSION)
+        .any(|version| version == stateless::VERSION)
 }
 
 /// Whether the header names the protocol version that the request does. One
@@ -94,7 +94,7 @@ pub fn mirrored(head: &Head, request: &Message) -> Result<Vec<Sent>, Malformed> 
         let Some(header) = behind_prefix(name) else {
             continue;
         };
-        let value = value.and_then(|value| decode(trimmed(value)));
+        let value = value.and_then(decode);
         bytes += header.len() + value.as_ref().map_or(0, |value| value.len());
         if all.len() == limits::MIRRORED_PARAMS_MAX || bytes > limits::MIRRORED_BYTES_MAX {
             let sentence = format!(
@@ -155,15 +155,10 @@ fn only<'a>(head: &'a Head, name: &str) -> Result<Option<&'a str>, Mismatch> {
         .filter(|(known, _)| known.eq_ignore_ascii_case(name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some((_, Some(value))), None) => Ok(Some(trimmed(value))),
+        (Some((_, Some(value))), None) => Ok(Some(value)),
         (Some((_, None)), None) => Err(Mismatch::Unreadable(name.to_owned())),
         (Some(_), Some(_)) => Err(Mismatch::Several(name.to_owned())),
     }
-}
-
-/// A value without the white space around it (RFC 9110, section 5.5).
-fn trimmed(value: &str) -> &str {
-    value.trim_matches([' ', '\t'])
 }
 
 /// The text that a header's value stands for ("Value Encoding"): itself, unless
