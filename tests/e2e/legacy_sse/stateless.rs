@@ -191,7 +191,6 @@ fn subscriptions_are_acknowledged_and_each_frame_names_its_own() {
 /// basic/patterns/mrtr: a question of a child with a handshake becomes a result that requires
 /// input, and the retry brings it.
 #[test]
-#[ignore = "a question to a stateless client is not made a result yet"]
 fn a_question_becomes_a_result_and_the_retry_its_answer() {
     let gateway = gateway(&[fault_with("one", json!({"scope": "session"})), fault("two")]);
     let mut client = of_everything(&gateway);
