@@ -58,6 +58,18 @@ fn lack(can: ClientCan, method: &Method, message: &Message) -> Option<Refusal> {
     if can_at_all { can_so } else { Some(cannot()) }
 }
 
+/// What a client has to declare to be asked a question, as JSON text.
+fn required(method: &Method, message: &Message) -> &'static str {
+    let mode = message.marks.mode.and_then(|span| message.text(span));
+    match method {
+        Method::CreateMessage if message.marks.tools.is_some() => r#"{"sampling":{"tools":{}}}"#,
+        Method::CreateMessage => r#"{"sampling":{}}"#,
+        Method::Elicit if mode.as_deref() == Some("url") => r#"{"elicitation":{"url":{}}}"#,
+        Method::Elicit => r#"{"elicitation":{"form":{}}}"#,
+        _ => r#"{"roots":{}}"#,
+    }
+}
+
 impl Hub {
     /// A request of a child.
     pub(super) fn child_asks(&mut self, id: ChildId, method: &Method, message: Arc<Message>) {
@@ -113,7 +125,7 @@ impl Hub {
     }
 
     /// The one client that a question can be for, if it can be asked it.
-    fn whom_to_ask(&self, put: &Put) -> Result<SessionKey, Refusal> {
+    fn whom_to_ask(&mut self, put: &Put) -> Result<SessionKey, Refusal> {
         let child = self.children.get(put.child).ok_or(Refusal::ClientLeft)?;
         // Roots were never declared to a shared child: one client's would
         // become every client's.
@@ -134,10 +146,15 @@ impl Hub {
         }
         let hello = session.and_then(|session| session.hello.as_ref());
         let can = hello.map_or_else(ClientCan::default, |hello| hello.can);
-        match lack(can, &put.method, &put.message) {
-            Some(lack) => Err(lack),
-            None => Ok(key.clone()),
+        let key = key.clone();
+        let Some(lack) = lack(can, &put.method, &put.message) else {
+            return Ok(key);
+        };
+        let session = self.sessions.get_mut(&key);
+        if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
+            lone.lacks = Some(required(&put.method, &put.message));
         }
+        Err(lack)
     }
 
     /// Asks a client with a session, where it listens.

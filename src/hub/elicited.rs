@@ -64,6 +64,9 @@ impl Hub {
     /// opened first is a question in the stateless era, and an error there only
     /// for a client that cannot be asked.
     pub(super) fn answer_call(&mut self, child: ChildId, caller: &Caller, message: Arc<Message>) {
+        if let Some(refusal) = self.failed_for_want(&caller.session, &message) {
+            return self.refuse_caller(caller, &refusal);
+        }
         if message.error_code() != Some(input::URL_REQUIRED) {
             return self.answer(caller, message);
         }

@@ -133,6 +133,9 @@ pub enum Refusal {
         /// What kind it is.
         how: &'static str,
     },
+    /// A call has failed after its stateless client could not be asked what the
+    /// server needed to know: the capabilities for that, as JSON text.
+    LacksCapability(&'static str),
     /// A child asks a stateless client that has no request under way whose answer
     /// could ask it.
     NoRequestToAsk(String),
@@ -184,7 +187,7 @@ impl Refusal {
             | Refusal::StateExpired(_)
             | Refusal::StateUsed
             | Refusal::BadInputResponses(_) => INVALID_PARAMS,
-            Refusal::NeedsUrl(_) => MISSING_CAPABILITY,
+            Refusal::NeedsUrl(_) | Refusal::LacksCapability(_) => MISSING_CAPABILITY,
             Refusal::UnknownResource(_) => RESOURCE_NOT_FOUND,
             Refusal::HeaderMismatch(_) => HEADER_MISMATCH,
             Refusal::UnknownMethod(_) | Refusal::ClientCannot(_) => METHOD_NOT_FOUND,
@@ -230,6 +233,9 @@ impl Refusal {
                 Some(
                     serde_json::json!({ "requested": version, "supported": supported }).to_string(),
                 )
+            }
+            Refusal::LacksCapability(capabilities) => {
+                Some(format!(r#"{{"requiredCapabilities":{capabilities}}}"#))
             }
             Refusal::NeedsUrl(_) => {
                 Some(r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#.to_owned())
@@ -356,6 +362,11 @@ impl fmt::Display for Refusal {
                 f,
                 "{method:?} cannot be asked: a client without a session is asked in the answer \
                  to its tools/call, prompts/get or resources/read, and has none under way"
+            ),
+            Refusal::LacksCapability(capabilities) => write!(
+                f,
+                "the server needs to ask what the client has not declared it can answer: \
+                 {capabilities}"
             ),
             Refusal::NeedsUrl(sentence) => f.write_str(sentence),
             Refusal::UnknownState => {

@@ -108,6 +108,9 @@ pub struct Lone {
     pub request: Option<Arc<Message>>,
     /// Its call, where that is held open.
     pub held: Option<HeldId>,
+    /// What its client would have had to declare to be asked what a child
+    /// wanted to know, as JSON text.
+    pub lacks: Option<&'static str>,
     /// What it wants to be told, until it listens.
     pub wanted: Option<Filter>,
     /// What it is told, once it listens.

@@ -99,6 +99,7 @@ impl Hub {
                 stream,
                 carrier: way.carrier,
                 mirrored: way.mirrored,
+                lacks: None,
                 wanted: meta.filter,
                 filter: None,
             });
@@ -165,6 +166,15 @@ impl Hub {
         }
         let result = self.discovery(&view);
         self.answer(&need.caller, Message::result(&result).into());
+    }
+
+    /// What a failed call is to its stateless client if it could not be asked
+    /// what the child needed to know: a want of capabilities (2026-07-28, basic,
+    /// "`_meta`"). A child that can do without is not held back.
+    pub(super) fn failed_for_want(&self, key: &SessionKey, answer: &Message) -> Option<Refusal> {
+        let lone = self.sessions.get(key)?.lone.as_ref()?;
+        let lacks = lone.lacks.filter(|_| answer.tells_of_failure())?;
+        Some(Refusal::LacksCapability(lacks))
     }
 
     /// Gives an answer to a stateless client what its era asks for, and no code

@@ -131,6 +131,8 @@ pub struct Marks {
     pub ttl: Option<Span>,
     /// `result.cacheScope`
     pub cache_scope: Option<Span>,
+    /// `result.isError`
+    pub is_error: Option<Span>,
     /// `error.code`
     pub error_code: Option<Span>,
 }
@@ -260,6 +262,16 @@ impl Message {
     pub fn own_id(&self) -> Option<OwnId> {
         let number = self.json(self.marks.id?).parse().ok()?;
         OwnId::from_number(number)
+    }
+
+    /// Whether an answer says that what was asked for has failed: an error, or
+    /// a tool's result that calls itself one.
+    pub fn tells_of_failure(&self) -> bool {
+        let is_error = self.marks.is_error.map(|span| self.json(span));
+        match self.kind {
+            Kind::Answer { failed } => failed || is_error == Some("true"),
+            _ => false,
+        }
     }
 
     /// The code of an answer that is an error, if it is a number that codes are.

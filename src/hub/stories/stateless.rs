@@ -294,6 +294,29 @@ fn a_task_is_asked_of_the_server_whose_tool_began_it() {
 }
 
 #[test]
+fn a_call_fails_for_want_of_a_capability_only_if_its_server_cannot_do_without() {
+    let mut w = world();
+    let elicit = request("9", "elicitation/create", r#"{"message":"?"}"#);
+    for (number, id, result) in [
+        (5, "1", r#"{"content":[],"isError":true}"#),
+        (6, "2", r#"{"content":[],"isError":false}"#),
+    ] {
+        calls(&mut w, "ann", id, "");
+        w.says("git.1", &elicit);
+        w.forget();
+        w.answers("git.1", number, result);
+        let answer = &w.messages()[0];
+        if id == "1" {
+            assert_eq!(answer["error"]["code"], -32021);
+            let data = serde_json::json!({"requiredCapabilities": {"elicitation": {"form": {}}}});
+            assert_eq!(answer["error"]["data"], data);
+        } else {
+            assert_eq!(answer["result"]["resultType"], "complete");
+        }
+    }
+}
+
+#[test]
 fn servers_with_a_child_for_each_session_serve_from_the_template() {
     let mut w = World::scoped(&["git"], &["git"]);
     w.come("ann", View::Merged);

@@ -107,6 +107,7 @@ enum Part {
     ResultTtl,
     ResultScope,
     ResultTaskId,
+    ResultIsError,
     ErrorCode,
 }
 
@@ -157,6 +158,7 @@ impl Place {
             (Place::Result, "ttlMs") => Part::ResultTtl,
             (Place::Result, "cacheScope") => Part::ResultScope,
             (Place::Result, "taskId") => Part::ResultTaskId,
+            (Place::Result, "isError") => Part::ResultIsError,
             (Place::Error, "code") => Part::ErrorCode,
             _ => return None,
         })
@@ -188,6 +190,7 @@ impl Part {
                 | Part::ResultTtl
                 | Part::ResultScope
                 | Part::ResultTaskId
+                | Part::ResultIsError
                 | Part::ErrorCode
         )
     }
@@ -284,6 +287,7 @@ impl<'a> Reader<'a> {
                 marks.ttl = self.any_span(Part::ResultTtl);
                 marks.cache_scope = self.any_span(Part::ResultScope);
                 marks.task_id = self.span(Part::ResultTaskId);
+                marks.is_error = self.any_span(Part::ResultIsError);
                 marks.error_code = self.span(Part::ErrorCode);
             }
         }
