@@ -100,7 +100,6 @@ fn the_name_is_in_the_header_as_the_client_knows_it() {
         // Without its padding, and what it stands for with another letter.
         "=?base64?b25lX19lY2g?=",
         "=?base64?b25l!19lY2hv?=",
-        "\u{e9}",
     ] {
         let name = ("Mcp-Name", bad);
         assert_mismatch(&client, &echo, &[ERA, CALL, name], &["Mcp-Name"]);
@@ -197,7 +196,6 @@ fn arguments_are_in_the_headers_that_the_tool_asks_for() {
             ("Hello", "=?base64?SGVsbG8?="),
             ("Hello", "=?base64?SGVs!!!bG8=?="),
             ("Hello", "hello"),
-            ("Hello", "\u{e9}"),
         ] {
             let told = region(&client, tool, value, header);
             assert_eq!((told.0, told.1), (400, -32020), "{header}: {}", told.2);
