@@ -10,15 +10,16 @@ use crate::config::checked::Scope;
 use crate::event::{Life, SessionKey};
 use crate::hub::Hub;
 use crate::hub::children::ChildId;
+use crate::hub::notices::taken_back;
 use crate::hub::questions::{Question, QuestionId};
 use crate::hub::refusal::Refusal;
 use crate::hub::streams::Stream;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message};
+use crate::wire::envelope::Message;
 use crate::wire::handshake::ClientCan;
 use crate::wire::method::Method;
-use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::outgoing::{Change, Outgoing, Patch};
 
 /// A question that a child puts to a client.
 pub(super) struct Put {
@@ -239,35 +240,35 @@ impl Hub {
         };
         let refusal = Refusal::QuestionTimedOut(limits::QUESTION_WAIT);
         self.refuse_child(question.child, &question.id, &refusal);
-        self.tell_taken_back(id, &question);
+        self.tell_taken_back(&question, taken_back(id.0));
     }
 
-    /// A child takes a question back.
-    pub(super) fn child_takes_back(&mut self, child: ChildId, message: &Message) {
-        let Some(asked) = message.marks.request_id.map(|span| message.json(span)) else {
+    /// A child takes a question back; its client is told in the child's words.
+    pub(super) fn child_takes_back(&mut self, child: ChildId, message: &Arc<Message>) {
+        let Some(span) = message.marks.request_id else {
             return;
         };
         let Some(life) = self.children.get(child).map(|child| child.life) else {
             return;
         };
-        if let Some(id) = self.questions.of_child(life, asked)
+        if let Some(id) = self.questions.of_child(life, message.json(span))
             && let Some(question) = self.close_question(id)
         {
-            self.tell_taken_back(id, &question);
+            let known_id = Change::Replace(span, id.0.to_string().into());
+            let notice = Outgoing::plain(message.clone()).with(known_id);
+            self.tell_taken_back(&question, notice);
         }
     }
 
     /// A client that was asked on a stream hears that it need not answer. One
     /// that was asked in an answer hears it when it comes back.
-    fn tell_taken_back(&mut self, id: QuestionId, question: &Question) {
+    fn tell_taken_back(&mut self, question: &Question, notice: Outgoing) {
         if self.is_lone(&question.session) {
             return;
         }
-        let params = format!(r#"{{"requestId":{}}}"#, id.0);
-        let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
         let stream = self.stream_towards(question.child, &question.session);
         if let Some(stream) = stream {
-            self.notify(stream, Outgoing::plain(message.into()));
+            self.notify(stream, notice);
         }
     }
 
@@ -275,7 +276,7 @@ impl Hub {
     pub(super) fn drop_questions_of(&mut self, life: Life) {
         for id in self.questions.ids_where(|q| q.life == life) {
             if let Some(question) = self.close_question(id) {
-                self.tell_taken_back(id, &question);
+                self.tell_taken_back(&question, taken_back(id.0));
             }
         }
     }

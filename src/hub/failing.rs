@@ -5,10 +5,9 @@ use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::held::Outcome;
+use crate::hub::notices::taken_back;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
-use crate::wire::envelope::{Kind, Message};
-use crate::wire::method::Method;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 
@@ -101,12 +100,17 @@ impl Hub {
         call.timer = Some(self.timers.set(due, Timer::Call(id)));
     }
 
-    /// Gives a call up: its asker is refused, or told nothing, and the child is
-    /// asked to stop. The call stays in the books until the child answers it
-    /// all the same, or for its time once more: a child that stops says so by
-    /// silence (2025-11-25, cancellation, "Behavior Requirements"), and one
-    /// that does not may still ask and log because of it.
+    /// Gives a call up by the gateway's own will.
     pub(super) fn abandon(&mut self, id: OwnId, refusal: Option<&Refusal>) {
+        self.give_up(id, refusal, taken_back(id.number()));
+    }
+
+    /// Gives a call up: its asker is refused, or told nothing, and the child is
+    /// asked to stop by this notice. The call stays in the books until the child
+    /// answers it all the same, or for its time once more: a child that stops
+    /// says so by silence (2025-11-25, cancellation, "Behavior Requirements"),
+    /// and one that does not may still ask and log because of it.
+    pub(super) fn give_up(&mut self, id: OwnId, refusal: Option<&Refusal>, notice: Outgoing) {
         let Some(call) = self.calls.get_mut(id) else {
             return;
         };
@@ -122,9 +126,7 @@ impl Hub {
             }
             let due = self.now.after(call.timeout);
             call.timer = Some(self.timers.set(due, Timer::Call(id)));
-            let params = format!(r#"{{"requestId":{}}}"#, id.number());
-            let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
-            self.send_child(child, Outgoing::plain(message.into()));
+            self.send_child(child, notice);
             self.send_held(child);
         } else {
             self.close_call(id);

@@ -14,7 +14,7 @@ use crate::wire::envelope::{Kind, Message};
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
 use crate::wire::method::Method;
-use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::outgoing::{Change, Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 impl Hub {
@@ -197,18 +197,21 @@ impl Hub {
     }
 
     /// A client takes a request back: the child is told under the id it knows,
-    /// and nobody is answered. An unknown id is dropped in silence, for the
-    /// answer may have crossed it.
-    fn client_takes_back(&mut self, key: &SessionKey, message: &Message) {
-        let Some(id) = message.marks.request_id.map(|span| message.json(span)) else {
+    /// in the client's words, and nobody is answered. An unknown id is dropped
+    /// in silence, for the answer may have crossed it.
+    fn client_takes_back(&mut self, key: &SessionKey, message: &Arc<Message>) {
+        let Some(span) = message.marks.request_id else {
             return;
         };
+        let id = message.json(span);
         if let Some(lone) = self.carried_with_id(key, id) {
             self.end_session(&lone, None);
         } else if let Some(caller) = self.forget_waiter(key, id) {
             self.answer_nothing(&caller);
         } else if let Some(call) = self.calls.of_client(key, id) {
-            self.abandon(call, None);
+            let own_id = Change::Replace(span, call.number().to_string().into());
+            let notice = Outgoing::plain(message.clone()).with(own_id);
+            self.give_up(call, None, notice);
         } else if let Some(fan) = self.fans.of_client(key, id) {
             self.drop_fan(fan, None);
         }
@@ -270,4 +273,11 @@ impl Hub {
             self.errand(id, Method::SetLevel, &params);
         }
     }
+}
+
+/// The gateway's own word that the request of that id is taken back.
+pub(super) fn taken_back(id: u64) -> Outgoing {
+    let params = format!(r#"{{"requestId":{id}}}"#);
+    let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
+    Outgoing::plain(message.into())
 }

@@ -155,6 +155,14 @@ impl Bed {
                 Step::Question(question) => self.ask_client(&heard.child, question)?,
             }
         }
+        if let Some(notice) = &talk.taken_back {
+            self.door.tell(&notice.write(&at_client))?;
+            let told = self.recorder.hear()?.line;
+            arrived("a client's cancellation", notice, &told, &at_server)?;
+            self.door.hear_nothing()?;
+            // It was too late; and a server that says nothing more might still be asking.
+            return heard.child.say(&talk.answer.write(&at_server));
+        }
         heard.child.say(&talk.answer.write(&at_server))?;
         let insertions = match talk.target {
             Target::Resource => crossing.reads,
@@ -185,6 +193,13 @@ impl Bed {
             self.door.tell(&progress.write(&at_client))?;
             let told = self.recorder.hear()?.line;
             arrived("a client's progress", progress, &told, &at_server)?;
+        }
+        if let Some(notice) = &question.taken_back {
+            child.say(&notice.write(&at_server))?;
+            let told = self.door.hear()?;
+            arrived("a server's cancellation", notice, &told, &at_client)?;
+            // It was too late, and goes nowhere.
+            return self.door.tell(&question.answer.write(&at_client));
         }
         self.door.tell(&question.answer.write(&at_client))?;
         let told = self.recorder.hear()?.line;

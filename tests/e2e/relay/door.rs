@@ -8,6 +8,9 @@ use crate::harness::streamable::McpClient;
 
 use super::one_line;
 
+/// What is said of a stream without a further message.
+const STREAM_ENDED: &str = "the stream has ended";
+
 /// A client with one request under way at a time.
 pub trait Door {
     /// Sends a request, with these headers where there are such.
@@ -29,6 +32,11 @@ pub trait Door {
     fn listen(&mut self, request: &str, headers: &[(&str, String)]) -> Result<String, String> {
         self.ask(request, headers)?;
         self.hear()
+    }
+
+    /// Sees that a request which was taken back has no answer, where its end can be seen.
+    fn hear_nothing(&mut self) -> Result<(), String> {
+        Ok(())
     }
 
     /// Sees that nothing follows the answer where something could.
@@ -112,7 +120,7 @@ impl Door for Streamable {
         }
         if self.form == Form::Stream {
             let event = Streamable::next_event(&mut self.main)?;
-            return event.ok_or_else(|| "the stream has ended".to_owned());
+            return event.ok_or_else(|| STREAM_ENDED.to_owned());
         }
         let body = self.main.read_body().map_err(told)?;
         String::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())
@@ -130,6 +138,14 @@ impl Door for Streamable {
         let first = self.hear()?;
         self.standing = Some(std::mem::replace(&mut self.main, self.client.connect()));
         Ok(first)
+    }
+
+    fn hear_nothing(&mut self) -> Result<(), String> {
+        match self.hear() {
+            Ok(message) => Err(format!("what was taken back is answered: {message}")),
+            Err(why) if why == STREAM_ENDED => Ok(()),
+            Err(why) => Err(why),
+        }
     }
 
     fn finish(&mut self) -> Result<(), String> {
@@ -154,7 +170,7 @@ impl Door for SseClient {
 
     fn hear(&mut self) -> Result<String, String> {
         let event = self.listener.http.next_event().map_err(told)?;
-        Ok(event.ok_or("the stream has ended")?.data)
+        Ok(event.ok_or(STREAM_ENDED)?.data)
     }
 }
 

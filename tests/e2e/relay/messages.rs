@@ -96,6 +96,8 @@ pub struct Talk {
     pub steps: Vec<Step>,
     /// The answer.
     pub answer: Template,
+    /// What the client says instead of waiting for the answer.
+    pub taken_back: Option<Template>,
 }
 
 /// Something that is said while a request is under way.
@@ -124,6 +126,8 @@ pub struct Question {
     pub progress: Option<Template>,
     /// The client's answer.
     pub answer: Template,
+    /// What the server says instead of waiting for the answer.
+    pub taken_back: Option<Template>,
 }
 
 impl Target {
@@ -151,9 +155,10 @@ pub fn talk(terms: Terms) -> BoxedStrategy<Talk> {
     let asked = targets.prop_flat_map(move |target| (Just(target), request(terms, target)));
     let steps = prop_oneof![Just(Vec::new()), vec(step(terms), 1..4)];
     let spelling = vec(prop::bool::weighted(0.1), 0..24);
-    (asked, id(), token(), spelling, steps, answer(terms))
+    let ending = (answer(terms), taken_back(terms));
+    (asked, id(), token(), spelling, steps, ending)
         .prop_map(
-            |((target, request), id, token, spelling, steps, answer)| Talk {
+            |((target, request), id, token, spelling, steps, (answer, taken_back))| Talk {
                 target,
                 request,
                 id,
@@ -161,6 +166,7 @@ pub fn talk(terms: Terms) -> BoxedStrategy<Talk> {
                 spelling,
                 steps,
                 answer,
+                taken_back,
             },
         )
         .boxed()
@@ -360,13 +366,13 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
         (2, asides.boxed()),
         (
             4,
-            question(&["elicitation/create", "sampling/createMessage"]),
+            question(terms, &["elicitation/create", "sampling/createMessage"]),
         ),
     ];
     if terms.own_child {
         let told = notification("notifications/roots/list_changed", Vec::new());
         choices.push((1, told.prop_map(Step::Told).boxed()));
-        choices.push((1, question(&["roots/list"])));
+        choices.push((1, question(terms, &["roots/list"])));
     }
     proptest::strategy::Union::new_weighted(choices).boxed()
 }
@@ -380,6 +386,16 @@ fn notification(method: &'static str, mut params: Vec<Field>) -> BoxedStrategy<T
         member("method", text(method)),
         member("params", params),
     ])
+}
+
+/// A notification that takes back the request of that id, where the eras are the same.
+fn taken_back(terms: Terms) -> BoxedStrategy<Option<Template>> {
+    if !terms.crossing.is_plain() {
+        return Just(None).boxed();
+    }
+    let params = vec![member("requestId", hole(Piece::Id)), maybe("reason", any())];
+    let cancelled = notification("notifications/cancelled", params);
+    prop_oneof![4 => Just(None), 1 => cancelled.prop_map(Some)].boxed()
 }
 
 fn progress() -> BoxedStrategy<Template> {
@@ -416,7 +432,7 @@ fn completed() -> BoxedStrategy<Template> {
     notification("notifications/elicitation/complete", params)
 }
 
-fn question(methods: &'static [&'static str]) -> BoxedStrategy<Step> {
+fn question(terms: Terms, methods: &'static [&'static str]) -> BoxedStrategy<Step> {
     let request = select(methods).prop_flat_map(|method| {
         let mut params = vec![
             maybe("message", any()),
@@ -435,20 +451,16 @@ fn question(methods: &'static [&'static str]) -> BoxedStrategy<Step> {
     });
     let result = object(None, vec![maybe("action", any())], extras(&[]));
     let progress = prop::option::of(progress());
-    (
-        request,
-        id(),
-        token(),
-        progress,
-        outcome(result, ERROR_CODES),
-    )
-        .prop_map(|(request, id, token, progress, answer)| {
+    let ending = (outcome(result, ERROR_CODES), taken_back(terms));
+    (request, id(), token(), progress, ending)
+        .prop_map(|(request, id, token, progress, (answer, taken_back))| {
             Step::Question(Question {
                 request,
                 id,
                 token,
                 progress,
                 answer,
+                taken_back,
             })
         })
         .boxed()

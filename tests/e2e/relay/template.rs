@@ -219,7 +219,11 @@ impl Template {
             }
         }
         match &reading.arrived[reading.at..] {
-            "" => Ok(caught),
+            // What was put in and taken out must leave it JSON.
+            "" => match serde_json::from_str::<&RawValue>(arrived) {
+                Ok(_) => Ok(caught),
+                Err(error) => Err(format!("it is no JSON: {error}")),
+            },
             rest => Err(format!("at its end there is more: {}", shown(rest))),
         }
     }
