@@ -48,8 +48,10 @@ pub trait Door {
 /// Streamable HTTP: answers as JSON or as a stream.
 pub struct Streamable {
     client: McpClient,
-    main: Http,
-    side: Http,
+    /// For requests, and for all else; each opened when it is needed, for one of the HTTP engines
+    /// may forget connections that open together.
+    main: Option<Http>,
+    side: Option<Http>,
     standing: Option<Http>,
     form: Form,
 }
@@ -71,12 +73,23 @@ impl Streamable {
             stream.http
         });
         Streamable {
-            main: client.connect(),
-            side: client.connect(),
+            main: None,
+            side: None,
             client,
             standing,
             form: Form::Unknown,
         }
+    }
+
+    /// The connection for requests or that for all else, a new one where it is used up.
+    fn connection(&mut self, is_main: bool) -> Http {
+        let kept = if is_main {
+            &mut self.main
+        } else {
+            &mut self.side
+        };
+        let kept = kept.take().filter(Http::is_reusable);
+        kept.unwrap_or_else(|| self.client.connect())
     }
 
     fn next_event(http: &mut Http) -> Result<Option<String>, String> {
@@ -97,12 +110,17 @@ impl Door for Streamable {
             post = post.header(name, value);
         }
         self.form = Form::Unknown;
-        self.main.send(&post).map_err(told)
+        let mut main = self.connection(true);
+        main.send(&post).map_err(told)?;
+        self.main = Some(main);
+        Ok(())
     }
 
     fn tell(&mut self, message: &str) -> Result<(), String> {
-        let reply = self.side.request(&self.client.http_post(message));
+        let mut side = self.connection(false);
+        let reply = side.request(&self.client.http_post(message));
         let reply = reply.map_err(told)?;
+        self.side = Some(side);
         match reply.head.status {
             202 => Ok(()),
             status => Err(format!("status {status}: {}", reply.text())),
@@ -110,8 +128,9 @@ impl Door for Streamable {
     }
 
     fn hear(&mut self) -> Result<String, String> {
+        let main = self.main.as_mut().ok_or("nothing was asked")?;
         if self.form == Form::Unknown {
-            let head = self.main.read_head(false).map_err(told)?;
+            let head = main.read_head(false).map_err(told)?;
             self.form = if head.is_event_stream() {
                 Form::Stream
             } else {
@@ -119,10 +138,10 @@ impl Door for Streamable {
             };
         }
         if self.form == Form::Stream {
-            let event = Streamable::next_event(&mut self.main)?;
+            let event = Streamable::next_event(main)?;
             return event.ok_or_else(|| STREAM_ENDED.to_owned());
         }
-        let body = self.main.read_body().map_err(told)?;
+        let body = main.read_body().map_err(told)?;
         String::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())
     }
 
@@ -133,10 +152,10 @@ impl Door for Streamable {
     }
 
     fn listen(&mut self, request: &str, headers: &[(&str, String)]) -> Result<String, String> {
-        // The connection goes with the stream, and `main` is another from then on.
+        // The connection goes with the stream, and the next request opens another.
         self.ask(request, headers)?;
         let first = self.hear()?;
-        self.standing = Some(std::mem::replace(&mut self.main, self.client.connect()));
+        self.standing = self.main.take();
         Ok(first)
     }
 
@@ -150,7 +169,8 @@ impl Door for Streamable {
 
     fn finish(&mut self) -> Result<(), String> {
         if self.form == Form::Stream
-            && let Some(more) = Streamable::next_event(&mut self.main)?
+            && let Some(main) = &mut self.main
+            && let Some(more) = Streamable::next_event(main)?
         {
             return Err(format!("behind the answer there is more: {more}"));
         }
