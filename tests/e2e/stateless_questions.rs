@@ -235,9 +235,12 @@ fn a_client_is_not_asked_what_its_request_does_not_declare() {
     let gateway = Gateway::start(&config(&[fault("one")]));
     let call = json!({"name": "one__ask_sampling", "arguments": {}});
     for can in [json!({}), json!({"elicitation": {}})] {
-        let end = result(&gateway, "/mcp", &request_of(&can, 1, "tools/call", &call));
-        assert_eq!(end["isError"], true, "{end}");
-        assert!(end.to_string().contains("does not support"), "{end}");
+        let reply = post(&gateway, "/mcp", &request_of(&can, 1, "tools/call", &call));
+        assert_eq!(reply.head.status, 400, "{}", reply.text());
+        let error = &reply.json()["error"];
+        assert_eq!(error["code"], -32021, "{error}");
+        let wanted = json!({"requiredCapabilities": {"sampling": {}}});
+        assert_eq!(error["data"], wanted, "{error}");
     }
 }
 

@@ -360,7 +360,7 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
         let asides = updated().prop_map(Step::Aside);
         return prop_oneof![2 => notices, 1 => asides].boxed();
     }
-    let asides = prop_oneof![updated(), completed()].prop_map(Step::Aside);
+    let asides = updated().prop_map(Step::Aside);
     let mut choices = vec![
         (4, notices.boxed()),
         (2, asides.boxed()),
@@ -425,11 +425,6 @@ fn log() -> BoxedStrategy<Template> {
 fn updated() -> BoxedStrategy<Template> {
     let params = vec![member("uri", text(RESOURCE)), maybe("title", any())];
     notification("notifications/resources/updated", params)
-}
-
-fn completed() -> BoxedStrategy<Template> {
-    let params = vec![member("elicitationId", any())];
-    notification("notifications/elicitation/complete", params)
 }
 
 fn question(terms: Terms, methods: &'static [&'static str]) -> BoxedStrategy<Step> {
