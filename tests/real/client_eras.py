@@ -17,9 +17,7 @@ import sys
 import time
 
 import anyio
-import fastmcp
 import mcp_types as types
-from fastmcp.client import transports
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
@@ -118,6 +116,10 @@ class FastmcpClient:
     listen = None
 
     def __init__(self, options, name):
+        # Here, since it takes most of a second, which the other client need not wait.
+        import fastmcp
+        from fastmcp.client import transports
+
         person = Person(name)
 
         async def sample(messages, _params, _context):

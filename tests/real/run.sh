@@ -41,12 +41,13 @@ git -C "$scratch/repo" init -q
 git -C "$scratch/repo" -c user.name=test -c user.email=test@example.org \
   commit -q --allow-empty -m "the first commit of the test"
 
-# write_config FILE MARK STUBBORN: all servers. The ways of starting differ on purpose: plain, by npx, by a shell. With
-# STUBBORN that shell stays when its stdin ends and when it is told to go, as some real ones do.
+# write_config FILE MARK STUBBORN [NAME]: all servers of the handshake era, or only the one of that NAME. The ways of
+# starting differ on purpose: plain, by npx, by a shell. With STUBBORN that shell stays when its stdin ends and when it is
+# told to go, as some real ones do.
 write_config() {
   python3 - "$@" "$cache" "$scratch" <<'PYTHON'
 import json, sys
-path, mark, stubborn, cache, scratch = sys.argv[1:]
+path, mark, stubborn, *only, cache, scratch = sys.argv[1:]
 shell = "node_modules/.bin/mcp-server-memory; exit 0"
 if stubborn == "stubborn":
     shell = "trap '' TERM INT HUP; node_modules/.bin/mcp-server-memory; sleep 600"
@@ -69,7 +70,7 @@ servers = [
 for server in servers:
     server.setdefault("env", {})[name] = value
 with open(path, "w", encoding="utf-8") as file:
-    json.dump({"servers": servers}, file, indent=2)
+    json.dump({"servers": [server for server in servers if not only or server["name"] in only]}, file, indent=2)
 PYTHON
 }
 
@@ -166,7 +167,9 @@ stdio_tests() {
   check "mcp stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
   drive "${inspector[@]}" --label "inspector stdio" --prefix everything__ stdio "${command[@]}"
   check "inspector stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
-  eras stdio stdio "${command[@]}"
+  # Every one of these commands starts a gateway: one server is enough for them.
+  write_config "$scratch/one.json" "$mark-stdio" plain everything
+  eras stdio stdio "$binary" stdio -c "$scratch/one.json"
   check "the clients of both eras, stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
 }
 
