@@ -1,6 +1,6 @@
 """A real server that speaks both eras, written on the official Python SDK (mcp 2.x), with a few tools of
-server-everything. It is what the drivers client_eras.mjs and client_eras.py are held against
-without a gateway: a check that fails here is a fault of the driver.
+server-everything. The gateway is tried with it as a server whose era it chooses. And the drivers client_eras.mjs and
+client_eras.py are held against it without a gateway: a check that fails there is a fault of the driver.
 
     dual_server.py stdio
     dual_server.py http|sse PORT    (/mcp, /sse)

@@ -3,8 +3,7 @@
 #
 #   tests/real/run.sh BINARY
 #
-# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too: without it the clients that look for it must find the
-# handshake era, and those that insist on it are not run.
+# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too: without it the clients of both eras keep to the handshake.
 #
 # Prints a line for each check, the gateway's log where one failed, and "N passed, N failed" at the end.
 set -euo pipefail
@@ -111,12 +110,12 @@ mcp=("$cache/venv/bin/python" "$here/client_mcp.py" --strict)
 sdk=(node "$here/client_sdk.mjs" --strict)
 inspector=("$here/inspector.sh")
 python_eras=("$cache/venv-eras/bin/python" "$here/client_eras.py" --prefix everything__)
-client_eras=(node "$here/client_eras.mjs" --prefix everything__)
+client_eras=(node "$here/client_eras.mjs")
 # How a client of both eras finds one, and the era that it must find.
 if [[ ${REAL_STATELESS-} == 1 ]]; then
   ways=("legacy handshake" "auto stateless" "2026-07-28 stateless")
 else
-  ways=("legacy handshake" "auto handshake")
+  ways=("legacy handshake")
 fi
 merged=(--prefix everything__ --files "$scratch/files" --repo "$scratch/repo")
 
@@ -126,7 +125,7 @@ eras() {
   shift
   for way in "${ways[@]}"; do
     read -r mode era <<<"$way"
-    drive "${client_eras[@]}" --label "client $mode $place" --mode "$mode" --era "$era" "$@"
+    drive "${client_eras[@]}" --prefix everything__ --label "client $mode $place" --mode "$mode" --era "$era" "$@"
     drive "${python_eras[@]}" --client mcp --label "mcp 2 $mode $place" --mode "$mode" --era "$era" "$@"
     # fastmcp takes HTTP+SSE for a transport of the handshake era only, unless it is told otherwise.
     [[ "$mode $1" != "auto sse" ]] || era=handshake
@@ -136,6 +135,23 @@ eras() {
       auto) drive "${inspector[@]}" --label "inspector auto $place" --era auto --prefix everything__ "$@" ;;
       *) drive "${inspector[@]}" --label "inspector modern $place" --era modern --prefix everything__ "$@" ;;
     esac
+  done
+}
+
+# dual_tests: a real server of both eras behind the gateway, which speaks the stateless one to it.
+dual_tests() {
+  local protocol way mode era
+  for protocol in modern auto; do
+    python3 -c 'import json, sys; program, script, protocol, mark = sys.argv[1:]; print(json.dumps({"servers": [
+      {"name": "dual", "command": program, "args": [script, "stdio"], "protocol": protocol,
+       "env": dict([mark.split("=")])}]}))' \
+      "$cache/venv-eras/bin/python" "$here/dual_server.py" "$protocol" "$mark-stdio" >"$scratch/dual.json"
+    for way in "${ways[@]}"; do
+      read -r mode era <<<"$way"
+      [[ $mode != auto ]] || continue
+      drive "${client_eras[@]}" --prefix dual__ --label "client $mode stdio, server of both eras as $protocol" \
+        --mode "$mode" --era "$era" stdio "$binary" stdio -c "$scratch/dual.json"
+    done
   done
 }
 
@@ -170,6 +186,7 @@ stdio_tests() {
   # Every one of these commands starts a gateway: one server is enough for them.
   write_config "$scratch/one.json" "$mark-stdio" plain everything
   eras stdio stdio "$binary" stdio -c "$scratch/one.json"
+  dual_tests
   check "the clients of both eras, stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
 }
 
