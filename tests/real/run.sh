@@ -3,7 +3,8 @@
 #
 #   tests/real/run.sh BINARY
 #
-# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too: without it the clients of both eras keep to the handshake.
+# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too; without it the clients of both eras keep to the
+# handshake.
 #
 # Prints a line for each check, the gateway's log where one failed, and "N passed, N failed" at the end.
 set -euo pipefail
@@ -41,8 +42,8 @@ git -C "$scratch/repo" -c user.name=test -c user.email=test@example.org \
   commit -q --allow-empty -m "the first commit of the test"
 
 # write_config FILE MARK STUBBORN [NAME]: all servers of the handshake era, or only the one of that NAME. The ways of
-# starting differ on purpose: plain, by npx, by a shell. With STUBBORN that shell stays when its stdin ends and when it is
-# told to go, as some real ones do.
+# starting differ on purpose: plain, by npx, by a shell. With STUBBORN that shell stays when its stdin ends and when it
+# is told to go, as some real ones do.
 write_config() {
   python3 - "$@" "$cache" "$scratch" <<'PYTHON'
 import json, sys
