@@ -110,7 +110,6 @@ impl Bed {
             Fill::Meaning(original.to_owned())
         };
         let headers = self.headers(talk.target);
-        let has_token = talk.request.has(&Piece::Token);
         let at_client = Fills {
             id: Fill::Exactly(talk.id.clone()),
             name: Fill::Exactly(name),
@@ -133,32 +132,11 @@ impl Bed {
         let caught = request.map_err(|why| format!("the request at the server: {why}"))?;
         let at_server = known(&caught);
         for step in &talk.steps {
-            let is_progress = |notice: &Template| notice.has(&Piece::Token);
-            match step {
-                // What asks for no progress gets none.
-                Step::Notice(notice) if is_progress(notice) && !has_token => {}
-                Step::Notice(notice) => {
-                    heard.child.say(&notice.write(&at_server))?;
-                    arrived("a notification", notice, &self.door.hear()?, &at_client)?;
-                }
-                Step::Aside(notice) => {
-                    heard.child.say(&notice.write(&at_server))?;
-                    let told = self.door.hear_aside()?;
-                    let read = notice.read(&told, &at_client, crossing.asides);
-                    read.map_err(|why| format!("a notification: {why}"))?;
-                }
-                Step::Told(notice) => {
-                    self.door.tell(&notice.write(&at_client))?;
-                    let told = self.recorder.hear()?.line;
-                    arrived("a client's notification", notice, &told, &at_server)?;
-                }
-                Step::Question(question) => self.ask_client(&heard.child, question)?,
-            }
+            self.step(&heard.child, step, &at_client, &at_server)?;
         }
         if let Some(notice) = &talk.taken_back {
             self.door.tell(&notice.write(&at_client))?;
-            let told = self.recorder.hear()?.line;
-            arrived("a client's cancellation", notice, &told, &at_server)?;
+            self.at_server("a client's cancellation", notice, &at_server)?;
             self.door.hear_nothing()?;
             // It was too late; and a server that says nothing more might still be asking.
             return heard.child.say(&talk.answer.write(&at_server));
@@ -174,6 +152,52 @@ impl Bed {
         self.door.finish()
     }
 
+    /// Plays what is said while a request is under way; the holes are those of the request.
+    fn step(
+        &mut self,
+        child: &Speaker,
+        step: &Step,
+        at_client: &Fills,
+        at_server: &Fills,
+    ) -> Result<(), String> {
+        match step {
+            Step::Notice(notice) => {
+                let is_progress = notice.has(&Piece::Token);
+                if is_progress && matches!(at_server.token, Fill::Nothing) {
+                    return Ok(()); // What asks for no progress gets none.
+                }
+                child.say(&notice.write(at_server))?;
+                self.at_client("a notification", notice, at_client)?;
+            }
+            Step::Aside(notice) => {
+                child.say(&notice.write(at_server))?;
+                let told = self.door.hear_aside()?;
+                let read = notice.read(&told, at_client, self.terms.crossing.asides);
+                read.map_err(|why| format!("a notification beside: {why}"))?;
+            }
+            Step::Told(notice) => {
+                self.door.tell(&notice.write(at_client))?;
+                self.at_server("a client's notification", notice, at_server)?;
+            }
+            Step::Question(question) => self.ask_client(child, question)?,
+        }
+        Ok(())
+    }
+
+    /// Sees that the next message that the client hears is this one, as it was sent.
+    fn at_client(&mut self, what: &str, sent: &Template, fills: &Fills) -> Result<Caught, String> {
+        let heard = self.door.hear();
+        let read = heard.and_then(|line| sent.read(&line, fills, &[]));
+        read.map_err(|why| format!("{what} at the client: {why}"))
+    }
+
+    /// The same of the server.
+    fn at_server(&mut self, what: &str, sent: &Template, fills: &Fills) -> Result<Caught, String> {
+        let heard = self.recorder.hear();
+        let read = heard.and_then(|heard| sent.read(&heard.line, fills, &[]));
+        read.map_err(|why| format!("{what} at the server: {why}"))
+    }
+
     fn ask_client(&mut self, child: &Speaker, question: &Question) -> Result<(), String> {
         let at_server = Fills {
             id: Fill::Exactly(question.id.clone()),
@@ -186,24 +210,25 @@ impl Bed {
             ..Fills::default()
         };
         child.say(&question.request.write(&at_server))?;
-        let asked = self.door.hear()?;
-        let caught = arrived("a question", &question.request, &asked, &at_client)?;
+        let caught = self.at_client("a question", &question.request, &at_client)?;
         let at_client = known(&caught);
         if let (Some(progress), Some(_)) = (&question.progress, &caught.token) {
             self.door.tell(&progress.write(&at_client))?;
-            let told = self.recorder.hear()?.line;
-            arrived("a client's progress", progress, &told, &at_server)?;
+            self.at_server("a client's progress", progress, &at_server)?;
         }
         if let Some(notice) = &question.taken_back {
             child.say(&notice.write(&at_server))?;
-            let told = self.door.hear()?;
-            arrived("a server's cancellation", notice, &told, &at_client)?;
+            self.at_client("a server's cancellation", notice, &at_client)?;
             // It was too late, and goes nowhere.
-            return self.door.tell(&question.answer.write(&at_client));
+            self.door.tell(&question.answer.write(&at_client))?;
+        } else {
+            self.door.tell(&question.answer.write(&at_client))?;
+            self.at_server("a client's answer", &question.answer, &at_server)?;
         }
-        self.door.tell(&question.answer.write(&at_client))?;
-        let told = self.recorder.hear()?.line;
-        arrived("a client's answer", &question.answer, &told, &at_server)?;
+        if let Some(notice) = &question.completed {
+            child.say(&notice.write(&at_server))?;
+            self.at_client("a completion", notice, &at_client)?;
+        }
         Ok(())
     }
 
@@ -222,8 +247,7 @@ fn begin(client: &mut impl Client, era: Era) {
     if era == Era::Stateless {
         return;
     }
-    client.book().capabilities =
-        json!({"sampling": {}, "elicitation": {}, "roots": {"listChanged": true}});
+    client.book().capabilities = json!({"sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": true}});
     client.initialize().expect("the handshake succeeds");
     // The first list waits for the server; until then nobody knows whose the resource is.
     client.tool_names().expect("a first list");
@@ -239,12 +263,6 @@ fn known(caught: &Caught) -> Fills {
         name: Fill::Nothing,
         token: fill(&caught.token),
     }
-}
-
-/// Sees that a message arrived as it was sent.
-fn arrived(what: &str, sent: &Template, line: &str, fills: &Fills) -> Result<Caught, String> {
-    let read = sent.read(line, fills, &[]);
-    read.map_err(|why| format!("{what}: {why}"))
 }
 
 /// A gateway, not yet started, with a recorder of this era and these further members in its entry.

@@ -128,6 +128,8 @@ pub struct Question {
     pub answer: Template,
     /// What the server says instead of waiting for the answer.
     pub taken_back: Option<Template>,
+    /// What the server says later of the same matter.
+    pub completed: Option<Template>,
 }
 
 impl Target {
@@ -369,6 +371,7 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
             question(terms, &["elicitation/create", "sampling/createMessage"]),
         ),
     ];
+    choices.push((2, url_question(terms)));
     if terms.own_child {
         let told = notification("notifications/roots/list_changed", Vec::new());
         choices.push((1, told.prop_map(Step::Told).boxed()));
@@ -429,34 +432,67 @@ fn updated() -> BoxedStrategy<Template> {
 
 fn question(terms: Terms, methods: &'static [&'static str]) -> BoxedStrategy<Step> {
     let request = select(methods).prop_flat_map(|method| {
-        let mut params = vec![
-            maybe("message", any()),
-            maybe("messages", any()),
-            maybe("requestedSchema", any()),
-            maybe("name", any()),
-            maybe("uri", any()),
-            maybe("_meta", meta(None, Vec::new())),
-        ];
-        params.extend(strangers());
-        message(vec![
-            member("id", hole(Piece::Id)),
-            member("method", text(method)),
-            member("params", object(None, params, extras(OF_PARAMS))),
-        ])
+        let fields = match method {
+            "elicitation/create" => vec![maybe("mode", text("form")), maybe("tools", any())],
+            "sampling/createMessage" => vec![maybe("mode", any()), maybe("tools", any())],
+            _ => Vec::new(),
+        };
+        asked(method, fields)
     });
+    put(terms, request.boxed(), Just(None).boxed())
+}
+
+/// A question that sends the client to a URL, and the word that all is done there, which only
+/// clients hear that were sent there.
+fn url_question(terms: Terms) -> BoxedStrategy<Step> {
+    let id = || member("elicitationId", text("one/ä"));
+    let fields = vec![member("mode", text("url")), id(), maybe("url", any())];
+    let completed = notification("notifications/elicitation/complete", vec![id()]);
+    put(
+        terms,
+        asked("elicitation/create", fields),
+        completed.prop_map(Some).boxed(),
+    )
+}
+
+fn asked(method: &'static str, mut params: Vec<Field>) -> BoxedStrategy<Template> {
+    params.extend([
+        maybe("message", any()),
+        maybe("messages", any()),
+        maybe("requestedSchema", any()),
+        maybe("name", any()),
+        maybe("uri", any()),
+        maybe("_meta", meta(None, Vec::new())),
+    ]);
+    params.extend(strangers());
+    message(vec![
+        member("id", hole(Piece::Id)),
+        member("method", text(method)),
+        member("params", object(None, params, extras(OF_PARAMS))),
+    ])
+}
+
+fn put(
+    terms: Terms,
+    request: BoxedStrategy<Template>,
+    completed: BoxedStrategy<Option<Template>>,
+) -> BoxedStrategy<Step> {
     let result = object(None, vec![maybe("action", any())], extras(&[]));
     let progress = prop::option::of(progress());
     let ending = (outcome(result, ERROR_CODES), taken_back(terms));
-    (request, id(), token(), progress, ending)
-        .prop_map(|(request, id, token, progress, (answer, taken_back))| {
-            Step::Question(Question {
-                request,
-                id,
-                token,
-                progress,
-                answer,
-                taken_back,
-            })
-        })
+    (request, id(), token(), progress, ending, completed)
+        .prop_map(
+            |(request, id, token, progress, (answer, taken_back), completed)| {
+                Step::Question(Question {
+                    request,
+                    id,
+                    token,
+                    progress,
+                    answer,
+                    taken_back,
+                    completed,
+                })
+            },
+        )
         .boxed()
 }
