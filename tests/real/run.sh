@@ -3,9 +3,6 @@
 #
 #   tests/real/run.sh BINARY
 #
-# REAL_STATELESS=1 asks for the stateless era (2026-07-28) too; without it the clients of both eras keep to the
-# handshake.
-#
 # Prints a line for each check, the gateway's log where one failed, and "N passed, N failed" at the end.
 set -euo pipefail
 
@@ -113,11 +110,7 @@ inspector=("$here/inspector.sh")
 python_eras=("$cache/venv-eras/bin/python" "$here/client_eras.py" --prefix everything__)
 client_eras=(node "$here/client_eras.mjs")
 # How a client of both eras finds one, and the era that it must find.
-if [[ ${REAL_STATELESS-} == 1 ]]; then
-  ways=("legacy handshake" "auto stateless" "2026-07-28 stateless")
-else
-  ways=("legacy handshake")
-fi
+ways=("legacy handshake" "auto stateless" "2026-07-28 stateless")
 merged=(--prefix everything__ --files "$scratch/files" --repo "$scratch/repo")
 
 # eras PLACE TRANSPORT URL|COMMAND…: the clients of both eras, in every way that they have.
