@@ -107,12 +107,13 @@ impl Hub {
         Ok(())
     }
 
-    /// The newest call of that origin on that child whose answer may ask.
+    /// The newest call of that origin on that child that a client waits for, or
+    /// will come back for. Whether its answer may ask is known where its request
+    /// is kept.
     fn askable_call(&self, child: ChildId, session: &SessionKey) -> Option<OwnId> {
         let is_it = |call: &Call| {
             call.origin.as_ref() == Some(session)
                 && !call.abandoned
-                && may_ask(&call.method)
                 && matches!(call.asker, Asker::Client(_) | Asker::Held(_))
         };
         let newest_first = self.children.get(child)?.under_way.iter().rev();
