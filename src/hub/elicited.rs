@@ -38,7 +38,7 @@ impl Hub {
     }
 
     /// What a URL was opened for is complete: the client that was asked to open
-    /// it is told, and no other. The stateless era has no such word, so its
+    /// it is told, and no other; of a session's own child that is its session. The stateless era has no such word, so its
     /// clients are not remembered.
     pub(super) fn elicitation_complete(&mut self, id: ChildId, message: &Arc<Message>) {
         let name = message.marks.params.map(|span| message.json(span));
@@ -47,14 +47,17 @@ impl Hub {
             return;
         };
         let asked = |(known, _): &&(Box<str>, SessionKey)| Some(known) == name.as_ref();
-        let Some((_, session)) = child.urls.iter().rev().find(asked) else {
+        let session = match &child.owner {
+            Some(owner) => Some(owner),
+            None => child.urls.iter().rev().find(asked).map(|(_, key)| key),
+        };
+        let Some(session) = session.cloned() else {
             log::debug!(
                 "{}: an elicitation nobody knows is complete",
                 self.label(id)
             );
             return;
         };
-        let session = session.clone();
         if let Some(stream) = self.stream_towards(id, &session) {
             self.notify(stream, Outgoing::plain(message.clone()));
         }

@@ -262,7 +262,7 @@ fn a_call_may_take_longer_while_its_client_is_away() {
 fn the_deepest_arguments_are_held_like_others() {
     let gateway = Gateway::start(&config(&[fault("one")]));
     // The message itself is four levels deep around it, and 128 are read.
-    let deep = format!("{}{}", "[".repeat(124), "]".repeat(124));
+    let deep = format!("{}1{}", "{\"k\":".repeat(124), "}".repeat(124));
     let deep: Value = serde_json::from_str(&deep).expect("JSON");
     let call = json!({"name": "one__ask_elicitation", "arguments": {"deep": deep}});
     let call = request(1, "tools/call", &call);

@@ -54,6 +54,19 @@ fn the_client_that_was_asked_hears_of_the_end_whoever_calls_then() {
 }
 
 #[test]
+fn a_child_of_a_sessions_own_tells_its_session() {
+    let mut w = World::scoped(&["git"], &["git"]);
+    connects(&mut w, "ann", r#"{"url":{}}"#);
+    w.serve("git.2");
+    w.forget();
+    w.says("git.2", &complete("e1"));
+    w.expect(&[
+        "0.200s ann.3 opened prime 3-0",
+        r#"0.200s ann.3 [3-1] notifications/elicitation/complete {"elicitationId":"e1"}"#,
+    ]);
+}
+
+#[test]
 fn names_of_a_past_life_or_long_ago_are_forgotten() {
     let mut w = World::ready(&["git"]);
     connects(&mut w, "ann", r#"{"url":{}}"#);

@@ -375,6 +375,7 @@ fn step(terms: Terms) -> BoxedStrategy<Step> {
     if terms.own_child {
         let told = notification("notifications/roots/list_changed", Vec::new());
         choices.push((1, told.prop_map(Step::Told).boxed()));
+        choices.push((1, completed().prop_map(Step::Aside).boxed()));
         choices.push((1, question(terms, &["roots/list"])));
     }
     proptest::strategy::Union::new_weighted(choices).boxed()
@@ -428,6 +429,13 @@ fn log() -> BoxedStrategy<Template> {
 fn updated() -> BoxedStrategy<Template> {
     let params = vec![member("uri", text(RESOURCE)), maybe("title", any())];
     notification("notifications/resources/updated", params)
+}
+
+/// A child of a session's own tells its session, whatever it names; a shared one tells who was
+/// asked under that name, and here nobody was.
+fn completed() -> BoxedStrategy<Template> {
+    let params = vec![member("elicitationId", any())];
+    notification("notifications/elicitation/complete", params)
 }
 
 fn question(terms: Terms, methods: &'static [&'static str]) -> BoxedStrategy<Step> {
