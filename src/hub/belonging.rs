@@ -87,7 +87,10 @@ impl Hub {
             self.unsubscribe(key, uri, *child);
         }
         for &child in session.children.values() {
-            self.happen(child, Happening::StopAsked);
+            match session.lone {
+                Some(_) => self.put_by(child),
+                None => self.happen(child, Happening::StopAsked),
+            }
         }
         if session.level.is_some() {
             self.adjust_levels();

@@ -26,6 +26,8 @@ pub struct Child {
     /// The session whose own it is; none for a shared child, and for the
     /// template of a server with `scope: session`.
     pub owner: Option<SessionKey>,
+    /// Since when it is put by, if it was lent to a stateless request before.
+    pub spare: Option<Moment>,
     /// Where it stands.
     pub phase: Phase,
     /// Its life, or the last one it had.
@@ -99,6 +101,7 @@ impl Child {
         Child {
             server,
             owner,
+            spare: None,
             phase: Phase::Down,
             life: Life(0),
             since: now,
@@ -123,6 +126,11 @@ impl Child {
             subscribers: BTreeMap::new(),
             urls: VecDeque::new(),
         }
+    }
+
+    /// Whether it is one beside the child that all share, or that lists come from.
+    pub fn is_extra(&self) -> bool {
+        self.owner.is_some() || self.spare.is_some()
     }
 
     /// Whether a process of it may be alive.

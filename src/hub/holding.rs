@@ -282,6 +282,7 @@ impl Hub {
                 question.session = caller.session.clone();
             }
         }
+        self.hand_over(&before, &caller.session);
         self.note_held(&before, None);
         self.note_held(&caller.session, Some(id));
         self.end_lone_if_answered(&before);

@@ -29,6 +29,7 @@ pub mod fans;
 pub mod held;
 pub mod holding;
 pub mod inventory;
+pub mod lending;
 pub mod lifecycle;
 pub mod listening;
 pub mod listing;
@@ -265,6 +266,7 @@ impl Hub {
                 Timer::Question(id) => self.question_overdue(id),
                 Timer::Held(id) => self.held_due(id),
                 Timer::Idle(session) => self.idle_due(&session),
+                Timer::Spare(child) => self.spare_due(child),
             }
         }
     }

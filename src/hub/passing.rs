@@ -39,9 +39,11 @@ impl Hub {
             why: "it is not running".to_owned(),
         };
         match self.server(server).scope {
-            // A request of the stateless era has no session to give a child to.
-            _ if self.is_lone(session) => self.main_of(server).ok_or_else(|| down(self)),
             Scope::Shared => self.main_of(server).ok_or_else(|| down(self)),
+            Scope::Session if self.is_lone(session) => {
+                let main = self.main_of(server).ok_or_else(|| down(self))?;
+                self.lend(session, server, main)
+            }
             Scope::Session => {
                 let own = self.sessions.get(session).map(|s| s.children.get(&server));
                 match own {

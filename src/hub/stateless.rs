@@ -222,7 +222,8 @@ impl Hub {
     fn forget_lone(&mut self, key: &SessionKey) {
         let is_bare = |s: &Session| {
             let is_held = s.lone.as_ref().is_some_and(|lone| lone.held.is_some());
-            s.subscriptions.is_empty() && s.streams.is_empty() && !is_held
+            let is_alone = s.subscriptions.is_empty() && s.children.is_empty();
+            is_alone && s.streams.is_empty() && !is_held
         };
         if !self.sessions.get(key).is_some_and(is_bare) {
             return self.end_session(key, None);

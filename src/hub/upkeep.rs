@@ -50,10 +50,10 @@ impl Hub {
     /// What the log calls a child: its server, and whose it is.
     pub(super) fn label(&self, id: ChildId) -> String {
         match self.children.get(id) {
-            Some(child) => match &child.owner {
-                Some(_) => format!("{} (own child {})", self.server_of(child).name, id.0),
-                None => self.server_of(child).name.clone(),
-            },
+            Some(child) if child.is_extra() => {
+                format!("{} (own child {})", self.server_of(child).name, id.0)
+            }
+            Some(child) => self.server_of(child).name.clone(),
             None => format!("child {}", id.0),
         }
     }
@@ -80,22 +80,20 @@ impl Hub {
         session: &SessionKey,
     ) -> Result<ChildId, Refusal> {
         let max = self.plan.processes_max;
-        if self.own_children() >= max {
+        if self.own_children() >= max && !self.stop_a_spare() {
             self.evict_own();
         }
         // Those on their way out are gone in a moment; but sessions that come
         // and go faster than that have to wait.
-        let all = self.children.iter().filter(|(_, c)| c.owner.is_some());
+        let all = self.children.iter().filter(|(_, c)| c.is_extra());
         if self.own_children() >= max || all.count() >= 2 * max {
             return Err(Refusal::TooManyProcesses(max));
         }
-        let id = self
-            .children
-            .insert(Child::new(server, Some(session.clone()), self.now));
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.children.insert(server, id);
+        let id = self.children.insert(Child::new(server, None, self.now));
+        self.give_own(id, server, session);
+        if !self.is_lone(session) {
+            self.look_for_idleness(session, self.now.after(limits::OWN_CHILD_IDLE_MAX));
         }
-        self.look_for_idleness(session, self.now.after(limits::OWN_CHILD_IDLE_MAX));
         self.begin_life(id);
         Ok(id)
     }
@@ -103,7 +101,7 @@ impl Hub {
     /// How many children of sessions' own there are, but for those on their way
     /// out.
     fn own_children(&self) -> usize {
-        let counts = |child: &Child| child.owner.is_some() && child.phase != Phase::Retiring;
+        let counts = |child: &Child| child.is_extra() && child.phase != Phase::Retiring;
         self.children.iter().filter(|(_, c)| counts(c)).count()
     }
 
@@ -195,6 +193,8 @@ impl Hub {
             .owner
             .as_ref()
             .and_then(|owner| self.sessions.get(owner))
+            // It will work for other clients after this one.
+            .filter(|session| session.lone.is_none())
             .and_then(|session| session.hello.as_ref());
         if let Some(hello) = hello {
             return (without_tasks(&hello.capabilities), hello.info.to_string());
@@ -463,7 +463,7 @@ impl Hub {
     fn rest(&mut self, id: ChildId) {
         self.fail_held(id);
         self.settle(id);
-        if self.children.get(id).is_some_and(|c| c.owner.is_some()) {
+        if self.children.get(id).is_some_and(Child::is_extra) {
             self.children.remove(id);
         }
         self.finish_if_done();

@@ -181,7 +181,10 @@ impl Hub {
                 .keys_where(|s| s.view == view && s.overlay.is_none());
             self.tell_changes(&before, &after, &told);
         }
-        for owner in self.sessions.keys_where(|s| !s.children.is_empty()) {
+        for owner in self
+            .sessions
+            .keys_where(|s| !s.children.is_empty() && s.lone.is_none())
+        {
             self.refresh_overlay(&owner);
         }
     }

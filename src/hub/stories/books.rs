@@ -18,7 +18,7 @@ impl Hub {
     pub(super) fn is_empty_handed(&self) -> bool {
         let idle = self.children.iter().all(|(_, child)| {
             child.phase == Phase::Down
-                && child.owner.is_none()
+                && !child.is_extra()
                 && child.held.is_empty()
                 && child.held_bytes == 0
                 && child.under_way.is_empty()
@@ -158,7 +158,7 @@ impl Hub {
     }
 
     fn check_children(&self) {
-        let own = || self.children.iter().filter(|(_, c)| c.owner.is_some());
+        let own = || self.children.iter().filter(|(_, c)| c.is_extra());
         let stays = |child: &Child| child.phase != Phase::Retiring;
         assert!(own().filter(|(_, c)| stays(c)).count() <= self.plan.processes_max);
         assert!(own().count() <= 2 * self.plan.processes_max);

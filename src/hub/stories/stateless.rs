@@ -317,14 +317,58 @@ fn a_call_fails_for_want_of_a_capability_only_if_its_server_cannot_do_without() 
 }
 
 #[test]
-fn servers_with_a_child_for_each_session_serve_from_the_template() {
+fn requests_to_a_server_with_a_child_for_each_session_are_asked_what_is_for_them() {
     let mut w = World::scoped(&["git"], &["git"]);
     w.come("ann", View::Merged);
-    calls(&mut w, "ann", "1", "");
+    w.come("bob", View::Merged);
+    let call = format!(
+        r#"{{"name":"git__x",{}}}"#,
+        meta(r#"{"elicitation":{}}"#, "")
+    );
+    w.asks("ann", "1", "tools/call", &call);
     let trace = w.trace();
-    assert_eq!(trace.len(), 1, "{trace:?}");
     assert!(
         trace[0].starts_with("0.200s to git.1 #3 tools/call"),
+        "{trace:?}"
+    );
+    // The template is at work for ann: bob gets a child of his own.
+    w.asks("bob", "1", "tools/call", &call);
+    w.expect(&["0.200s spawn git.2"]);
+    w.serve("git.2");
+    w.forget();
+    w.says(
+        "git.2",
+        &request("9", "elicitation/create", r#"{"message":"?"}"#),
+    );
+    w.pass(1.0);
+    let asked = &w.messages()[0]["result"];
+    assert_eq!(asked["resultType"], "input_required");
+    // He comes back, and goes; his child is kept for the next.
+    let state = &asked["requestState"];
+    let answers =
+        format!(r#""requestState":{state},"inputResponses":{{"q1":{{"action":"accept"}}}},"#);
+    let again = call.replacen('{', &format!("{{{answers}"), 1);
+    w.asks("bob", "2", "tools/call", &again);
+    let trace = w.trace();
+    assert!(
+        trace[0].contains(r#"to git.2 answer 9 {"action":"accept"}"#),
+        "{trace:?}"
+    );
+    w.answers("git.2", 3, "{}");
+    w.expect(&[r#"1.200s bob.2 answer 2 {"resultType":"complete"} last"#]);
+    w.asks("bob", "3", "tools/call", &call);
+    let trace = w.trace();
+    assert!(
+        trace[0].starts_with("1.200s to git.2 #4 tools/call"),
+        "{trace:?}"
+    );
+    w.answers("git.2", 4, "{}");
+    w.forget();
+    // Nobody needs it any more.
+    w.pass(15.0 * 60.0 + 1.0);
+    let trace = w.trace();
+    assert!(
+        trace.iter().any(|line| line.contains("close git.2")),
         "{trace:?}"
     );
 }
