@@ -80,8 +80,9 @@ pub struct ClientCan {
 /// What a server says in the result of `initialize`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerHello {
-    /// The revision that the child will speak.
-    pub revision: Revision,
+    /// The revision that the child will speak; none if it speaks the stateless
+    /// era.
+    pub revision: Option<Revision>,
     /// Its capabilities, as JSON text.
     pub capabilities: Box<str>,
     /// Its `serverInfo`, as JSON text.
@@ -107,6 +108,12 @@ pub struct ServerHas {
     pub completions: bool,
     /// `logging`
     pub logging: bool,
+    /// `tools.listChanged`
+    pub tools_changed: bool,
+    /// `prompts.listChanged`
+    pub prompts_changed: bool,
+    /// `resources.listChanged`
+    pub resources_changed: bool,
 }
 
 /// Reads the parameters of a client's `initialize`. The error is a sentence
@@ -158,6 +165,7 @@ pub fn read_server_hello(message: &Message) -> Result<ServerHello, String> {
     let [version, capabilities, info, instructions] = members(result, keys)?;
     let version = text("protocolVersion", version, result)?.ok_or("protocolVersion is missing")?;
     let revision = Revision::from_name(&version).ok_or_else(|| unknown(&version))?;
+    let revision = Some(revision);
     let capabilities = object("capabilities", capabilities, result)?;
     let info = object("serverInfo", info, result)?;
     Ok(ServerHello {
@@ -165,7 +173,7 @@ pub fn read_server_hello(message: &Message) -> Result<ServerHello, String> {
         capabilities: capabilities.into(),
         info: info.into(),
         instructions: text("instructions", instructions, result)?,
-        has: has(capabilities)?,
+        has: read_server_has(capabilities)?,
     })
 }
 
@@ -195,19 +203,26 @@ pub fn initialize_result(
     )
 }
 
-fn has(capabilities: &str) -> Result<ServerHas, String> {
+/// Reads which parts a server's capabilities (JSON text) declare.
+pub fn read_server_has(capabilities: &str) -> Result<ServerHas, String> {
     let keys = ["tools", "prompts", "resources", "completions", "logging"];
     let found = members(capabilities, keys)?;
-    let resources = object("resources", found[2], capabilities)?;
-    let [subscribe] = members(resources, ["subscribe"])?;
-    let [tools, prompts, resources_declared, completions, logging] = found.map(declared);
+    let says = |place: usize, key: &str| {
+        let part = object(keys[place], found[place], capabilities)?;
+        let [value] = members(part, [key])?;
+        Ok::<bool, String>(value.is_some_and(|value| value.json(part) == "true"))
+    };
+    let [tools, prompts, resources, completions, logging] = found.map(declared);
     Ok(ServerHas {
         tools,
         prompts,
-        resources: resources_declared,
-        subscribe: subscribe.is_some_and(|value| value.json(resources) == "true"),
+        resources,
+        subscribe: says(2, "subscribe")?,
         completions,
         logging,
+        tools_changed: says(0, "listChanged")?,
+        prompts_changed: says(1, "listChanged")?,
+        resources_changed: says(2, "listChanged")?,
     })
 }
 
@@ -222,12 +237,19 @@ fn declared(value: Option<Value>) -> bool {
     value.is_some_and(|value| value.shape == Shape::Object)
 }
 
-fn members<const N: usize>(json: &str, keys: [&str; N]) -> Result<[Option<Value>; N], String> {
+pub(super) fn members<const N: usize>(
+    json: &str,
+    keys: [&str; N],
+) -> Result<[Option<Value>; N], String> {
     scan::members(json, keys).map_err(|fault| format!("what should be an object is none: {fault}"))
 }
 
 /// The object of that key; an empty one if it is missing.
-fn object<'a>(key: &str, value: Option<Value>, json: &'a str) -> Result<&'a str, String> {
+pub(super) fn object<'a>(
+    key: &str,
+    value: Option<Value>,
+    json: &'a str,
+) -> Result<&'a str, String> {
     match value.map(|value| (value.shape, value)) {
         None | Some((Shape::Null, _)) => Ok("{}"),
         Some((Shape::Object, value)) => Ok(value.json(json)),
@@ -236,7 +258,7 @@ fn object<'a>(key: &str, value: Option<Value>, json: &'a str) -> Result<&'a str,
 }
 
 /// The text of that key, if it is not missing.
-fn text(key: &str, value: Option<Value>, json: &str) -> Result<Option<String>, String> {
+pub(super) fn text(key: &str, value: Option<Value>, json: &str) -> Result<Option<String>, String> {
     match value.map(|value| (value.shape, value)) {
         None | Some((Shape::Null, _)) => Ok(None),
         Some((Shape::String, value)) => match scan::text(value.json(json)) {
@@ -319,7 +341,7 @@ mod tests {
                 "capabilities":{"tools":{},"resources":{"subscribe":true},"logging":null,"completions":{}}}"#,
         )
         .expect("a hello");
-        assert_eq!(hello.revision, Revision::V2024_11_05);
+        assert_eq!(hello.revision, Some(Revision::V2024_11_05));
         assert_eq!(&*hello.info, r#"{"name":"s"}"#);
         assert_eq!(hello.instructions.as_deref(), Some("Say \"please\".\n"));
         let has = ServerHas {
@@ -328,7 +350,7 @@ mod tests {
             resources: true,
             subscribe: true,
             completions: true,
-            logging: false,
+            ..ServerHas::default()
         };
         assert_eq!(hello.has, has);
     }
@@ -367,7 +389,7 @@ mod tests {
                 instructions,
             );
             let hello = server(&result).expect("a hello");
-            assert_eq!(hello.revision, Revision::V2025_03_26);
+            assert_eq!(hello.revision, Some(Revision::V2025_03_26));
             assert_eq!(hello.instructions.as_deref(), instructions);
             assert!(hello.has.tools);
         }

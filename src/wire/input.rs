@@ -196,14 +196,18 @@ pub fn read_input_responses(message: &Message) -> Result<Vec<(String, Box<str>)>
 
 /// The members of the parameters of a request that brings answers to a
 /// stateless server: answers by key as JSON text, and the server's state as
-/// JSON text.
+/// JSON text. What there is none of is left out.
 pub fn retry_members(responses: &[(Box<str>, Box<str>)], state: Option<&str>) -> String {
-    let responses: Vec<String> = responses
-        .iter()
-        .map(|(key, json)| format!("{}:{json}", quoted(key)))
-        .collect();
-    let state = state.map_or_else(String::new, |json| format!(",\"requestState\":{json}"));
-    format!("\"inputResponses\":{{{}}}{state}", responses.join(","))
+    let mut members = Vec::new();
+    if !responses.is_empty() {
+        let responses: Vec<String> = responses
+            .iter()
+            .map(|(key, json)| format!("{}:{json}", quoted(key)))
+            .collect();
+        members.push(format!("\"inputResponses\":{{{}}}", responses.join(",")));
+    }
+    members.extend(state.map(|json| format!("\"requestState\":{json}")));
+    members.join(",")
 }
 
 /// Whether a message is an answer that asks for input.

@@ -62,6 +62,13 @@ pub struct Filter {
     pub uris: Vec<String>,
 }
 
+impl Filter {
+    /// Whether it lets nothing through.
+    pub fn is_empty(&self) -> bool {
+        !(self.tools || self.prompts || self.resources) && self.uris.is_empty()
+    }
+}
+
 /// Reads what a request says of its client.
 ///
 /// # Errors
@@ -230,15 +237,32 @@ pub fn completion(message: &Message, method: &Method) -> Option<Change> {
     Some(Change::Front(Object::Result, members))
 }
 
-/// The members of `params._meta` that a request to a stateless server must
-/// have. Capabilities and client info are JSON text.
-pub fn request_meta(capabilities: &str, info: &str, level: Option<LogLevel>) -> String {
-    let level = level.map_or_else(String::new, |level| {
-        format!(",{}:\"{}\"", quoted(META_LOG_LEVEL), level.name())
-    });
-    format!(
-        r#""{META_VERSION}":"{VERSION}","{META_INFO}":{info},"{META_CAPABILITIES}":{capabilities}{level}"#
-    )
+/// The members of `params._meta` that a request to a stateless server must have
+/// and this one lacks. Capabilities and client info are JSON text.
+pub fn introduction(
+    message: &Message,
+    capabilities: &str,
+    info: &str,
+    level: Option<LogLevel>,
+) -> Option<Change> {
+    let marks = &message.marks;
+    let version = quoted(VERSION);
+    let level = level.map(|level| quoted(level.name()));
+    let members: Vec<String> = [
+        (META_VERSION, marks.version, Some(version.as_str())),
+        (META_INFO, marks.client_info, Some(info)),
+        (
+            META_CAPABILITIES,
+            marks.client_capabilities,
+            Some(capabilities),
+        ),
+        (META_LOG_LEVEL, marks.log_level, level.as_deref()),
+    ]
+    .into_iter()
+    .filter(|(_, there, _)| there.is_none())
+    .filter_map(|(key, _, json)| Some(format!("\"{key}\":{}", json?)))
+    .collect();
+    (!members.is_empty()).then(|| Change::Front(Object::Meta, members.join(",").into()))
 }
 
 /// The result of `server/discover`. Capabilities and server info are JSON text.
@@ -263,24 +287,31 @@ pub fn discover_result(
 /// The parameters of the acknowledgement of a subscription: its id as JSON
 /// text, and what of the filter is honoured.
 pub fn acknowledged_params(id: &str, filter: &Filter) -> String {
-    let mut honoured = Vec::new();
+    let honoured = filter_json(filter);
+    format!(r#"{{"_meta":{{"{META_SUBSCRIPTION}":{id}}},"notifications":{honoured}}}"#)
+}
+
+/// The parameters of `subscriptions/listen`, but for what introduces the client.
+pub fn listen_params(filter: &Filter) -> String {
+    format!(r#"{{"notifications":{}}}"#, filter_json(filter))
+}
+
+fn filter_json(filter: &Filter) -> String {
+    let mut members = Vec::new();
     for (name, wanted) in [
         ("toolsListChanged", filter.tools),
         ("promptsListChanged", filter.prompts),
         ("resourcesListChanged", filter.resources),
     ] {
         if wanted {
-            honoured.push(format!("\"{name}\":true"));
+            members.push(format!("\"{name}\":true"));
         }
     }
     if !filter.uris.is_empty() {
         let uris: Vec<String> = filter.uris.iter().map(|uri| quoted(uri)).collect();
-        honoured.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
+        members.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
     }
-    format!(
-        r#"{{"_meta":{{"{META_SUBSCRIPTION}":{id}}},"notifications":{{{}}}}}"#,
-        honoured.join(",")
-    )
+    format!("{{{}}}", members.join(","))
 }
 
 /// The result with which a subscription ends by the gateway's own will.
