@@ -280,8 +280,15 @@ pub enum FromChild {
 /// The answer to a request of the gateway's own.
 #[derive(Debug)]
 pub enum Reply {
-    /// To `initialize`.
+    /// To `initialize` or `server/discover`.
     Hello(Box<ServerHello>),
+    /// To either, if it is an error.
+    Refused {
+        /// Which, as a sentence.
+        why: String,
+        /// Whether it says that the server speaks the stateless era.
+        stateless: bool,
+    },
     /// To one of the list requests; its [`OwnId`] tells which.
     Page(Page),
     /// To a request whose result says nothing (ping, subscribe, setLevel).

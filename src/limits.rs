@@ -434,9 +434,18 @@ pub const CHILD_QUEUE_RESERVE: usize = 128;
 /// Eight of the largest messages that clients may send by default.
 pub const CHILD_QUEUE_BYTES_MAX: u64 = 8 << 20;
 
+/// How long a throw-away process may take to tell in which era its server is
+/// spoken to. Those that do not know `server/discover` mostly say so at once;
+/// some say nothing before they were greeted with `initialize`.
+pub const PROBE_WAIT: Duration = Duration::from_secs(5);
+
 /// How many questions one child may have open. A server asks one or two in a
 /// call; hundreds are a fault.
 pub const CHILD_QUESTIONS_MAX: usize = 64;
+
+/// How long a server of the stateless era may take to acknowledge that it tells
+/// of changes; honest ones do it at once.
+pub const LISTEN_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a client may take to answer a question. It is a person who is
 /// asked, so ten minutes.

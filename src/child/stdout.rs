@@ -11,6 +11,7 @@ use crate::child::noise::{Quota, shown};
 use crate::child::pipes::{Drawn, ExitWatch, Tap};
 use crate::event::{FromChild, Reply};
 use crate::limits;
+use crate::wire::discover;
 use crate::wire::envelope::{Kind, Message, split_batch};
 use crate::wire::handshake;
 use crate::wire::input;
@@ -156,13 +157,26 @@ fn understand(message: Message) -> FromChild {
 fn read_reply(purpose: Purpose, message: &Message) -> Result<Reply, String> {
     let page = |kind| items::read_page(message, kind).map(Reply::Page);
     match purpose {
+        Purpose::Initialize | Purpose::Discover
+            if message.kind == (Kind::Answer { failed: true }) =>
+        {
+            Ok(Reply::Refused {
+                why: message.succeeded().err().unwrap_or_default(),
+                stateless: discover::refuses_for_ours(message),
+            })
+        }
         Purpose::Initialize => {
             handshake::read_server_hello(message).map(|hello| Reply::Hello(Box::new(hello)))
+        }
+        Purpose::Discover => {
+            discover::read_discovery(message).map(|hello| Reply::Hello(Box::new(hello)))
         }
         Purpose::Tools => page(ItemKind::Tool),
         Purpose::Prompts => page(ItemKind::Prompt),
         Purpose::Resources => page(ItemKind::Resource),
         Purpose::Templates => page(ItemKind::Template),
-        Purpose::Errand | Purpose::Call => message.succeeded().map(|_| Reply::Done),
+        Purpose::Errand | Purpose::Listen | Purpose::Call => {
+            message.succeeded().map(|_| Reply::Done)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::{Effect, Load, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::held::Outcome;
 use crate::hub::refusal::Refusal;
 use crate::hub::streams::{Stream, StreamId, StreamKind};
@@ -14,7 +14,7 @@ use crate::limits;
 use crate::wire::envelope::Message;
 use crate::wire::handshake::Revision;
 use crate::wire::method::Method;
-use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::outgoing::{Change, Outgoing, Patch};
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
 use crate::wire::stateless;
@@ -59,6 +59,14 @@ impl Hub {
         let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Json(caller.id.clone()));
         self.fit_to_era(&caller.session, &mut message);
+        self.answer_as_is(&caller.session, caller.stream, message);
+    }
+
+    /// The same with the answer of a stateless child, which has all that the era
+    /// of any client asks for.
+    fn answer_verbatim(&mut self, caller: &Caller, message: Arc<Message>) {
+        let mut message = Outgoing::plain(message);
+        message.id = Some(Patch::Json(caller.id.clone()));
         self.answer_as_is(&caller.session, caller.stream, message);
     }
 
@@ -212,6 +220,9 @@ impl Hub {
             if let Some(lone) = lone {
                 let subscription = stateless::of_subscription(&message.message, &lone.id);
                 message = message.with(subscription);
+            } else if let Some(subscription) = message.message.marks.subscription {
+                // The gateway's own, of which this client knows nothing.
+                message = message.with(Change::Drop(subscription));
             }
             self.notify(stream, message);
         }
@@ -319,7 +330,9 @@ impl Hub {
         };
         self.learn(&call, &message, links);
         if !call.abandoned {
+            let is_stateless = self.children.get(child).is_some_and(Child::is_stateless);
             match &call.asker {
+                Asker::Client(caller) if is_stateless => self.answer_verbatim(caller, message),
                 Asker::Client(caller) => self.answer_call(child, caller, message),
                 Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, message),
                 Asker::Held(held) => self.keep_outcome(*held, Outcome::Answered(message)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::checked::Scope;
 use crate::event::{Life, SessionKey};
 use crate::hub::Hub;
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::notices::taken_back;
 use crate::hub::questions::{Question, QuestionId};
 use crate::hub::refusal::Refusal;
@@ -78,6 +78,11 @@ impl Hub {
             Some(span) => message.json(span).into(),
             None => return,
         };
+        if self.children.get(id).is_some_and(Child::is_stateless) {
+            // In its era no server asks by a request of its own.
+            let refusal = Refusal::UnknownMethod(method.name().to_owned());
+            return self.refuse_child(id, &asked, &refusal);
+        }
         match method {
             Method::Ping => {
                 let answer = Message::result("{}");

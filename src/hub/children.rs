@@ -13,6 +13,26 @@ use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 use crate::wire::log_level::LogLevel;
 use crate::wire::own_id::OwnId;
+use crate::wire::stateless::Filter;
+
+/// In which era a process is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Era {
+    /// The handshake era: it was greeted with `initialize`.
+    Handshake,
+    /// The stateless era, 2026-07-28: whatever it is asked says who asks.
+    Stateless,
+}
+
+impl Era {
+    /// What the log calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Era::Handshake => "handshake",
+            Era::Stateless => "stateless",
+        }
+    }
+}
 
 /// A place for a child; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,6 +54,8 @@ pub struct Child {
     pub life: Life,
     /// When its phase began.
     pub since: Moment,
+    /// In which era its life is spoken to; none while that is being found out.
+    pub era: Option<Era>,
     /// What it said of itself, in its last life that said anything.
     pub hello: Option<Box<ServerHello>>,
     /// What it offers; kept over its lives, so that tools stay listed while it
@@ -76,6 +98,38 @@ pub struct Child {
     /// Whom this life has lately asked to open a URL, by the name it gave each
     /// of these questions, oldest first.
     pub urls: VecDeque<(Box<str>, SessionKey)>,
+    /// What it is asked to tell of, if it speaks the stateless era.
+    pub upstream: Upstream,
+}
+
+/// What a child of the stateless era is asked to tell of: one request that
+/// stays open, and, when something else is wanted, a second one beside it until
+/// that is acknowledged.
+#[derive(Debug, Default)]
+pub struct Upstream {
+    /// The request that was acknowledged and is open.
+    pub open: Option<Listening>,
+    /// The one that was sent to take its place.
+    pub opening: Option<Listening>,
+    /// When this is looked at again.
+    pub timer: Option<TimerKey>,
+    /// Whether the child does not serve such requests.
+    pub refused: bool,
+    /// Whether changes may have gone untold since the last one ended.
+    pub gap: bool,
+    /// How often in a row one has ended soon after it began.
+    pub failures: u32,
+}
+
+/// A `subscriptions/listen` of the gateway's own.
+#[derive(Debug)]
+pub struct Listening {
+    /// The request.
+    pub request: OwnId,
+    /// What it asks to be told.
+    pub filter: Filter,
+    /// When it was sent, or, once it was acknowledged, when that was.
+    pub since: Moment,
 }
 
 /// A list that is being read, page by page.
@@ -96,15 +150,16 @@ pub struct Reading {
 }
 
 impl Child {
-    /// A child that does not run yet.
+    /// A child that has yet to be started.
     pub fn new(server: ServerId, owner: Option<SessionKey>, now: Moment) -> Child {
         Child {
             server,
             owner,
             spare: None,
-            phase: Phase::Down,
+            phase: Phase::Waiting,
             life: Life(0),
             since: now,
+            era: None,
             hello: None,
             offer: Offer::default(),
             left_out: BTreeMap::new(),
@@ -125,6 +180,7 @@ impl Child {
             level: None,
             subscribers: BTreeMap::new(),
             urls: VecDeque::new(),
+            upstream: Upstream::default(),
         }
     }
 
@@ -133,10 +189,20 @@ impl Child {
         self.owner.is_some() || self.spare.is_some()
     }
 
+    /// Whether its life is spoken to in the stateless era.
+    pub fn is_stateless(&self) -> bool {
+        self.era == Some(Era::Stateless)
+    }
+
     /// Whether a process of it may be alive.
     pub fn has_process(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Ready | Phase::Ousted | Phase::Retiring => true,
+            Phase::Probing
+            | Phase::Parting
+            | Phase::Starting
+            | Phase::Ready
+            | Phase::Ousted
+            | Phase::Retiring => true,
             Phase::Waiting | Phase::Down => false,
         }
     }

@@ -38,10 +38,8 @@ impl Hub {
 
     /// Who was asked to go before the stop gets no more time than the others.
     fn shorten_farewells(&mut self) {
-        let leaving = self
-            .children
-            .iter()
-            .filter(|(_, child)| matches!(child.phase, Phase::Ousted | Phase::Retiring));
+        let is_leaving = |phase| matches!(phase, Phase::Parting | Phase::Ousted | Phase::Retiring);
+        let leaving = self.children.iter().filter(|(_, c)| is_leaving(c.phase));
         for life in leaving.map(|(_, child)| child.life) {
             let terminate = self.now.after(limits::STOP_TERMINATE_WAIT);
             self.timers.set(terminate, Timer::Terminate(life));

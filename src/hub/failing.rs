@@ -20,7 +20,12 @@ impl Hub {
         if call.abandoned {
             return;
         }
-        match &call.asker {
+        self.refuse_asker(&call.asker, id, refusal);
+    }
+
+    /// Tells who waits for a call that there will be no answer.
+    pub(super) fn refuse_asker(&mut self, asker: &Asker, id: OwnId, refusal: &Refusal) {
+        match asker {
             Asker::Client(caller) => self.refuse_caller(caller, refusal),
             Asker::Fan(fan) => self.fan_failed(*fan, id, refusal),
             Asker::Held(held) => self.keep_outcome(*held, Outcome::Refused(refusal.clone())),
@@ -132,14 +137,9 @@ impl Hub {
             self.close_call(id);
         }
         match (asker, refusal) {
-            (Asker::Client(caller), Some(refusal)) => self.refuse_caller(&caller, refusal),
+            (asker, Some(refusal)) => self.refuse_asker(&asker, id, refusal),
             (Asker::Client(caller), None) => self.answer_nothing(&caller),
-            (Asker::Fan(fan), Some(refusal)) => self.fan_failed(fan, id, refusal),
-            (Asker::Held(held), Some(refusal)) => {
-                self.keep_outcome(held, Outcome::Refused(refusal.clone()));
-            }
-            (Asker::Fan(_) | Asker::Held(_), None) => {}
-            (Asker::Nobody, _) => {}
+            (Asker::Fan(_) | Asker::Held(_) | Asker::Nobody, None) => {}
         }
     }
 

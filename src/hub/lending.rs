@@ -32,8 +32,10 @@ impl Hub {
             return Ok(own);
         }
         let asks = session.lone.as_ref().is_some_and(|l| may_ask(&l.method));
-        // One that is starting is waited for; it is not busy yet.
-        let serves = |child: &Child| child.phase != Phase::Ready || is_free(child);
+        // One that is starting is waited for; it is not busy yet. What a stateless
+        // child asks is an answer, and so for the right client anyway.
+        let serves =
+            |child: &Child| child.phase != Phase::Ready || child.is_stateless() || is_free(child);
         if !asks || self.children.get(main).is_none_or(serves) {
             return Ok(main);
         }

@@ -4,7 +4,12 @@
 /// Where a child stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// A process was asked for, and has not yet answered `initialize`.
+    /// A throw-away process was asked for, which is to tell in which era the
+    /// server is spoken to.
+    Probing,
+    /// That process was asked to go; the real one follows at once.
+    Parting,
+    /// A process was asked for, and has not yet answered its greeting.
     Starting,
     /// It takes calls.
     Ready,
@@ -21,18 +26,20 @@ pub enum Phase {
 /// What happens to a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
-    /// It has answered `initialize`.
+    /// It has answered its greeting.
     HelloGood,
-    /// It has answered `initialize` with an error or with nonsense.
+    /// It has answered its greeting with an error or with nonsense.
     HelloBad,
-    /// It has not answered `initialize` in time.
+    /// It has not answered its greeting in time.
     TooSlow,
     /// It does not read its stdin, or has closed its stdout.
     Useless,
     /// Its process is gone and its last word was heard, or there never was one.
     LifeOver,
-    /// The wait for the next start is over.
-    RetryDue,
+    /// It is time for the next start.
+    StartDue,
+    /// The same, of one whose era has to be found out first.
+    ProbeDue,
     /// It is no longer wanted.
     StopAsked,
 }
@@ -44,7 +51,7 @@ pub enum Step {
     Nothing,
     /// Start a process.
     Start,
-    /// Greet it and read its lists.
+    /// Read its lists.
     Serve,
     /// Ask its process to go, and see that it does.
     Dismiss,
@@ -56,38 +63,51 @@ pub enum Step {
 
 /// The table. No default arm: a new phase or happening must be placed by hand.
 pub fn next(phase: Phase, happening: Happening) -> (Phase, Step) {
-    use Happening::{HelloBad, HelloGood, LifeOver, RetryDue, StopAsked, TooSlow, Useless};
-    use Phase::{Down, Ousted, Ready, Retiring, Starting, Waiting};
+    use Happening::{
+        HelloBad, HelloGood, LifeOver, ProbeDue, StartDue, StopAsked, TooSlow, Useless,
+    };
+    use Phase::{Down, Ousted, Parting, Probing, Ready, Retiring, Starting, Waiting};
 
     match (phase, happening) {
+        // Whatever it says, and if it says nothing, it has told its era.
+        (Probing, HelloGood | HelloBad | TooSlow | Useless) => (Parting, Step::Dismiss),
+        (Probing | Parting, LifeOver) => (Starting, Step::Start),
+        (Probing, StopAsked) => (Retiring, Step::Dismiss),
+        (Parting, StopAsked) => (Retiring, Step::Nothing),
+        (Parting, HelloGood | HelloBad | TooSlow | Useless) => (Parting, Step::Nothing),
+        // The start that was due is the one under way.
+        (Probing | Parting | Starting, StartDue | ProbeDue) => (phase, Step::Nothing),
+
         (Starting, HelloGood) => (Ready, Step::Serve),
         (Starting, HelloBad | TooSlow | Useless) => (Ousted, Step::Dismiss),
         (Starting | Ready | Ousted, LifeOver) => (Waiting, Step::Retry),
         (Starting | Ready, StopAsked) => (Retiring, Step::Dismiss),
-        // The start it waits for is the one under way.
-        (Starting, RetryDue) => (Starting, Step::Nothing),
 
         (Ready, Useless) => (Ousted, Step::Dismiss),
-        // A second answer to `initialize`, or a deadline that crossed the first.
-        (Ready, HelloGood | HelloBad | TooSlow | RetryDue) => (Ready, Step::Nothing),
+        // A second answer to a greeting, or a deadline that crossed the first.
+        (Ready, HelloGood | HelloBad | TooSlow | StartDue | ProbeDue) => (Ready, Step::Nothing),
 
         // It is on its way out already; only what follows changes.
         (Ousted, StopAsked) => (Retiring, Step::Nothing),
-        (Ousted, HelloGood | HelloBad | TooSlow | Useless | RetryDue) => (Ousted, Step::Nothing),
+        (Ousted, HelloGood | HelloBad | TooSlow | Useless | StartDue | ProbeDue) => {
+            (Ousted, Step::Nothing)
+        }
 
-        (Waiting, RetryDue) => (Starting, Step::Start),
+        (Waiting, StartDue) => (Starting, Step::Start),
+        (Waiting, ProbeDue) => (Probing, Step::Start),
         (Waiting, StopAsked) => (Down, Step::Rest),
         // Words of the life that ended.
         (Waiting, HelloGood | HelloBad | TooSlow | Useless | LifeOver) => (Waiting, Step::Nothing),
 
         (Retiring, LifeOver) => (Down, Step::Rest),
-        (Retiring, HelloGood | HelloBad | TooSlow | Useless | RetryDue | StopAsked) => {
+        (Retiring, HelloGood | HelloBad | TooSlow | Useless | StartDue | ProbeDue | StopAsked) => {
             (Retiring, Step::Nothing)
         }
 
-        (Down, HelloGood | HelloBad | TooSlow | Useless | LifeOver | RetryDue | StopAsked) => {
-            (Down, Step::Nothing)
-        }
+        (
+            Down,
+            HelloGood | HelloBad | TooSlow | Useless | LifeOver | StartDue | ProbeDue | StopAsked,
+        ) => (Down, Step::Nothing),
     }
 }
 
@@ -95,7 +115,9 @@ pub fn next(phase: Phase, happening: Happening) -> (Phase, Step) {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 6] = [
+    const PHASES: [Phase; 8] = [
+        Phase::Probing,
+        Phase::Parting,
         Phase::Starting,
         Phase::Ready,
         Phase::Ousted,
@@ -103,22 +125,20 @@ mod tests {
         Phase::Retiring,
         Phase::Down,
     ];
-    const HAPPENINGS: [Happening; 7] = [
+    const HAPPENINGS: [Happening; 8] = [
         Happening::HelloGood,
         Happening::HelloBad,
         Happening::TooSlow,
         Happening::Useless,
         Happening::LifeOver,
-        Happening::RetryDue,
+        Happening::StartDue,
+        Happening::ProbeDue,
         Happening::StopAsked,
     ];
 
     /// Whether a process of the child may be alive in this phase.
     fn has_process(phase: Phase) -> bool {
-        matches!(
-            phase,
-            Phase::Starting | Phase::Ready | Phase::Ousted | Phase::Retiring
-        )
+        !matches!(phase, Phase::Waiting | Phase::Down)
     }
 
     #[test]
@@ -126,10 +146,9 @@ mod tests {
         for phase in PHASES {
             for happening in HAPPENINGS {
                 let (_, step) = next(phase, happening);
-                assert!(
-                    step != Step::Start || !has_process(phase),
-                    "{phase:?} {happening:?}"
-                );
+                // The end of one may be the start of the next.
+                let is_free = !has_process(phase) || happening == Happening::LifeOver;
+                assert!(step != Step::Start || is_free, "{phase:?} {happening:?}");
             }
         }
     }
@@ -138,13 +157,28 @@ mod tests {
     fn a_phase_without_process_is_entered_only_when_the_life_is_over() {
         for phase in PHASES.into_iter().filter(|&phase| has_process(phase)) {
             for happening in HAPPENINGS {
-                let (to, _) = next(phase, happening);
+                let (to, step) = next(phase, happening);
                 assert_eq!(
-                    !has_process(to),
+                    !has_process(to) || step == Step::Start,
                     happening == Happening::LifeOver,
                     "{phase:?} {happening:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_process_that_was_to_tell_its_era_never_serves() {
+        for happening in HAPPENINGS {
+            let (mut phase, step) = next(Phase::Probing, happening);
+            assert!(phase != Phase::Ready && step != Step::Serve);
+            while phase == Phase::Parting {
+                phase = next(phase, Happening::LifeOver).0;
+            }
+            assert!(matches!(
+                phase,
+                Phase::Probing | Phase::Starting | Phase::Retiring
+            ));
         }
     }
 
@@ -166,10 +200,10 @@ mod tests {
         let mut phase = Phase::Starting;
         for happening in [
             Happening::LifeOver,
-            Happening::RetryDue,
+            Happening::StartDue,
             Happening::HelloBad,
             Happening::LifeOver,
-            Happening::RetryDue,
+            Happening::StartDue,
             Happening::HelloGood,
             Happening::LifeOver,
         ] {

@@ -86,8 +86,9 @@ impl Hub {
     /// The answer to a request of the gateway's own.
     pub(super) fn reply(&mut self, id: ChildId, request: OwnId, reply: Reply) {
         match (request.purpose(), reply) {
-            (Purpose::Initialize, Reply::Hello(hello)) => self.greeted(id, Ok(hello)),
-            (Purpose::Initialize, Reply::Failed(why)) => self.greeted(id, Err(why)),
+            (Purpose::Initialize | Purpose::Discover, reply) => self.greeting_answered(id, reply),
+            (Purpose::Listen, Reply::Failed(why)) => self.listening_ended(id, request, Some(&why)),
+            (Purpose::Listen, _) => self.listening_ended(id, request, None),
             (purpose, Reply::Page(page)) => {
                 if let Some(kind) = kind_of(purpose) {
                     self.page_read(id, kind, request, page);
@@ -97,7 +98,7 @@ impl Hub {
                 Some(kind) => self.list_failed(id, kind, request, &why),
                 None => log::debug!("{}: {why}", self.label(id)),
             },
-            (_, Reply::Hello(_) | Reply::Done) => {}
+            (_, Reply::Hello(_) | Reply::Refused { .. } | Reply::Done) => {}
         }
     }
 

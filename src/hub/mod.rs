@@ -21,11 +21,13 @@ pub mod belonging;
 pub mod calls;
 pub mod children;
 pub mod clients;
+pub mod crossing;
 pub mod elicited;
 pub mod ending;
 pub mod failing;
 pub mod fanning;
 pub mod fans;
+pub mod greeting;
 pub mod held;
 pub mod holding;
 pub mod inventory;
@@ -50,6 +52,7 @@ pub mod streams;
 pub mod subscribing;
 pub mod timers;
 pub mod upkeep;
+pub mod upstream;
 pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -61,7 +64,7 @@ use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, ServerId, SessionKey, View,
 };
 use crate::hub::calls::Calls;
-use crate::hub::children::{ChildId, Children};
+use crate::hub::children::{ChildId, Children, Era};
 use crate::hub::fans::Fans;
 use crate::hub::held::HeldCalls;
 use crate::hub::plan::Plan;
@@ -82,6 +85,8 @@ pub struct Hub {
     children: Children,
     /// The child of each server that all share, or that its lists come from.
     mains: BTreeMap<ServerId, ChildId>,
+    /// In which era the servers are spoken to that had to be asked.
+    eras: BTreeMap<ServerId, Era>,
     calls: Calls,
     streams: Streams,
     sessions: Sessions,
@@ -123,6 +128,7 @@ impl Hub {
             effects: Vec::new(),
             children: Children::default(),
             mains: BTreeMap::new(),
+            eras: BTreeMap::new(),
             calls: Calls::default(),
             streams: Streams::default(),
             sessions: Sessions::default(),
@@ -255,10 +261,11 @@ impl Hub {
             match timer {
                 Timer::Call(id) => self.call_overdue(id),
                 Timer::Startup(life) => self.startup_overdue(life),
-                Timer::Retry(child) => self.retry_due(child),
+                Timer::Retry(child) => self.start_due(child),
                 Timer::Drain(life) => self.drain_overdue(life),
                 Timer::Terminate(life) => self.terminate_due(life),
                 Timer::Kill(life) => self.kill_due(life),
+                Timer::Upstream(child) => self.upstream_due(child),
                 Timer::Relist(child, kind) => self.relist_due(child, kind),
                 Timer::List(child, kind, request) => self.list_overdue(child, kind, request),
                 Timer::Tell => self.tell_due(),

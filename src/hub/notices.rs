@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::event::SessionKey;
 use crate::hub::Hub;
 use crate::hub::calls::Asker;
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::StreamId;
 use crate::wire::envelope::{Kind, Message};
@@ -20,6 +20,11 @@ use crate::wire::own_id::{OwnId, Purpose};
 impl Hub {
     /// A message of a child that is no answer to the gateway's own requests.
     pub(super) fn child_message(&mut self, id: ChildId, message: Arc<Message>, links: &[String]) {
+        // A throw-away process is heard on its era alone.
+        let is_heard = |c: &Child| !matches!(c.phase, Phase::Probing | Phase::Parting);
+        if !self.children.get(id).is_some_and(is_heard) {
+            return;
+        }
         match &message.kind {
             Kind::Answer { .. } => self.call_answered(id, message, links),
             Kind::Request(method) => {
@@ -44,7 +49,11 @@ impl Hub {
                 self.list_changed(id, ItemKind::Resource);
                 self.list_changed(id, ItemKind::Template);
             }
-            Method::Cancelled => self.child_takes_back(id, &message),
+            Method::Cancelled => {
+                self.child_takes_back(id, &message);
+                self.child_stops_telling(id, &message);
+            }
+            Method::Acknowledged => self.listening_acknowledged(id, &message),
             Method::ElicitComplete => self.elicitation_complete(id, &message),
             other => log::debug!("{}: {:?} is not passed on", self.label(id), other.name()),
         }
@@ -158,6 +167,9 @@ impl Hub {
         let Some(uri) = message.marks.uri.and_then(|span| message.text(span)) else {
             return;
         };
+        if self.is_told_twice(id, message) {
+            return;
+        }
         let subscribers: Vec<SessionKey> = self
             .children
             .get(id)
@@ -189,7 +201,10 @@ impl Hub {
                     .map(|s| s.children.values().copied().collect())
                     .unwrap_or_default();
                 for child in own {
-                    self.send_child(child, Outgoing::plain(message.clone()));
+                    let era = self.children.get(child).and_then(|child| child.era);
+                    if era == Some(Era::Handshake) {
+                        self.send_child(child, Outgoing::plain(message.clone()));
+                    }
                 }
             }
             other => log::trace!("a client's {:?} is not passed on", other.name()),
@@ -250,7 +265,8 @@ impl Hub {
                 continue;
             };
             let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
-            if child.phase != Phase::Ready || !logs {
+            // In the stateless era each request names a level for itself.
+            if child.phase != Phase::Ready || !logs || child.is_stateless() {
                 continue;
             }
             let wanted = self

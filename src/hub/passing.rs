@@ -15,7 +15,7 @@ use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
-use crate::wire::outgoing::{Change, Outgoing, Patch};
+use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
 /// Where a request goes, and what is replaced in it on the way.
@@ -97,9 +97,14 @@ impl Hub {
         message: Arc<Message>,
         name: Option<Arc<str>>,
     ) -> Option<OwnId> {
+        self.place_outgoing(call, to_be_named(message, name))
+    }
+
+    /// The same with a message whose name is replaced already.
+    pub(super) fn place_outgoing(&mut self, call: Call, message: Outgoing) -> Option<OwnId> {
         let child = call.child;
         let admitted = self.admit_call(child);
-        let id = self.hold(call, message, name);
+        let id = self.hold(call, message);
         if let Err(refusal) = admitted {
             self.fail_call(id, &refusal);
             return None;
@@ -114,23 +119,11 @@ impl Hub {
     }
 
     /// Enters a call among those that wait for its child.
-    pub(super) fn hold(
-        &mut self,
-        mut call: Call,
-        message: Arc<Message>,
-        name: Option<Arc<str>>,
-    ) -> OwnId {
+    pub(super) fn hold(&mut self, mut call: Call, mut message: Outgoing) -> OwnId {
         let id = self.calls.mint(Purpose::Call);
-        let mut message = Outgoing::plain(message);
         message.id = Some(Patch::Number(id.number()));
-        message.name = name.map(|name| Patch::Json(json_string(&name)));
         if message.message.marks.progress_token.is_some() {
             message.progress_token = Some(Patch::Number(id.number()));
-        }
-        // A pipe that has begun with a handshake stays in that era: there are
-        // servers that refuse whatever names another version.
-        if let Some(version) = message.message.marks.version {
-            message.changes.push(Change::Drop(version));
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.held.push_back(id);
@@ -188,13 +181,13 @@ impl Hub {
 
     /// A call that waits for its child's start gets the time of a start on top.
     fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
-        let Some(startup) = self
-            .children
-            .get(child)
-            .map(|child| self.server_of(child).startup_timeout)
-        else {
+        let Some(child) = self.children.get(child) else {
             return;
         };
+        let mut startup = self.server_of(child).startup_timeout;
+        if matches!(child.phase, Phase::Probing | Phase::Parting) {
+            startup += limits::PROBE_WAIT + limits::DISMISS_KILL_WAIT;
+        }
         if let Some(call) = self.calls.get_mut(id) {
             let due = self.now.after(startup).after(call.timeout);
             call.timer = Some(self.timers.set(due, Timer::Call(id)));
@@ -220,9 +213,12 @@ impl Hub {
             let Some(id) = place.held.pop_front() else {
                 return;
             };
-            place.under_way.insert(id);
+            if self.subscribes_upstream(child, id) {
+                continue;
+            }
             let length = self.held_length(id);
             if let Some(place) = self.children.get_mut(child) {
+                place.under_way.insert(id);
                 place.held_bytes = place.held_bytes.saturating_sub(length);
             }
             let Some(call) = self.calls.get_mut(id) else {
@@ -232,6 +228,7 @@ impl Hub {
             let message = call.message.take();
             self.rearm(id);
             if let Some(message) = message {
+                let message = self.fit_to_child(child, id, message);
                 self.send_child(child, message);
             }
         }
@@ -249,6 +246,8 @@ impl Hub {
         let message = Message::build(Kind::Request(method), params);
         let mut message = Outgoing::plain(message.into());
         message.id = Some(Patch::Number(id.number()));
+        let introduction = self.own_introduction(child, &message.message);
+        message.changes.extend(introduction);
         self.send_child(child, message);
         id
     }
@@ -271,7 +270,7 @@ impl Hub {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        if !child.has_process() || child.phase == Phase::Retiring {
+        if !child.has_process() || matches!(child.phase, Phase::Parting | Phase::Retiring) {
             return;
         }
         let is_full = child.load.messages as usize >= slots
@@ -291,4 +290,11 @@ impl Hub {
         let life = child.life;
         self.effects.push(Effect::ToChild { life, message });
     }
+}
+
+/// A request, and the name that the server knows instead of its own.
+pub(super) fn to_be_named(message: Arc<Message>, name: Option<Arc<str>>) -> Outgoing {
+    let mut message = Outgoing::plain(message);
+    message.name = name.map(|name| Patch::Json(json_string(&name)));
+    message
 }

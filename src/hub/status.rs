@@ -71,13 +71,25 @@ impl Hub {
                     // Greeted, and its lists still on their way, is not yet up.
                     Phase::Ready if child.settled => Condition::Ready,
                     Phase::Ready => Condition::Starting,
-                    Phase::Starting if !child.settled && child.failures == 0 => Condition::Starting,
-                    Phase::Starting | Phase::Waiting | Phase::Ousted
+                    Phase::Probing | Phase::Parting | Phase::Starting
+                        if !child.settled && child.failures == 0 =>
+                    {
+                        Condition::Starting
+                    }
+                    Phase::Probing
+                    | Phase::Parting
+                    | Phase::Starting
+                    | Phase::Waiting
+                    | Phase::Ousted
                         if child.failures >= self.plan.reconnect_attempts_max =>
                     {
                         Condition::Failed
                     }
-                    Phase::Starting | Phase::Waiting | Phase::Ousted => Condition::Restarting,
+                    Phase::Probing
+                    | Phase::Parting
+                    | Phase::Starting
+                    | Phase::Waiting
+                    | Phase::Ousted => Condition::Restarting,
                     Phase::Retiring | Phase::Down => Condition::Stopped,
                 },
             }

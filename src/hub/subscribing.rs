@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::Phase;
 use crate::hub::passing::Passage;
 use crate::hub::refusal::Refusal;
@@ -14,6 +14,7 @@ use crate::hub::requests::{Need, json_string};
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 
 impl Hub {
@@ -80,7 +81,7 @@ impl Hub {
     }
 
     /// Whether a child's table has a place for one more subscriber.
-    fn has_room(&self, child: ChildId, uri: &Arc<str>) -> bool {
+    pub(super) fn has_room(&self, child: ChildId, uri: &Arc<str>) -> bool {
         self.children.get(child).is_some_and(|child| {
             child.subscribers.contains_key(uri)
                 || child.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX
@@ -113,7 +114,9 @@ impl Hub {
         subscribers.remove(key);
         if subscribers.is_empty() {
             place.subscribers.remove(uri);
-            if place.phase == Phase::Ready {
+            if place.is_stateless() {
+                self.subscribers_changed(child);
+            } else if place.phase == Phase::Ready {
                 self.errand(child, Method::ResourcesUnsubscribe, &uri_params(uri));
             }
         }
@@ -144,6 +147,9 @@ impl Hub {
 
     /// Asks a child for news of a resource, for all who want them.
     pub(super) fn subscribe_for_all(&mut self, id: ChildId, server: ServerId, uri: Arc<str>) {
+        if self.children.get(id).is_some_and(Child::is_stateless) {
+            return self.subscribers_changed(id);
+        }
         let method = Method::ResourcesSubscribe;
         let message = Message::build(Kind::Request(method.clone()), Some(&uri_params(&uri)));
         let passage = Passage {
@@ -153,7 +159,7 @@ impl Hub {
             uri: Some(uri),
         };
         let call = self.call(id, Asker::Nobody, None, &passage);
-        let call = self.hold(call, message.into(), None);
+        let call = self.hold(call, Outgoing::plain(message.into()));
         self.rearm(call);
     }
 }

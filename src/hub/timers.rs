@@ -25,6 +25,8 @@ pub enum Timer {
     Terminate(Life),
     /// Nor after SIGTERM: SIGKILL.
     Kill(Life),
+    /// What a child of the stateless era is asked to tell of is looked at again.
+    Upstream(ChildId),
     /// A child's list has changed, and the burst is over: read it again.
     Relist(ChildId, ItemKind),
     /// A page of a child's list has not come.

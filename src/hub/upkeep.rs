@@ -1,40 +1,20 @@
 //! The upkeep of the children: starts, ends, and new starts, by the table in
-//! `lifecycle`.
+//! `lifecycle`. What is said to a process that has just started is in
+//! `greeting`.
 
 use std::time::Duration;
 
+use crate::config::checked::Protocol;
 use crate::event::{Effect, Life, ServerId, SessionKey, Signal};
 use crate::hub::Hub;
 use crate::hub::belonging::is_idle;
-use crate::hub::children::{Child, ChildId};
+use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
 use crate::hub::plan::{Readiness, ServerPlan};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message};
-use crate::wire::handshake::{self, Revision, ServerHello};
-use crate::wire::method::Method;
-use crate::wire::outgoing::Outgoing;
-use crate::wire::own_id::Purpose;
-
-/// What the gateway declares to a shared child: it can pass these questions on
-/// to the one client they come from. Roots are never declared there: one
-/// client's roots would become every client's.
-const SHARED_CAPABILITIES: &str =
-    r#"{"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}}}"#;
-
-/// What it declares to the template child of a server whose sessions have
-/// children of their own: everything, so that all it can offer is listed.
-const TEMPLATE_CAPABILITIES: &str = r#"{"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}"#;
-
-/// Who the gateway says it is, to children and to clients.
-pub(super) const OWN_INFO: &str = concat!(
-    r#"{"name":"mcproxy","version":""#,
-    env!("CARGO_PKG_VERSION"),
-    r#""}"#
-);
 
 impl Hub {
     /// The plan of a server.
@@ -69,8 +49,22 @@ impl Hub {
             }
         }
         for child in self.children.ids() {
-            self.begin_life(child);
+            self.start_due(child);
         }
+    }
+
+    /// It is time to start a child, or first to find out how it is spoken to.
+    pub(super) fn start_due(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let is_unknown = self.server_of(child).protocol == Protocol::Auto
+            && !self.eras.contains_key(&child.server);
+        let happening = match is_unknown {
+            true => Happening::ProbeDue,
+            false => Happening::StartDue,
+        };
+        self.happen(id, happening);
     }
 
     /// A child of a session's own, started by its first need.
@@ -94,7 +88,7 @@ impl Hub {
         if !self.is_lone(session) {
             self.look_for_idleness(session, self.now.after(limits::OWN_CHILD_IDLE_MAX));
         }
-        self.begin_life(id);
+        self.start_due(id);
         Ok(id)
     }
 
@@ -147,6 +141,10 @@ impl Hub {
             if child.phase == Phase::Ready && self.now.since(child.since) >= limits::STABLE_LIFE {
                 child.failures = 0;
             }
+            // What was found out of its era does not hold, or not any more.
+            if child.phase == Phase::Starting && matches!(phase, Phase::Ousted | Phase::Waiting) {
+                self.eras.remove(&child.server);
+            }
             child.phase = phase;
             child.since = self.now;
         }
@@ -160,50 +158,32 @@ impl Hub {
         }
     }
 
+    /// Starts a process: the one that shall serve, or one that only tells its era.
     fn begin_life(&mut self, id: ChildId) {
         let Some(life) = self.children.begin_life(id) else {
             return;
         };
         let child = self.children.get(id).expect("its life has just begun");
         let server = child.server;
-        let due = self.now.after(self.server(server).startup_timeout);
+        let is_probe = child.phase == Phase::Probing;
+        let era = match self.server(server).protocol {
+            _ if is_probe => None,
+            Protocol::Legacy => Some(Era::Handshake),
+            Protocol::Modern => Some(Era::Stateless),
+            // What has not said that it is another is of the handshake era.
+            Protocol::Auto => Some(*self.eras.entry(server).or_insert(Era::Handshake)),
+        };
+        let patience = match is_probe {
+            true => limits::PROBE_WAIT,
+            false => self.server(server).startup_timeout,
+        };
+        let due = self.now.after(patience);
         let timer = self.timers.set(due, Timer::Startup(life));
         if let Some(child) = self.children.get_mut(id) {
-            child.phase = Phase::Starting;
-            child.since = self.now;
+            child.era = era;
             child.startup = Some(timer);
         }
         self.effects.push(Effect::Spawn { life, server });
-    }
-
-    /// The process runs: the handshake begins.
-    pub(super) fn spawned(&mut self, id: ChildId, pid: u32) {
-        log::debug!("{}: started, pid {pid}", self.label(id));
-        let Some(child) = self.children.get(id) else {
-            return;
-        };
-        let (capabilities, info) = self.introduction(child);
-        let params = handshake::initialize_params(Revision::LATEST, &capabilities, &info);
-        self.send_own(id, Purpose::Initialize, Method::Initialize, Some(&params));
-    }
-
-    /// What the gateway says of itself, or of the client it stands for.
-    fn introduction(&self, child: &Child) -> (String, String) {
-        let hello = child
-            .owner
-            .as_ref()
-            .and_then(|owner| self.sessions.get(owner))
-            // It will work for other clients after this one.
-            .filter(|session| session.lone.is_none())
-            .and_then(|session| session.hello.as_ref());
-        if let Some(hello) = hello {
-            return (without_tasks(&hello.capabilities), hello.info.to_string());
-        }
-        let capabilities = match self.server_of(child).scope {
-            crate::config::checked::Scope::Shared => SHARED_CAPABILITIES,
-            crate::config::checked::Scope::Session => TEMPLATE_CAPABILITIES,
-        };
-        (capabilities.to_owned(), OWN_INFO.to_owned())
     }
 
     /// The process could not be started at all.
@@ -215,27 +195,6 @@ impl Hub {
         self.life_over(id);
     }
 
-    /// It has answered `initialize`.
-    pub(super) fn greeted(&mut self, id: ChildId, hello: Result<Box<ServerHello>, String>) {
-        match hello {
-            Ok(hello) => {
-                if let Some(child) = self.children.get_mut(id)
-                    && child.phase == Phase::Starting
-                {
-                    child.hello = Some(hello);
-                }
-                self.happen(id, Happening::HelloGood);
-            }
-            Err(why) => {
-                let is_awaited = |child: &Child| child.phase == Phase::Starting;
-                if self.children.get(id).is_some_and(is_awaited) {
-                    self.trouble(id, format!("cannot be used: {why}"));
-                    self.happen(id, Happening::HelloBad);
-                }
-            }
-        }
-    }
-
     /// Notes why a child does not work, and says so in the log.
     pub(super) fn trouble(&mut self, id: ChildId, what: String) {
         log::warn!("{}: {what}", self.label(id));
@@ -244,37 +203,7 @@ impl Hub {
         }
     }
 
-    fn serve(&mut self, id: ChildId) {
-        let message = Message::build(Kind::Notification(Method::Initialized), None);
-        self.send_child(id, Outgoing::plain(message.into()));
-        self.read_lists(id);
-        self.restore(id);
-        self.send_held(id);
-    }
-
-    /// Its start has taken too long; or, if it has greeted, its lists have.
-    pub(super) fn startup_overdue(&mut self, life: Life) {
-        let Some(id) = self.children.of_life(life) else {
-            return;
-        };
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        child.startup = None;
-        let greeted = child.phase == Phase::Ready;
-        let seconds = self.server_of_id(id).startup_timeout.as_secs_f64();
-        if greeted {
-            self.give_up_lists(id, seconds);
-        } else {
-            self.trouble(
-                id,
-                format!("has not answered \"initialize\" within {seconds} s (\"startup_timeout\")"),
-            );
-            self.happen(id, Happening::TooSlow);
-        }
-    }
-
-    fn server_of_id(&self, id: ChildId) -> &ServerPlan {
+    pub(super) fn server_of_id(&self, id: ChildId) -> &ServerPlan {
         let child = self.children.get(id).expect("the caller has looked it up");
         self.server_of(child)
     }
@@ -312,12 +241,18 @@ impl Hub {
 
     /// Its process has ended. What it had written is read to its end first.
     pub(super) fn exited(&mut self, id: ChildId, how: String, last_words: Option<String>) {
+        let hint = self.hint(id);
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
+        // Some servers of the other era end at a greeting that they do not know.
+        let hint = match child.phase {
+            Phase::Starting => hint,
+            _ => "",
+        };
         child.ended = Some(match last_words {
-            Some(words) => format!("{how} (last line on stderr: {words:?})"),
-            None => how,
+            Some(words) => format!("{how} (last line on stderr: {words:?}){hint}"),
+            None => how + hint,
         });
         let life = child.life;
         if child.silent {
@@ -405,14 +340,21 @@ impl Hub {
             (Phase::Ousted, Some(trouble)) => trouble.clone(),
             _ => child.ended.clone().unwrap_or_else(|| "ended".to_owned()),
         };
+        let is_probe = matches!(was, Phase::Probing | Phase::Parting);
         let under_way = std::mem::take(&mut child.under_way);
         child.reading.clear();
         child.stale.clear();
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
-        child.trouble = Some(how.clone());
+        let upstream = std::mem::take(&mut child.upstream);
+        if let Some(timer) = upstream.timer {
+            self.timers.cancel(timer);
+        }
         let server = self.server_of_id(id).name.clone();
+        if let Some(child) = self.children.get_mut(id).filter(|_| !is_probe) {
+            child.trouble = Some(how.clone());
+        }
         for call in under_way {
             let refusal = Refusal::ServerGone {
                 server: server.clone(),
@@ -427,7 +369,8 @@ impl Hub {
             log::info!("{}: {how}", self.label(id));
         }
         self.happen(id, Happening::LifeOver);
-        if was != Phase::Ready {
+        // A ready child is soon there again; after a probe the start follows.
+        if was != Phase::Ready && !is_probe {
             self.fail_held(id);
         }
     }
@@ -454,11 +397,6 @@ impl Hub {
         }
     }
 
-    /// The wait for the next start is over.
-    pub(super) fn retry_due(&mut self, id: ChildId) {
-        self.happen(id, Happening::RetryDue);
-    }
-
     /// A child is down for good.
     fn rest(&mut self, id: ChildId) {
         self.fail_held(id);
@@ -467,18 +405,5 @@ impl Hub {
             self.children.remove(id);
         }
         self.finish_if_done();
-    }
-}
-
-/// A client's capabilities without `tasks`, which the gateway does not route.
-fn without_tasks(capabilities: &str) -> String {
-    match serde_json::from_str::<serde_json::Value>(capabilities) {
-        Ok(serde_json::Value::Object(mut members)) => {
-            if members.remove("tasks").is_none() {
-                return capabilities.to_owned();
-            }
-            serde_json::Value::Object(members).to_string()
-        }
-        _ => "{}".to_owned(),
     }
 }

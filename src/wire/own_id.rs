@@ -9,6 +9,11 @@ pub enum Purpose {
     Call,
     /// The handshake.
     Initialize,
+    /// The greeting of the stateless era, `server/discover`.
+    Discover,
+    /// What is told of changes in the stateless era, `subscriptions/listen`: it
+    /// is answered when it ends.
+    Listen,
     /// A page of `tools/list` for the catalog.
     Tools,
     /// A page of `prompts/list` for the catalog.
@@ -22,9 +27,11 @@ pub enum Purpose {
 }
 
 /// Every purpose, at the place that its code in an id names.
-const PURPOSES: [Purpose; 7] = [
+const PURPOSES: [Purpose; 9] = [
     Purpose::Call,
     Purpose::Initialize,
+    Purpose::Discover,
+    Purpose::Listen,
     Purpose::Tools,
     Purpose::Prompts,
     Purpose::Resources,
@@ -33,11 +40,11 @@ const PURPOSES: [Purpose; 7] = [
 ];
 
 /// How many low bits of an id hold the purpose.
-const PURPOSE_BITS: u32 = 3;
+const PURPOSE_BITS: u32 = 4;
 
 /// A request of ours to a child. On the wire it is the number
-/// `serial * 8 + code of the purpose`, which stays below 2⁵³ (the largest
-/// number that JavaScript children keep exact) for 10¹⁵ requests.
+/// `serial * 16 + code of the purpose`, which stays below 2⁵³ (the largest
+/// number that JavaScript children keep exact) for 5 · 10¹⁴ requests.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct OwnId(u64);
 
@@ -84,6 +91,6 @@ mod tests {
     #[test]
     fn ids_of_one_serial_differ_by_purpose_and_a_stranger_is_none() {
         assert_ne!(OwnId::new(1, Purpose::Call), OwnId::new(1, Purpose::Tools));
-        assert_eq!(OwnId::from_number(7), None);
+        assert_eq!(OwnId::from_number(15), None);
     }
 }

@@ -274,6 +274,19 @@ fn answers_to_our_own_requests_are_read() {
         (Purpose::Templates, r#""result":{"resourceTemplates":[]}"#),
         (Purpose::Errand, r#""result":{}"#),
         (Purpose::Call, r#""error":{"code":1,"message":"m"}"#),
+        (
+            Purpose::Discover,
+            r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{"prompts":{}}}"#,
+        ),
+        (
+            Purpose::Discover,
+            r#""error":{"code":-32601,"message":"no such method"}"#,
+        ),
+        (
+            Purpose::Initialize,
+            r#""error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}"#,
+        ),
+        (Purpose::Listen, r#""result":{"resultType":"complete"}"#),
     ];
     let lines: Vec<String> = answers
         .iter()
@@ -298,5 +311,15 @@ fn answers_to_our_own_requests_are_read() {
     assert!(matches!(reply(3), Reply::Failed(why) if !why.is_empty()));
     assert!(matches!(reply(4), Reply::Page(page) if page.items.is_empty()));
     assert!(matches!(reply(5), Reply::Done));
+    assert!(matches!(reply(7), Reply::Hello(hello) if hello.has.prompts));
+    assert!(matches!(reply(8), Reply::Refused { why, stateless: false } if why.contains("-32601")));
+    assert!(matches!(
+        reply(9),
+        Reply::Refused {
+            stateless: true,
+            ..
+        }
+    ));
+    assert!(matches!(reply(10), Reply::Done));
     assert!(matches!(&story.output[6], FromChild::Message { .. }));
 }

@@ -55,6 +55,7 @@ impl Hub {
         self.check_children();
         self.check_questions();
         self.check_held();
+        self.check_upstream();
         if let Some(due) = self.next_deadline() {
             assert!(due > self.now, "a deadline has come and was not seen");
         }
@@ -200,6 +201,24 @@ impl Hub {
             assert!(self.sessions.get(&question.session).is_some());
             assert_eq!(self.children.of_life(question.life), Some(question.child));
             assert!(self.questions.count_of(question.life) <= limits::CHILD_QUESTIONS_MAX);
+        }
+    }
+
+    /// A child of the stateless era is asked for what its sessions want, or will
+    /// be soon.
+    fn check_upstream(&self) {
+        for (_, child) in self.children.iter() {
+            let upstream = &child.upstream;
+            let asked = [&upstream.open, &upstream.opening];
+            let is_asked = asked.into_iter().any(Option::is_some);
+            let may_be_asked = child.phase == Phase::Ready && child.is_stateless();
+            assert!(may_be_asked || !is_asked || child.has_process());
+            assert!(upstream.opening.is_none() || upstream.timer.is_some());
+            if may_be_asked && upstream.timer.is_none() && !upstream.refused {
+                let told = upstream.open.iter().flat_map(|open| &open.filter.uris);
+                let wanted = child.subscribers.keys();
+                assert!(told.map(|uri| &**uri).eq(wanted.map(|uri| &**uri)));
+            }
         }
     }
 

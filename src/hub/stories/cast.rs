@@ -8,6 +8,7 @@ use crate::event::{
     SessionKey, View,
 };
 use crate::hub::stories::world::{Client, Exchange, World};
+use crate::wire::discover;
 use crate::wire::envelope::{self, Kind, Malformed, Message};
 use crate::wire::handshake;
 use crate::wire::input;
@@ -26,7 +27,7 @@ pub(super) struct Offers {
     pub(super) templates: Vec<String>,
     /// Further members of its capabilities.
     pub(super) capabilities: &'static str,
-    /// Further members of its answer to `initialize`.
+    /// Further members of its answer to its greeting.
     pub(super) hello: &'static str,
 }
 
@@ -46,6 +47,22 @@ impl Default for Offers {
 impl Offers {
     /// The result of `initialize`.
     pub(super) fn hello(&self) -> String {
+        let (capabilities, hello) = (self.capabilities(), self.hello);
+        format!(
+            r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"serverInfo":{{"name":"s"}}{hello}}}"#
+        )
+    }
+
+    /// The result of `server/discover`.
+    pub(super) fn discovery(&self) -> String {
+        let (capabilities, hello) = (self.capabilities(), self.hello);
+        let meta = r#""_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s"}}"#;
+        format!(
+            r#"{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{capabilities},{meta}{hello}}}"#
+        )
+    }
+
+    fn capabilities(&self) -> String {
         let mut capabilities = vec![r#""tools":{}"#];
         if !self.prompts.is_empty() {
             capabilities.push(r#""prompts":{}"#);
@@ -56,11 +73,7 @@ impl Offers {
         if !self.capabilities.is_empty() {
             capabilities.push(self.capabilities);
         }
-        let capabilities = capabilities.join(",");
-        let hello = self.hello;
-        format!(
-            r#"{{"protocolVersion":"2025-11-25","capabilities":{{{capabilities}}},"serverInfo":{{"name":"s"}}{hello}}}"#
-        )
+        format!("{{{}}}", capabilities.join(","))
     }
 
     /// The result of a list request, all in one page.
@@ -164,13 +177,26 @@ pub(super) fn read_line(text: &str) -> FromChild {
         Some(id) if id.purpose() != Purpose::Call => {
             let page = |kind| items::read_page(&message, kind).map(Reply::Page);
             let reply = match id.purpose() {
+                Purpose::Initialize | Purpose::Discover
+                    if message.kind == (Kind::Answer { failed: true }) =>
+                {
+                    Ok(Reply::Refused {
+                        why: message.succeeded().err().unwrap_or_default(),
+                        stateless: discover::refuses_for_ours(&message),
+                    })
+                }
                 Purpose::Initialize => handshake::read_server_hello(&message)
                     .map(|hello| Reply::Hello(Box::new(hello))),
+                Purpose::Discover => {
+                    discover::read_discovery(&message).map(|hello| Reply::Hello(Box::new(hello)))
+                }
                 Purpose::Tools => page(ItemKind::Tool),
                 Purpose::Prompts => page(ItemKind::Prompt),
                 Purpose::Resources => page(ItemKind::Resource),
                 Purpose::Templates => page(ItemKind::Template),
-                Purpose::Errand | Purpose::Call => message.succeeded().map(|_| Reply::Done),
+                Purpose::Errand | Purpose::Listen | Purpose::Call => {
+                    message.succeeded().map(|_| Reply::Done)
+                }
             };
             FromChild::Reply {
                 id,
@@ -234,9 +260,14 @@ impl World {
         self.child(name, FromChild::Spawned { pid: 17 });
     }
 
-    /// A child answers `initialize`, which is its first request.
+    /// A child answers its greeting, which is its first request.
     pub(super) fn greets(&mut self, name: &str) {
-        let hello = self.offers_of(name).hello();
+        let offers = self.offers_of(name);
+        let greeting = &self.lives[&self.life(name)].requests[0].1;
+        let hello = match greeting.as_str() {
+            "server/discover" => offers.discovery(),
+            _ => offers.hello(),
+        };
         self.answers(name, 1, &hello);
     }
 

@@ -12,13 +12,14 @@ mod clients;
 mod judge;
 mod loners;
 mod processes;
+mod tongues;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::checked::Scope;
+use crate::config::checked::{Protocol, Scope};
 use crate::event::{Effect, Event};
 use crate::hub::plan::Plan;
 use crate::hub::stories::cast::Offers;
@@ -80,10 +81,11 @@ struct Simulation {
     told: Told,
 }
 
-/// Two shared servers, one that takes few calls at a time and one with a short
-/// queue, and one with a child for each session; all are quick to lose patience.
-fn stage() -> Plan {
-    let mut plan = plan(&["git", "time", "pad"]);
+/// Shared servers, one that takes few calls at a time, one with a short queue,
+/// and one of the stateless era or of neither for sure, and one with a child for
+/// each session; all are quick to lose patience.
+fn stage(seed: u64) -> Plan {
+    let mut plan = plan(&["git", "time", "pad", "new"]);
     for server in &mut plan.servers {
         server.startup_timeout = Duration::from_secs(10);
         server.timeout = Duration::from_secs(8);
@@ -91,6 +93,14 @@ fn stage() -> Plan {
     plan.servers[0].concurrent_max = 3;
     plan.servers[1].concurrent_max = 20;
     plan.servers[2].scope = Scope::Session;
+    plan.servers[2].protocol = match seed % 2 {
+        0 => Protocol::Auto,
+        _ => Protocol::Legacy,
+    };
+    plan.servers[3].protocol = match seed % 3 {
+        0 => Protocol::Auto,
+        _ => Protocol::Modern,
+    };
     plan.queue_max = 8;
     plan.processes_max = 3;
     plan.connection_timeout = Duration::from_secs(3);
@@ -100,7 +110,7 @@ fn stage() -> Plan {
 
 impl Simulation {
     fn new(seed: u64, told: Told) -> Simulation {
-        let mut world = World::new(stage());
+        let mut world = World::new(stage(seed));
         for (name, offers) in &mut world.offers {
             *offers = Offers {
                 tools: vec!["x".into(), "y".into()],

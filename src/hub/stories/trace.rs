@@ -184,13 +184,48 @@ impl World {
                 _ => plain(message),
             };
         };
+        let who = take_introduction(&mut value);
         let id = number(&value["id"]).unwrap_or_else(|| value["id"].to_string());
         match value
             .get("params")
             .filter(|_| method.name() != "initialize")
         {
-            Some(params) => format!("{id} {} {params}", method.name()),
-            None => format!("{id} {}", method.name()),
+            Some(params) => format!("{id} {} {params}{who}", method.name()),
+            None => format!("{id} {}{who}", method.name()),
         }
     }
+}
+
+/// Takes out what a request says of who asks, as the stateless era wants it:
+/// told in short, such as ` by c at debug`.
+fn take_introduction(value: &mut Value) -> String {
+    let Some(params) = value.get_mut("params").and_then(Value::as_object_mut) else {
+        return String::new();
+    };
+    let Some(meta) = params.get_mut("_meta").and_then(Value::as_object_mut) else {
+        return String::new();
+    };
+    let mut take = |key: &str| meta.remove(&format!("io.modelcontextprotocol/{key}"));
+    let Some(version) = take("protocolVersion") else {
+        return String::new();
+    };
+    let (info, level) = (take("clientInfo"), take("logLevel"));
+    let can = take("clientCapabilities");
+    if meta.is_empty() {
+        params.remove("_meta");
+    }
+    if params.is_empty() {
+        value
+            .as_object_mut()
+            .map(|members| members.remove("params"));
+    }
+    assert_eq!(version, "2026-07-28");
+    assert!(can.is_some_and(|can| can.is_object()), "{value}");
+    let name = info.map(|info| info["name"].as_str().unwrap_or("-").to_owned());
+    let level = level.map(|level| format!(" at {}", level.as_str().unwrap_or_default()));
+    format!(
+        " by {}{}",
+        name.unwrap_or_default(),
+        level.unwrap_or_default()
+    )
 }

@@ -123,7 +123,7 @@ fn zero_the_empty_string_and_whole_numbers_are_ids() {
 
 #[test]
 fn answers_are_told_apart_and_an_error_may_have_no_id() {
-    let result = parse(r#"{"result":{"tools":[]},"jsonrpc":"2.0","id":8}"#);
+    let result = parse(r#"{"result":{"tools":[]},"jsonrpc":"2.0","id":16}"#);
     assert_eq!(result.kind, Kind::Answer { failed: false });
     assert_eq!(at(&result, result.marks.outcome), Some(r#"{"tools":[]}"#));
     assert_eq!(result.own_id(), Some(OwnId::new(1, Purpose::Call)));
@@ -159,7 +159,7 @@ fn success_is_a_result_and_failure_a_sentence() {
 
 #[test]
 fn ids_that_are_not_ours_are_no_own_ids() {
-    for id in ["\"8\"", "7", "-8", "8.0", "99999999999999999999"] {
+    for id in ["\"16\"", "15", "-16", "16.0", "99999999999999999999"] {
         let message = parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         assert_eq!(message.own_id(), None, "{id}");
     }

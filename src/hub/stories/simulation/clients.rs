@@ -209,7 +209,10 @@ impl Simulation {
     fn something_to_ask(&mut self, session: &SessionKey, exchange: OutboxId) -> String {
         let (id, mark) = self.judge.mint(session);
         self.judge.asks((session, &id), mark.clone(), exchange);
-        let (method, member) = match self.dice.below(20) {
+        let (method, member) = match self.dice.below(26) {
+            20..24 => ("tools/call", r#""name":"new__x""#),
+            24 => ("resources/subscribe", r#""uri":"file:///new""#),
+            25 => ("resources/unsubscribe", r#""uri":"file:///new""#),
             0..5 => ("tools/call", r#""name":"git__x""#),
             5..8 => ("tools/call", r#""name":"time__x""#),
             8..11 => ("tools/call", r#""name":"pad__x""#),

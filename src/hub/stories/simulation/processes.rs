@@ -7,6 +7,7 @@ use crate::config::checked::Scope;
 use crate::event::{Effect, Event, FromChild, Life, Load, ServerId};
 use crate::hub::stories::cast::{notice, page, read_line, request, result};
 use crate::hub::stories::simulation::Simulation;
+use crate::hub::stories::simulation::tongues::Tongue;
 use crate::hub::stories::trace::text;
 use crate::hub::stories::world::World;
 use crate::limits;
@@ -46,6 +47,10 @@ pub(super) struct Process {
     sent: BTreeSet<u64>,
     /// What it took from its queue and has not told of.
     untold: Load,
+    /// What it speaks.
+    pub(super) tongue: Tongue,
+    /// The requests to be told of changes that it has acknowledged.
+    pub(super) listening: BTreeSet<u64>,
 }
 
 /// The mark of a request in its text, such as `<12>`.
@@ -57,11 +62,13 @@ pub(super) fn mark_in(text: &str) -> Option<String> {
 
 impl Processes {
     /// What an effect means to a process.
-    pub(super) fn see(&mut self, effect: &Effect, _world: &World) {
+    pub(super) fn see(&mut self, effect: &Effect, world: &World) {
         match effect {
             Effect::Spawn { life, server } => {
+                let plan = &world.plan.servers[server.0 as usize];
                 let process = Process {
                     server: Some(*server),
+                    tongue: Tongue::of(*life, plan.protocol),
                     ..Process::default()
                 };
                 self.alive.insert(*life, process);
@@ -158,7 +165,7 @@ impl Simulation {
         }
     }
 
-    fn process(&mut self, life: Life) -> &mut Process {
+    pub(super) fn process(&mut self, life: Life) -> &mut Process {
         self.processes.get(life)
     }
 
@@ -166,7 +173,7 @@ impl Simulation {
         self.handle(Event::Child { life, word });
     }
 
-    fn says(&mut self, life: Life, line: &str) {
+    pub(super) fn says(&mut self, life: Life, line: &str) {
         self.child(life, read_line(line));
     }
 
@@ -187,7 +194,7 @@ impl Simulation {
         let word = match self.dice.below(4) {
             0 => FromChild::OutputEnded,
             1 => FromChild::Spawned { pid: 1 },
-            2 => read_line(&result("16", "{}")),
+            2 => read_line(&result("32", "{}")),
             _ => read_line(&request("1", "sampling/createMessage", "")),
         };
         self.world.handle(Event::Child { life, word });
@@ -211,6 +218,7 @@ impl Simulation {
             130..136 => self.takes_back(life),
             136..150 => self.progresses(life),
             150..172 => self.notifies(life),
+            179..183 => self.stops_telling(life),
             172..176 => self.babbles(life),
             176 => self.child(life, FromChild::NotReading),
             177 => self.falls_silent(life),
@@ -229,13 +237,20 @@ impl Simulation {
         }
     }
 
-    fn answers(&mut self, life: Life) {
+    pub(super) fn answers(&mut self, life: Life) {
         let count = self.processes.alive[&life].pending.len();
         if count == 0 {
             return;
         }
         let place = self.dice.below(count);
         let (number, method, mark) = self.process(life).pending.remove(place);
+        if method == Method::Listen {
+            return self.listens_to_gateway(life, number);
+        }
+        if let Some(error) = self.processes.alive[&life].tongue.refuses(&method) {
+            let line = format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
+            return self.says(life, &line);
+        }
         if self.dice.percent(4) {
             let error = r#"{"code":-32000,"message":"no"}"#;
             let line = format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
@@ -262,6 +277,10 @@ impl Simulation {
         }
         let kind = match OwnId::from_number(number).map(OwnId::purpose) {
             Some(Purpose::Initialize) => return offers.hello(),
+            Some(Purpose::Discover) => {
+                self.process(life).tongue = Tongue::Stateless;
+                return offers.discovery();
+            }
             Some(Purpose::Tools) => ItemKind::Tool,
             Some(Purpose::Prompts) => ItemKind::Prompt,
             Some(Purpose::Resources) => ItemKind::Resource,
@@ -274,7 +293,7 @@ impl Simulation {
                     false => format!(r#"{{"content":[],"mark":"{mark}"}}"#),
                 };
             }
-            Some(Purpose::Errand) | None => return "{}".to_owned(),
+            Some(Purpose::Errand | Purpose::Listen) | None => return "{}".to_owned(),
         };
         match self.dice.percent(10) {
             true => page(kind, &["more"], Some("next")),
@@ -324,7 +343,7 @@ impl Simulation {
         let numbers: Vec<u64> = pending.iter().map(|(number, ..)| *number).collect();
         let number = match self.dice.percent(90) {
             true => self.dice.pick(&numbers),
-            false => Some(8 * self.dice.below(500) as u64),
+            false => Some(16 * self.dice.below(500) as u64),
         };
         if let Some(number) = number {
             let params = format!(r#"{{"progress":1,"progressToken":{number}}}"#);
@@ -340,10 +359,15 @@ impl Simulation {
                 "notifications/resources/updated",
                 r#"{"uri":"file:///git"}"#,
             ),
-            3 => (
-                "notifications/resources/updated",
-                r#"{"uri":"file:///pad"}"#,
-            ),
+            3 => {
+                let uri = ["pad", "new"][self.dice.below(2)];
+                let listening = &self.processes.alive[&life].listening;
+                let meta = listening.last().map_or(String::new(), |id| {
+                    format!(r#","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}"#)
+                });
+                let params = format!(r#"{{"uri":"file:///{uri}"{meta}}}"#);
+                return self.says(life, &notice("notifications/resources/updated", &params));
+            }
             4 => ("notifications/elicitation/complete", ""),
             _ => ("notifications/message", r#"{"data":"d","level":"error"}"#),
         };
