@@ -443,6 +443,10 @@ pub const PROBE_WAIT: Duration = Duration::from_secs(5);
 /// call; hundreds are a fault.
 pub const CHILD_QUESTIONS_MAX: usize = 64;
 
+/// How often a server may ask for further input before it answers one call. An
+/// honest one asks for what it needs in a few steps; the others have no end.
+pub const ROUNDS_MAX: u32 = 16;
+
 /// How long a server of the stateless era may take to acknowledge that it tells
 /// of changes; honest ones do it at once.
 pub const LISTEN_WAIT: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@ use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::limits;
 use crate::wire::envelope::Message;
 use crate::wire::handshake::Revision;
+use crate::wire::input::InputRequired;
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Change, Outgoing, Patch};
 use crate::wire::own_id::OwnId;
@@ -315,6 +316,7 @@ impl Hub {
         child: ChildId,
         message: Arc<Message>,
         links: &[String],
+        input: Option<Result<InputRequired, String>>,
     ) {
         let Some(id) = message.own_id() else {
             log::debug!("{}: an answer to no request of ours", self.label(child));
@@ -325,11 +327,15 @@ impl Hub {
             log::debug!("{}: an answer nobody waits for", self.label(child));
             return;
         }
-        let Some(call) = self.close_call(id) else {
+        let Some(mut call) = self.close_call(id) else {
             return;
         };
         self.learn(&call, &message, links);
-        if !call.abandoned {
+        if let (Some(request), Some(input)) = (call.repeatable.take(), input) {
+            if !call.abandoned {
+                self.input_required(id, call, request, input);
+            }
+        } else if !call.abandoned {
             let is_stateless = self.children.get(child).is_some_and(Child::is_stateless);
             match &call.asker {
                 Asker::Client(caller) if is_stateless => self.answer_verbatim(caller, message),

@@ -32,7 +32,7 @@ pub(super) struct Put {
 }
 
 /// What a client that has declared this lacks to be asked a question.
-fn lack(can: ClientCan, method: &Method, message: &Message) -> Option<Refusal> {
+pub(super) fn lack(can: ClientCan, method: &Method, message: &Message) -> Option<Refusal> {
     let cannot = || Refusal::ClientCannot(method.name().to_owned());
     let cannot_so = |how| Refusal::ClientCannotSo {
         method: method.name().to_owned(),
@@ -169,7 +169,7 @@ impl Hub {
             .stream_towards(put.child, session)
             .ok_or(Refusal::NoStream)?;
         let reads = |stream: &Stream| stream.has_room_for_notice();
-        if self.questions.count_of(put.life) >= limits::CHILD_QUESTIONS_MAX
+        if self.questions.count_of(put.child) >= limits::CHILD_QUESTIONS_MAX
             || !self.streams.get(stream).is_some_and(reads)
         {
             return Err(Refusal::TooManyQuestions);
@@ -188,6 +188,7 @@ impl Hub {
             progress_token: token.map(|span| put.message.json(span).into()),
             method: put.method,
             session: session.clone(),
+            round: None,
             timer: Some(timer),
         };
         let mut message = Outgoing::plain(put.message);
@@ -212,7 +213,10 @@ impl Hub {
             log::debug!("session {key:?}: an answer to no open question; dropped");
             return;
         };
-        self.answer_child(question.child, &question.id, message);
+        match question.round {
+            Some(round) => self.part_answered(round, message),
+            None => self.answer_child(question.child, &question.id, message),
+        }
     }
 
     /// Strikes a question out. The calls of its session on its child, whose
@@ -244,8 +248,17 @@ impl Hub {
             return;
         };
         let refusal = Refusal::QuestionTimedOut(limits::QUESTION_WAIT);
-        self.refuse_child(question.child, &question.id, &refusal);
-        self.tell_taken_back(&question, taken_back(id.0));
+        match question.round {
+            // The answer to its call may end the stream.
+            Some(round) => {
+                self.tell_taken_back(&question, taken_back(id.0));
+                self.part_failed(round, refusal);
+            }
+            None => {
+                self.refuse_child(question.child, &question.id, &refusal);
+                self.tell_taken_back(&question, taken_back(id.0));
+            }
+        }
     }
 
     /// A child takes a question back; its client is told in the child's words.
@@ -271,7 +284,10 @@ impl Hub {
         if self.is_lone(&question.session) {
             return;
         }
-        let stream = self.stream_towards(question.child, &question.session);
+        let stream = match question.round {
+            Some((call, _)) => self.rounds.get(call).and_then(|r| self.stream_of_round(r)),
+            None => self.stream_towards(question.child, &question.session),
+        };
         if let Some(stream) = stream {
             self.notify(stream, notice);
         }
@@ -279,7 +295,10 @@ impl Hub {
 
     /// The life that asked is over: its clients need not answer.
     pub(super) fn drop_questions_of(&mut self, life: Life) {
-        for id in self.questions.ids_where(|q| q.life == life) {
+        for id in self
+            .questions
+            .ids_where(|q| q.life == life && q.round.is_none())
+        {
             if let Some(question) = self.close_question(id) {
                 self.tell_taken_back(&question, taken_back(id.0));
             }
@@ -290,7 +309,10 @@ impl Hub {
     pub(super) fn drop_questions_to(&mut self, key: &SessionKey) {
         for id in self.questions.ids_where(|q| q.session == *key) {
             if let Some(question) = self.close_question(id) {
-                self.refuse_child(question.child, &question.id, &Refusal::ClientLeft);
+                match question.round {
+                    Some(round) => self.part_failed(round, Refusal::ClientLeft),
+                    None => self.refuse_child(question.child, &question.id, &Refusal::ClientLeft),
+                }
             }
         }
     }

@@ -69,6 +69,9 @@ impl Hub {
         for call in self.calls.of_session(key) {
             self.abandon(call, why);
         }
+        for round in self.rounds.of_session(key) {
+            self.end_round(round, why);
+        }
         self.drop_waiters_of(key, why);
         self.end_listening(key, why);
         self.drop_questions_to(key);

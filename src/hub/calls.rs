@@ -67,6 +67,11 @@ pub struct Call {
     /// Whether its asker has had an end already (it timed out, or was
     /// cancelled), though the child may still be at it.
     pub abandoned: bool,
+    /// The request once more, where the child may ask the gateway to come again
+    /// with answers to its questions.
+    pub repeatable: Option<Box<Outgoing>>,
+    /// How often the gateway has come again.
+    pub rounds: u32,
 }
 
 /// All calls.

@@ -13,7 +13,7 @@ use crate::wire::stateless;
 impl Hub {
     /// Gives a request what its child's era asks for, and takes from it what
     /// that era forbids.
-    pub(super) fn fit_to_child(&self, id: ChildId, call: OwnId, message: Outgoing) -> Outgoing {
+    pub(super) fn fit_to_child(&mut self, id: ChildId, call: OwnId, message: Outgoing) -> Outgoing {
         let is_stateless = self.children.get(id).is_some_and(Child::is_stateless);
         match (is_stateless, message.message.marks.version) {
             // A pipe that has begun with a handshake stays in that era: there
@@ -22,7 +22,12 @@ impl Hub {
             (false, None) => message,
             // It says already who asks.
             (true, Some(_)) => message,
-            (true, None) => self.introduce(call, message),
+            (true, None) => {
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.repeatable = Some(Box::new(message.clone()));
+                }
+                self.introduce(call, message)
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::ServerId;
 use crate::hub::Hub;
-use crate::hub::calls::Asker;
+use crate::hub::calls::{Asker, Call};
 use crate::hub::children::ChildId;
 use crate::hub::fans::{Fan, FanId};
 use crate::hub::passing::Passage;
@@ -13,6 +13,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 
 impl Hub {
@@ -51,6 +52,27 @@ impl Hub {
             fan.placing = false;
         }
         self.settle_fan(fan);
+    }
+
+    /// One of the servers asked is asked once more, with a client's answers.
+    pub(super) fn repeat_in_fan(
+        &mut self,
+        id: FanId,
+        before: OwnId,
+        call: Call,
+        request: Outgoing,
+    ) {
+        let Some(fan) = self.fans.get_mut(id) else {
+            return;
+        };
+        fan.open.retain(|&open| open != before);
+        fan.placing = true;
+        let placed = self.place_outgoing(call, request);
+        if let Some(fan) = self.fans.get_mut(id) {
+            fan.open.extend(placed);
+            fan.placing = false;
+        }
+        self.settle_fan(id);
     }
 
     /// One of the servers asked has answered.
@@ -96,6 +118,7 @@ impl Hub {
         };
         for call in fan.open {
             self.abandon(call, None);
+            self.forget_round(call);
         }
         match why {
             Some(why) => self.refuse_caller(&fan.caller, why),

@@ -47,6 +47,11 @@ impl Fans {
         id
     }
 
+    /// The question of that id.
+    pub fn get(&self, id: FanId) -> Option<&Fan> {
+        self.book.get(&id)
+    }
+
     /// The question of that id, to change it.
     pub fn get_mut(&mut self, id: FanId) -> Option<&mut Fan> {
         self.book.get_mut(&id)

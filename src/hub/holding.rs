@@ -101,6 +101,7 @@ impl Hub {
             progress_token: None,
             method: put.method,
             session: session.clone(),
+            round: None,
             timer: None,
         };
         self.questions.insert(question, entry);
@@ -133,7 +134,7 @@ impl Hub {
             }
         };
         is_within
-            && self.questions.count_of(put.life) < limits::CHILD_QUESTIONS_MAX
+            && self.questions.count_of(put.child) < limits::CHILD_QUESTIONS_MAX
             && self.held.bytes() + put.message.len() <= limits::HELD_BYTES_MAX
     }
 

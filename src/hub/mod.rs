@@ -40,8 +40,10 @@ pub mod passing;
 pub mod plan;
 pub mod questions;
 pub mod refusal;
+pub mod repeating;
 pub mod requests;
 pub mod resuming;
+pub mod rounds;
 pub mod routing;
 pub mod sessions;
 pub mod stateless;
@@ -70,6 +72,7 @@ use crate::hub::held::HeldCalls;
 use crate::hub::plan::Plan;
 use crate::hub::questions::Questions;
 use crate::hub::requests::Waiter;
+use crate::hub::rounds::Rounds;
 use crate::hub::sessions::Sessions;
 use crate::hub::streams::Streams;
 use crate::hub::timers::{Timer, Timers};
@@ -96,6 +99,7 @@ pub struct Hub {
     held: HeldCalls,
     /// What the states that clients carry are sealed with.
     seal: Seal,
+    rounds: Rounds,
     fans: Fans,
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
@@ -136,6 +140,7 @@ impl Hub {
             questions: Questions::default(),
             held: HeldCalls::default(),
             seal,
+            rounds: Rounds::default(),
             fans: Fans::default(),
             timers: Timers::default(),
             shelf: HashMap::new(),
@@ -242,7 +247,11 @@ impl Hub {
         match word {
             FromChild::Spawned { pid } => self.spawned(id, pid),
             FromChild::SpawnFailed { why } => self.spawn_failed(id, why),
-            FromChild::Message { message, links, .. } => self.child_message(id, message, &links),
+            FromChild::Message {
+                message,
+                links,
+                input,
+            } => self.child_message(id, message, &links, input.map(|input| *input)),
             FromChild::Reply { id: request, reply } => self.reply(id, request, reply),
             FromChild::Oversized {
                 id: request,

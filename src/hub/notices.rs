@@ -11,6 +11,7 @@ use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::StreamId;
 use crate::wire::envelope::{Kind, Message};
+use crate::wire::input::InputRequired;
 use crate::wire::items::ItemKind;
 use crate::wire::log_level::LogLevel;
 use crate::wire::method::Method;
@@ -19,14 +20,20 @@ use crate::wire::own_id::{OwnId, Purpose};
 
 impl Hub {
     /// A message of a child that is no answer to the gateway's own requests.
-    pub(super) fn child_message(&mut self, id: ChildId, message: Arc<Message>, links: &[String]) {
+    pub(super) fn child_message(
+        &mut self,
+        id: ChildId,
+        message: Arc<Message>,
+        links: &[String],
+        input: Option<Result<InputRequired, String>>,
+    ) {
         // A throw-away process is heard on its era alone.
         let is_heard = |c: &Child| !matches!(c.phase, Phase::Probing | Phase::Parting);
         if !self.children.get(id).is_some_and(is_heard) {
             return;
         }
         match &message.kind {
-            Kind::Answer { .. } => self.call_answered(id, message, links),
+            Kind::Answer { .. } => self.call_answered(id, message, links, input),
             Kind::Request(method) => {
                 let method = method.clone();
                 self.child_asks(id, &method, message);
@@ -227,6 +234,8 @@ impl Hub {
             let own_id = Change::Replace(span, call.number().to_string().into());
             let notice = Outgoing::plain(message.clone()).with(own_id);
             self.give_up(call, None, notice);
+        } else if let Some(round) = self.rounds.of_client(key, id) {
+            self.drop_round(round, None);
         } else if let Some(fan) = self.fans.of_client(key, id) {
             self.drop_fan(fan, None);
         }

@@ -86,6 +86,8 @@ impl Hub {
             timeout: self.server(passage.server).timeout,
             timer: None,
             abandoned: false,
+            repeatable: None,
+            rounds: 0,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::event::{Life, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::timers::TimerKey;
 use crate::wire::method::Method;
+use crate::wire::own_id::OwnId;
 
 /// A question; on the wire to the client, its id is this number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -28,6 +29,9 @@ pub struct Question {
     pub method: Method,
     /// The client that is asked.
     pub session: SessionKey,
+    /// The round that it is part of, by its call and its place there, if it
+    /// came in the answer to a call and not as a request.
+    pub round: Option<(OwnId, usize)>,
     /// When the client has had its time; none where that of the held call is
     /// what counts.
     pub timer: Option<TimerKey>,
@@ -82,16 +86,17 @@ impl Questions {
             .collect()
     }
 
-    /// Whether a child waits for an answer of that session.
+    /// Whether a child waits for an answer of that session, with a call under
+    /// way.
     pub fn is_open(&self, child: ChildId, session: &SessionKey) -> bool {
         self.book
             .values()
-            .any(|q| q.child == child && q.session == *session)
+            .any(|q| q.child == child && q.session == *session && q.round.is_none())
     }
 
-    /// How many a life has open.
-    pub fn count_of(&self, life: Life) -> usize {
-        self.book.values().filter(|q| q.life == life).count()
+    /// How many a child has open.
+    pub fn count_of(&self, child: ChildId) -> usize {
+        self.book.values().filter(|q| q.child == child).count()
     }
 
     /// How many there are.

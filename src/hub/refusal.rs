@@ -169,6 +169,28 @@ pub enum Refusal {
     QuestionTimedOut(Duration),
     /// The client left before it answered the question.
     ClientLeft,
+    /// A server needs something of the client to go on with a call, and does not
+    /// get it.
+    CannotGoOn {
+        /// The server's name.
+        server: String,
+        /// Why.
+        why: Box<Refusal>,
+    },
+    /// What a server needs of the client to go on with a call cannot be read.
+    BadQuestions {
+        /// The server's name.
+        server: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A server asks again and again before it answers a call.
+    TooManyRounds {
+        /// The server's name.
+        server: String,
+        /// How often it was given what it asked for.
+        rounds: u32,
+    },
 }
 
 impl Refusal {
@@ -218,7 +240,14 @@ impl Refusal {
             | Refusal::AnswerNotKept(_)
             | Refusal::TooManyQuestions
             | Refusal::NoStream
-            | Refusal::ClientLeft => SERVER_ERROR,
+            | Refusal::ClientLeft
+            | Refusal::BadQuestions { .. }
+            | Refusal::TooManyRounds { .. } => SERVER_ERROR,
+            // The method of the call is there.
+            Refusal::CannotGoOn { why, .. } => match why.code() {
+                METHOD_NOT_FOUND | INVALID_PARAMS => SERVER_ERROR,
+                code => code,
+            },
         }
     }
 
@@ -411,6 +440,18 @@ impl fmt::Display for Refusal {
                 )
             }
             Refusal::ClientLeft => f.write_str("the client has left"),
+            Refusal::CannotGoOn { server, why } => {
+                write!(f, "server {server:?} cannot go on with this call: {why}")
+            }
+            Refusal::BadQuestions { server, why } => write!(
+                f,
+                "server {server:?} needs an answer of the client, but its question cannot be \
+                 read: {why}"
+            ),
+            Refusal::TooManyRounds { server, rounds } => write!(
+                f,
+                "server {server:?} was given what it asked for {rounds} times, and asks again"
+            ),
         }
     }
 }

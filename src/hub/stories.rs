@@ -27,6 +27,7 @@ mod logging;
 mod own_children;
 mod questions;
 mod reports;
+mod rounds;
 mod sessions;
 mod simulation;
 mod stateless;

@@ -30,6 +30,7 @@ impl Hub {
             && self.sessions.is_empty()
             && self.questions.is_empty()
             && self.held.is_empty()
+            && self.rounds.is_empty()
             && self.fans.is_empty()
             && self.waiters.is_empty()
             && self.outdated.is_empty()
@@ -43,6 +44,7 @@ impl Hub {
         let mine = |caller: &Caller| caller.session == *session && *caller.id == *id;
         self.calls.of_client(session, id).is_some()
             || self.carried_with_id(session, id).is_some()
+            || self.rounds.of_client(session, id).is_some()
             || self.fans.callers().any(mine)
             || self.waiters.iter().any(|waiter| mine(waiter.caller()))
     }
@@ -85,6 +87,14 @@ impl Hub {
         }
         assert_eq!(placed, self.calls.len(), "a call lies with no child");
         owed.extend(self.fans.callers().cloned());
+        owed.extend(
+            self.rounds
+                .iter()
+                .filter_map(|(_, round)| match &round.call.asker {
+                    Asker::Client(caller) => Some(caller.clone()),
+                    Asker::Fan(_) | Asker::Held(_) | Asker::Nobody => None,
+                }),
+        );
         owed.extend(self.sessions.iter().filter_map(|(key, session)| {
             let lone = session.lone.as_ref().filter(|lone| lone.filter.is_some())?;
             Some(Caller {
@@ -199,8 +209,27 @@ impl Hub {
         for id in self.questions.ids_where(|_| true) {
             let question = self.questions.get(id).expect("it was just listed");
             assert!(self.sessions.get(&question.session).is_some());
-            assert_eq!(self.children.of_life(question.life), Some(question.child));
-            assert!(self.questions.count_of(question.life) <= limits::CHILD_QUESTIONS_MAX);
+            assert!(self.questions.count_of(question.child) <= limits::CHILD_QUESTIONS_MAX);
+            match question.round {
+                Some((call, place)) => {
+                    let round = self.rounds.get(call).expect("its round goes on");
+                    assert_eq!(round.parts[place].question, Some(id));
+                    assert!(round.parts[place].answer.is_none());
+                    assert_eq!(round.session, question.session);
+                }
+                None => assert_eq!(self.children.of_life(question.life), Some(question.child)),
+            }
+        }
+        for (call, round) in self.rounds.iter() {
+            assert!(self.calls.get(call).is_none(), "it was answered");
+            assert!(self.sessions.get(&round.session).is_some());
+            assert!(round.call.rounds < limits::ROUNDS_MAX);
+            let open = round.parts.iter().filter(|part| part.answer.is_none());
+            for part in open.clone() {
+                let question = part.question.and_then(|id| self.questions.get(id));
+                assert!(question.is_some(), "a part that waits for nothing");
+            }
+            assert!(open.count() > 0, "a round that waits for nothing");
         }
     }
 

@@ -255,7 +255,17 @@ impl Simulation {
                     false => everybodys,
                 };
                 let numbers: Vec<u64> = from.into_iter().flatten().copied().collect();
-                let number = self.dice.pick(&numbers).unwrap_or(0);
+                // Mostly it is what was asked last that is still open.
+                let newest = numbers.len().saturating_sub(3);
+                let number = match self.dice.percent(70) {
+                    true => self.dice.pick(&numbers[newest..]),
+                    false => self.dice.pick(&numbers),
+                };
+                let number = number.unwrap_or(0);
+                if self.dice.percent(10) {
+                    let error = r#"{"code":-1,"message":"no"}"#;
+                    return format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
+                }
                 let from = format!(r#"{{"from":"{}"}}"#, session.0);
                 result(&number.to_string(), &from)
             }

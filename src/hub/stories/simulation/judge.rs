@@ -270,26 +270,32 @@ impl Judge {
             "{session:?} has taken this back: {text}"
         );
         if text.contains("\"input_required\"") {
+            let is_lone = self.lone.contains_key(&request.mark);
+            assert!(is_lone, "{session:?} is of the handshake era: {text}");
             self.asked_in_answer(request.mark, &text);
         } else if let Some(mark) = mark_in(&text) {
             assert_eq!(mark, request.mark, "{session:?} got another's answer");
         }
     }
 
-    /// An answer that asks: each question is put to the call of that mark.
+    /// An answer that asks: each question is put to the call of that mark. What
+    /// a stateless child asks, which is given no state here, nobody answers.
     fn asked_in_answer(&mut self, mark: String, text: &str) {
         let value: Value = serde_json::from_str(text).expect("messages are JSON");
-        let questions = value["result"]["inputRequests"].as_object();
+        let result = &value["result"];
+        let (Some(state), Some(questions)) = (
+            result["requestState"].as_str(),
+            result["inputRequests"].as_object(),
+        ) else {
+            return;
+        };
         let mut asking = Asking {
-            state: value["result"]["requestState"]
-                .as_str()
-                .expect("a state")
-                .to_owned(),
+            state: state.to_owned(),
             keys: Vec::new(),
             lives: BTreeSet::new(),
             mark,
         };
-        for (key, question) in questions.expect("there are questions") {
+        for (key, question) in questions {
             let params = &question["params"];
             let life = Life(
                 params["life"]
@@ -323,6 +329,9 @@ impl Judge {
 
     /// The answer to a child's question comes from whom it was put to.
     fn reply(&self, life: Life, message: &Outgoing) {
+        if message.message.kind == Kind::Request(Method::ToolsCall) {
+            return self.repeated(message);
+        }
         if message.message.kind != (Kind::Answer { failed: false }) {
             return;
         }
@@ -330,6 +339,21 @@ impl Judge {
         if let Some(from) = after(&text, "\"from\":\"") {
             let put_to = &self.put_to[&(life, id_of(message))];
             assert_eq!(*put_to.0, *from, "another answered for it: {text}");
+        }
+    }
+
+    /// The answers that a call brings come from the session whose call it is.
+    fn repeated(&self, message: &Outgoing) {
+        let text = text(message);
+        let Some(mark) = mark_in(&text).filter(|mark| !self.lone.contains_key(mark)) else {
+            return;
+        };
+        for part in text.split("\"from\":\"").skip(1) {
+            let from = part.split('"').next().unwrap_or_default();
+            assert_eq!(
+                *self.marks[&mark].0, *from,
+                "another answered for it: {text}"
+            );
         }
     }
 

@@ -68,12 +68,13 @@ impl Simulation {
     }
 
     fn new_call(&mut self, mark: &str) -> Lone {
-        let (method, member) = match self.dice.below(8) {
+        let (method, member) = match self.dice.below(10) {
             0..2 => ("tools/call", r#""name":"git__x""#),
             2 => ("tools/call", r#""name":"time__x""#),
             3..5 => ("tools/call", r#""name":"pad__x""#),
             5 => ("tools/call", r#""name":"x""#),
             6 => ("resources/read", r#""uri":"file:///hidden""#),
+            8..10 => ("tools/call", r#""name":"new__x""#),
             _ => ("resources/read", r#""uri":"file:///git""#),
         };
         Lone {

@@ -42,7 +42,7 @@ pub(super) struct Process {
     pub(super) marks: BTreeSet<String>,
     /// Its own questions that are open.
     questions: BTreeSet<String>,
-    asked: u32,
+    pub(super) asked: u32,
     /// The numbers of all that it was ever asked.
     sent: BTreeSet<u64>,
     /// What it took from its queue and has not told of.
@@ -287,6 +287,10 @@ impl Simulation {
             Some(Purpose::Templates) => ItemKind::Template,
             Some(Purpose::Call) => {
                 let mark = mark.unwrap_or_default();
+                let is_stateless = self.processes.alive[&life].tongue == Tongue::Stateless;
+                if is_stateless && self.dice.percent(40) {
+                    return self.input_required(life);
+                }
                 let link = r#"{"type":"resource_link","uri":"file:///linked","name":"l"}"#;
                 return match self.dice.percent(10) {
                     true => format!(r#"{{"content":[{link}],"mark":"{mark}"}}"#),

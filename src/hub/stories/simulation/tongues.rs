@@ -46,6 +46,34 @@ impl Tongue {
 }
 
 impl Simulation {
+    /// The answer of a process that wants to know something first; now and then
+    /// nonsense.
+    pub(super) fn input_required(&mut self, life: Life) -> String {
+        let count = match self.dice.below(20) {
+            0 => return r#"{"resultType":"input_required","inputRequests":7}"#.to_owned(),
+            1 => return r#"{"resultType":"input_required","requestState":"s"}"#.to_owned(),
+            2..12 => 1,
+            12..19 => 2,
+            _ => 30,
+        };
+        let questions: Vec<String> = (0..count)
+            .map(|_| {
+                let process = self.process(life);
+                process.asked += 1;
+                let asked = process.asked;
+                let method = match self.dice.below(5) {
+                    0 => "roots/list",
+                    1..3 => "sampling/createMessage",
+                    _ => "elicitation/create",
+                };
+                let params = format!(r#"{{"question":"r{asked}","life":{}}}"#, life.0);
+                format!(r#""k{asked}":{{"method":"{method}","params":{params}}}"#)
+            })
+            .collect();
+        let questions = questions.join(",");
+        format!(r#"{{"resultType":"input_required","inputRequests":{{{questions}}}}}"#)
+    }
+
     /// A process is asked to tell of changes.
     pub(super) fn listens_to_gateway(&mut self, life: Life, number: u64) {
         let id = number.to_string();

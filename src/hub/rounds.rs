@@ -1,0 +1,109 @@
+//! The book of rounds: calls of handshake clients that a stateless child has
+//! answered with questions (2026-07-28, "Multi Round-Trip Requests"), from then
+//! until the call is made once more with the answers. A book only.
+
+use std::collections::BTreeMap;
+
+use crate::event::{ServerId, SessionKey};
+use crate::hub::calls::{Asker, Call};
+use crate::hub::questions::QuestionId;
+use crate::hub::streams::StreamId;
+use crate::wire::method::Method;
+use crate::wire::outgoing::Outgoing;
+use crate::wire::own_id::OwnId;
+
+/// A call that waits for its client's answers.
+#[derive(Debug)]
+pub struct Round {
+    /// The call that was answered, as it was.
+    pub call: Call,
+    /// The server that asks.
+    pub server: ServerId,
+    /// The session that is asked.
+    pub session: SessionKey,
+    /// The stream that its caller's answer is awaited on.
+    pub stream: StreamId,
+    /// The request to make once more.
+    pub request: Box<Outgoing>,
+    /// What the child wants back as it is, as JSON text.
+    pub state: Option<Box<str>>,
+    /// What is asked.
+    pub parts: Vec<Part>,
+}
+
+/// One of the questions of a round.
+#[derive(Debug)]
+pub struct Part {
+    /// The name the child gave it.
+    pub key: Box<str>,
+    /// What is asked.
+    pub method: Method,
+    /// The question to the client; none before it was put.
+    pub question: Option<QuestionId>,
+    /// The answer, as JSON text.
+    pub answer: Option<Box<str>>,
+}
+
+/// All rounds, each under the id of the call that was answered.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    book: BTreeMap<OwnId, Round>,
+}
+
+impl Rounds {
+    /// Enters a round.
+    pub fn insert(&mut self, id: OwnId, round: Round) {
+        self.book.insert(id, round);
+    }
+
+    /// The round of that call.
+    pub fn get(&self, id: OwnId) -> Option<&Round> {
+        self.book.get(&id)
+    }
+
+    /// The round of that call, to change it.
+    pub fn get_mut(&mut self, id: OwnId) -> Option<&mut Round> {
+        self.book.get_mut(&id)
+    }
+
+    /// Strikes a round out.
+    pub fn remove(&mut self, id: OwnId) -> Option<Round> {
+        self.book.remove(&id)
+    }
+
+    /// The round of the call that a client knows by this id of its own.
+    pub fn of_client(&self, session: &SessionKey, id: &str) -> Option<OwnId> {
+        self.book.iter().find_map(|(&key, round)| {
+            let caller = match &round.call.asker {
+                Asker::Client(caller) => caller,
+                Asker::Fan(_) | Asker::Held(_) | Asker::Nobody => return None,
+            };
+            (caller.session == *session && *caller.id == *id).then_some(key)
+        })
+    }
+
+    /// The rounds in which a session is asked.
+    pub fn of_session(&self, session: &SessionKey) -> Vec<OwnId> {
+        let mine = |round: &Round| round.session == *session;
+        let rounds = self.book.iter();
+        rounds
+            .filter_map(|(&id, round)| mine(round).then_some(id))
+            .collect()
+    }
+
+    /// All of them, in the order of their calls.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (OwnId, &Round)> {
+        self.book.iter().map(|(&id, round)| (id, round))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.book.is_empty()
+    }
+}
