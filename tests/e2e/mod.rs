@@ -33,6 +33,8 @@ mod scene;
 mod shutdown;
 // The stateless era, over every transport.
 mod stateless;
+// Children of the stateless era, and those whose era is found out.
+mod stateless_children;
 // The gateway on its own stdin and stdout.
 mod stdio;
 // What servers of the handshake era ask of clients without a session.

@@ -153,7 +153,7 @@ pub const CROSSINGS: [Crossing; 4] = [
     Crossing {
         client: Era::Handshake,
         server: Era::Stateless,
-        is_built: false,
+        is_built: true,
         requests: ERA_OF_REQUESTS,
         results: &[],
         reads: &[],
@@ -162,7 +162,7 @@ pub const CROSSINGS: [Crossing; 4] = [
     Crossing {
         client: Era::Stateless,
         server: Era::Stateless,
-        is_built: false,
+        is_built: true,
         requests: &[],
         results: &[],
         reads: &[],

@@ -2,7 +2,7 @@
 //! it was written. What the gateway asks for itself is answered here; the rest is for the test,
 //! which also says what the child says next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -100,9 +100,10 @@ fn serve(socket: UnixStream, era: Era, offers: &Offers, tell: &SyncSender<Heard>
         return;
     };
     let child = Speaker(Arc::new(Mutex::new(socket)));
+    let mut listening = HashSet::new();
     for line in BufReader::new(reading).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8(line).expect("the gateway writes UTF-8");
-        match chore(&line, era, offers) {
+        match chore(&line, era, offers, &mut listening) {
             Chore::Answer(answer) => {
                 // A gateway that has hung up meanwhile wants no answer.
                 let _ = child.say(&answer);
@@ -125,7 +126,9 @@ enum Chore {
     OfTheTest,
 }
 
-fn chore(line: &str, era: Era, offers: &Offers) -> Chore {
+/// `listening` are the ids of the requests to be told of changes, which the gateway replaces
+/// when its clients want to hear of something else.
+fn chore(line: &str, era: Era, offers: &Offers, listening: &mut HashSet<String>) -> Chore {
     // What holds a key that is no text is not the gateway's own.
     let Ok(message) = serde_json::from_str::<HashMap<String, &RawValue>>(line) else {
         return Chore::OfTheTest;
@@ -142,7 +145,17 @@ fn chore(line: &str, era: Era, offers: &Offers) -> Chore {
         ("ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe", _) => {
             result("{}")
         }
+        ("notifications/cancelled", Era::Stateless) => {
+            let params: HashMap<String, &RawValue> =
+                serde_json::from_str(raw("params")).unwrap_or_default();
+            let id = params.get("requestId").map_or("", |id| id.get());
+            return match listening.remove(id) {
+                true => Chore::Nothing,
+                false => Chore::OfTheTest,
+            };
+        }
         ("subscriptions/listen", Era::Stateless) => {
+            listening.insert(raw("id").to_owned());
             return Chore::Answer(acknowledged(raw("id"), raw("params")));
         }
         (list, _) if list.ends_with("/list") && list != "roots/list" => {
