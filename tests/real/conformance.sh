@@ -24,14 +24,16 @@ table='
 2025-11-25  server  shared   -       both            30
 2025-11-25  merged  session  -       both            30
 2025-11-25  merged  shared   -       both            30
-2026-07-28  server  session  modern  both            37?
-2026-07-28  server  shared   auto    both            37?
-2026-07-28  merged  session  auto    both            37?
-2026-07-28  merged  shared   modern  both            37?
-2026-07-28  server  session  legacy  handshake-only  26?
-2026-07-28  server  shared   auto    handshake-only  26?
-2026-07-28  merged  session  auto    handshake-only  26?
-2025-11-25  server  session  modern  stateless-only  0?
+2026-07-28  server  session  modern  both            37
+2026-07-28  server  shared   auto    both            37
+2026-07-28  merged  session  auto    both            37
+2026-07-28  merged  shared   modern  both            37
+2026-07-28  server  session  legacy  handshake-only  36
+2026-07-28  server  shared   auto    handshake-only  26
+2026-07-28  merged  session  auto    handshake-only  36
+2025-11-25  server  session  modern  stateless-only  30
+2025-11-25  merged  shared   modern  stateless-only  30
+2025-11-25  server  shared   auto    both            30
 '
 
 if [[ $# -lt 2 || $# -gt 3 || ! -x $1 || ! -x $2 ]]; then
