@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::catalog::route::Found;
 use crate::event::{Moment, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::asking::Put;
 use crate::hub::calls::{Asker, Call, Caller};
-use crate::hub::children::ChildId;
+use crate::hub::children::{Child, ChildId};
 use crate::hub::held::{Held, HeldId, Outcome, Stage};
 use crate::hub::questions::{Question, QuestionId};
 use crate::hub::refusal::Refusal;
@@ -233,9 +234,32 @@ impl Hub {
         });
         match found {
             Ok((id, answers)) => self.reattach(id, &need.caller, answers),
+            // Behind a server of that era may be a gateway like this one, whose
+            // states look the same.
+            Err(Refusal::UnknownState) if self.leads_to_stateless(&need) => return Some(need),
             Err(refusal) => self.refuse_caller(&need.caller, &refusal),
         }
         None
+    }
+
+    /// Whether a request names what a server of the stateless era offers.
+    fn leads_to_stateless(&mut self, need: &Need) -> bool {
+        let text = |span| need.message.text(span);
+        let (name, uri) = (need.message.marks.name, need.message.marks.uri);
+        let catalog = self.catalog_of(&need.caller.session);
+        let server = match (name.and_then(text), uri.and_then(text)) {
+            (Some(name), _) => catalog
+                .tool(&name)
+                .or_else(|| catalog.prompt(&name))
+                .map(|route| route.server),
+            (None, Some(uri)) => match catalog.resource(&uri) {
+                Found::One(server) => Some(server),
+                Found::Several(_) | Found::None => None,
+            },
+            (None, None) => None,
+        };
+        let child = server.and_then(|server| self.children.get(self.main_of(server)?));
+        child.is_some_and(Child::is_stateless)
     }
 
     /// The held call that a sealed state is for, if this request may take it up.

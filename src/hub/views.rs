@@ -28,6 +28,10 @@ use crate::wire::stateless;
 /// capabilities are fixed while servers still start and come and go.
 const MERGED_CAPABILITIES: &str = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#;
 
+/// How a server of the stateless era says that its tools may begin tasks.
+const TASKS_EXTENSION: &str = "\"io.modelcontextprotocol/tasks\"";
+const TASKS_DECLARED: &str = r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#;
+
 impl Hub {
     /// Whether there is such a view.
     pub(super) fn check_view(&self, view: &View) -> Result<(), Refusal> {
@@ -262,8 +266,23 @@ impl Hub {
 
     /// The result of `server/discover`, as JSON text.
     pub(super) fn discovery(&self, view: &View) -> String {
-        let own = self.introduction_of(view);
+        let mut own = self.introduction_of(view);
+        if self.sole_server(view).is_none() && self.has_tasks(view) {
+            let others = own.capabilities.trim_start_matches('{');
+            own.capabilities = format!("{{{TASKS_DECLARED},{others}").into();
+        }
         stateless::discover_result(&own.capabilities, own.info, own.instructions.as_deref())
+    }
+
+    /// Whether a server of the stateless era begins tasks, which are routed.
+    fn has_tasks(&self, view: &View) -> bool {
+        self.servers_of_view(view).into_iter().any(|id| {
+            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let hello = child
+                .filter(|child| child.is_stateless())
+                .and_then(|child| child.hello.as_ref());
+            hello.is_some_and(|hello| hello.capabilities.contains(TASKS_EXTENSION))
+        })
     }
 
     /// What a view says of itself: what its one server says, or, where there are

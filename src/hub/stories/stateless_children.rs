@@ -518,3 +518,45 @@ fn a_subscription_that_waited_for_the_start_is_the_gateways_to_answer_as_well() 
         r#"1.200s to git.2 #2 subscriptions/listen {"notifications":{"resourcesListChanged":true,"toolsListChanged":true}} by mcproxy"#,
     ]);
 }
+
+#[test]
+fn tasks_are_declared_where_a_server_of_this_era_begins_them() {
+    let tasks = r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#;
+    for (protocol, is_declared) in [(Protocol::Modern, true), (Protocol::Legacy, false)] {
+        let mut w = speaking(&["git", "web"], protocol);
+        w.offers.get_mut("git").expect("it is there").capabilities = tasks;
+        w.serve("git.1");
+        w.serve("web.1");
+        w.pass(0.2);
+        w.come("ann", View::Merged);
+        w.forget();
+        w.asks(
+            "ann",
+            "1",
+            "server/discover",
+            &format!("{{{}}}", meta("{}", "")),
+        );
+        let capabilities = &w.messages()[0]["result"]["capabilities"];
+        let declared = &capabilities["extensions"]["io.modelcontextprotocol/tasks"];
+        assert_eq!(declared.is_object(), is_declared, "{capabilities}");
+        assert!(capabilities["tools"].is_object());
+    }
+}
+
+#[test]
+fn the_state_of_a_gateway_behind_this_one_is_not_taken_for_its_own() {
+    let mut w = world();
+    w.come("cid", View::Merged);
+    let retry = |state: &str| {
+        format!(
+            r#"{{"name":"git__x","requestState":"{state}",{}}}"#,
+            meta("{}", "")
+        )
+    };
+    w.asks("cid", "1", "tools/call", &retry("mcproxy.AAAA"));
+    let trace = w.trace();
+    assert!(
+        trace[0].contains(r#""requestState":"mcproxy.AAAA""#),
+        "{trace:?}"
+    );
+}
