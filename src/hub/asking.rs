@@ -167,6 +167,8 @@ impl Hub {
     fn ask_on_stream(&mut self, session: &SessionKey, put: Put) -> Result<(), Refusal> {
         let stream = self
             .stream_towards(put.child, session)
+            // Better beside an answer of another server's than not at all.
+            .or_else(|| self.open_post_of(session))
             .ok_or(Refusal::NoStream)?;
         let reads = |stream: &Stream| stream.has_room_for_notice();
         if self.questions.count_of(put.child) >= limits::CHILD_QUESTIONS_MAX

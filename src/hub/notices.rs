@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
-use crate::hub::streams::StreamId;
+use crate::hub::streams::{StreamId, StreamKind};
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::input::InputRequired;
 use crate::wire::items::ItemKind;
@@ -127,6 +127,16 @@ impl Hub {
             })
         });
         of_call.or_else(|| self.standing_stream(session))
+    }
+
+    /// The newest POST of a session whose client still waits for its answer.
+    pub(super) fn open_post_of(&self, session: &SessionKey) -> Option<StreamId> {
+        let streams = &self.sessions.get(session)?.streams;
+        let is_open = |id: &StreamId| {
+            let stream = self.streams.get(*id);
+            stream.is_some_and(|s| s.outbox.is_some() && matches!(s.kind, StreamKind::Post { .. }))
+        };
+        streams.iter().rev().copied().find(is_open)
     }
 
     /// A log message goes to the one session it can come from; with none or

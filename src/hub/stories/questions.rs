@@ -166,6 +166,23 @@ fn a_client_without_an_open_stream_cannot_be_asked() {
 }
 
 #[test]
+fn a_child_of_its_own_asks_a_client_on_whatever_stream_is_open() {
+    let mut w = World::scoped(&["pad", "web"], &["pad"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.answers("pad.2", 3, "{}");
+    w.calls("ann", "2", "web__x");
+    w.forget();
+    child_asks(&mut w, "pad.2", SAMPLE);
+    let trace = w.trace();
+    assert!(
+        trace[1].contains("ann.3 [3-1] asks 1 sampling/createMessage"),
+        "{trace:?}"
+    );
+}
+
+#[test]
 fn a_calls_time_stands_still_while_its_client_is_asked() {
     let mut w = calling();
     child_asks(&mut w, "git.1", SAMPLE);
