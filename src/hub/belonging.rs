@@ -95,7 +95,7 @@ impl Hub {
                 None => self.happen(child, Happening::StopAsked),
             }
         }
-        if session.level.is_some() {
+        if session.level.is_some() && session.lone.is_none() {
             self.adjust_levels();
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::event::SessionKey;
+use crate::event::{SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::{Child, ChildId, Era};
@@ -298,15 +298,39 @@ impl Hub {
                 })
                 .filter_map(|(_, session)| session.level)
                 .min();
-            let Some(level) = wanted.filter(|_| wanted != child.level) else {
+            if let Some(level) = wanted.filter(|_| wanted != child.level) {
+                self.set_level_of(id, level);
+            }
+        }
+    }
+
+    /// Sets each child that a view shows to a level, unless it tells as much
+    /// already. This is for requests of the stateless era, which can name another
+    /// level each: nothing is set back when they end, for that would be two
+    /// messages to each child for each request. Nobody is told more for it than
+    /// has been asked for; see `log_of_child`.
+    pub(super) fn ask_for_level(&mut self, view: &View, level: LogLevel) {
+        for server in self.servers_of_view(view) {
+            let Some(id) = self.main_of(server) else {
                 continue;
             };
-            if let Some(child) = self.children.get_mut(id) {
-                child.level = Some(level);
+            let is_too_quiet = self.children.get(id).is_some_and(|child| {
+                let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
+                let is_enough = child.level.is_some_and(|known| known <= level);
+                child.phase == Phase::Ready && logs && !is_enough
+            });
+            if is_too_quiet {
+                self.set_level_of(id, level);
             }
-            let params = format!(r#"{{"level":"{}"}}"#, level.name());
-            self.errand(id, Method::SetLevel, &params);
         }
+    }
+
+    fn set_level_of(&mut self, id: ChildId, level: LogLevel) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.level = Some(level);
+        }
+        let params = format!(r#"{{"level":"{}"}}"#, level.name());
+        self.errand(id, Method::SetLevel, &params);
     }
 }
 

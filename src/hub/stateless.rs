@@ -106,9 +106,11 @@ impl Hub {
             session.level = meta.level;
             session.hello = Some(Box::new(meta.hello));
         }
-        if meta.level.is_some() {
+        if let Some(level) = meta.level
+            && let Some(view) = self.view_of(key)
+        {
             self.listeners.insert(key.clone());
-            self.adjust_levels();
+            self.ask_for_level(&view, level);
         }
         self.take_request(key, stream, message, None);
     }
@@ -228,11 +230,8 @@ impl Hub {
         if !self.sessions.get(key).is_some_and(is_bare) {
             return self.end_session(key, None);
         }
-        let level = self.sessions.remove(key).and_then(|session| session.level);
-        if level.is_some() {
-            self.listeners.remove(key);
-            self.adjust_levels();
-        }
+        self.sessions.remove(key);
+        self.listeners.remove(key);
     }
 
     /// The requests on a stream that carries many end with it.

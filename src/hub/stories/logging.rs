@@ -1,6 +1,8 @@
 //! Log messages and log levels: what each child is set to, and who hears what.
 
+use crate::event::View;
 use crate::hub::stories::cast::notice;
+use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::World;
 
 fn log(w: &mut World, who: &str, level: &str) {
@@ -138,5 +140,38 @@ fn the_own_child_of_a_session_is_set_to_that_sessions_level() {
     w.expect_of(
         "level",
         &[r#"0.200s to pad.2 #3 logging/setLevel {"level":"error"}"#],
+    );
+}
+
+#[test]
+fn a_stateless_request_makes_a_child_no_quieter_when_it_ends() {
+    let mut w = world();
+    set(&mut w, "ann", "error");
+    w.come("eve", View::Merged);
+    w.forget();
+    let calls = |w: &mut World, id: &str, level: &str| {
+        let more = format!(r#","io.modelcontextprotocol/logLevel":"{level}""#);
+        let params = format!(r#"{{"name":"git__x",{}}}"#, meta("{}", &more));
+        w.asks("eve", id, "tools/call", &params);
+    };
+    calls(&mut w, "1", "info");
+    w.expect_of(
+        "setLevel",
+        &[r#"0.200s to git.1 #4 logging/setLevel {"level":"info"}"#],
+    );
+    w.answers("git.1", 5, "{}");
+    w.forget();
+    for (id, level) in [("2", "info"), ("3", "critical")] {
+        calls(&mut w, id, level);
+        w.expect_of("setLevel", &[]);
+    }
+    // Whoever has a session has the last word, while no such request is under way.
+    w.answers("git.1", 6, "{}");
+    w.answers("git.1", 7, "{}");
+    w.forget();
+    set(&mut w, "ann", "warning");
+    w.expect_of(
+        "setLevel",
+        &[r#"0.200s to git.1 #8 logging/setLevel {"level":"warning"}"#],
     );
 }
