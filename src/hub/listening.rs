@@ -38,7 +38,10 @@ impl Hub {
         let id = need.caller.id.clone();
         let params = stateless::acknowledged_params(&id, &honoured);
         let message = Message::build(Kind::Notification(Method::Acknowledged), Some(&params));
-        self.notify(need.caller.stream, Outgoing::plain(message.into()));
+        // No notification that may be dropped: the client waits for it, and it has
+        // the place in the outbox that is kept for the request's answer.
+        self.open_post_stream(need.caller.stream);
+        self.put(need.caller.stream, Outgoing::plain(message.into()), false);
         if let Some(lone) = self.sessions.get_mut(&key).and_then(|s| s.lone.as_mut()) {
             lone.filter = Some(honoured);
         }

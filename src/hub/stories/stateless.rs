@@ -4,6 +4,7 @@
 use crate::event::View;
 use crate::hub::stories::cast::{notice, request};
 use crate::hub::stories::world::{World, plan};
+use crate::limits;
 
 /// The `_meta` of a request, and members beside its own.
 pub(super) fn meta(capabilities: &str, more: &str) -> String {
@@ -189,6 +190,31 @@ fn a_subscription_is_acknowledged_first_and_hears_what_it_asked_for() {
     w.leaves("ann.1");
     w.expect(&[r#"0.600s to git.1 #8 resources/unsubscribe {"uri":"file:///r"}"#]);
     assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
+fn a_subscription_is_acknowledged_though_its_client_reads_slowly() {
+    let mut w = world();
+    w.opens("ann");
+    let params = format!(
+        r#"{{"name":"git__x",{}}}"#,
+        meta("{}", r#","progressToken":"p""#)
+    );
+    w.asks("ann", "1", "tools/call", &params);
+    let token = w.wire_id("git.1", 5);
+    let progress = format!(r#"{{"progressToken":{token},"progress":1}}"#);
+    for _ in 0..limits::STREAM_NOTICES_MAX + 1 {
+        w.says("git.1", &notice("notifications/progress", &progress));
+    }
+    w.forget();
+    w.says("git.1", &notice("notifications/progress", &progress));
+    w.expect(&[]);
+    listens(&mut w, "ann", "2");
+    let trace = w.trace();
+    assert!(
+        trace[0].starts_with("0.200s ann.1 notifications/subscriptions/acknowledged"),
+        "{trace:?}"
+    );
 }
 
 #[test]
