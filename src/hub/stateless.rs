@@ -236,16 +236,26 @@ impl Hub {
 
     /// The requests on a stream that carries many end with it.
     pub(super) fn end_carried(&mut self, carrier: &SessionKey, why: Option<&Refusal>) {
-        let is_carrier = |s: &Session| s.whole.is_some();
-        if self.sessions.get(carrier).is_some_and(is_carrier) {
+        if self.carries(carrier) {
             for key in self.sessions.keys_where(|s| s.is_carried_by(carrier)) {
                 self.end_session(&key, why);
             }
         }
     }
 
+    /// Whether one stream carries all of a session, requests of the stateless
+    /// era among it. Only then is the search for these worth it, which looks at
+    /// all sessions.
+    fn carries(&self, key: &SessionKey) -> bool {
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| session.whole.is_some())
+    }
+
     /// The request of that id on a stream that carries many.
     pub(super) fn carried_with_id(&self, carrier: &SessionKey, id: &str) -> Option<SessionKey> {
+        if !self.carries(carrier) {
+            return None;
+        }
         let mine = |s: &Session| {
             let lone = s.lone.as_ref().filter(|_| s.is_carried_by(carrier));
             lone.is_some_and(|lone| *lone.id == *id)
