@@ -32,8 +32,9 @@ pub struct Session {
     pub revision: Option<Revision>,
     /// What the client said of itself; none before `initialize`.
     pub hello: Option<Box<ClientHello>>,
-    /// What sets it apart if it is a single request of the stateless era.
-    pub lone: Option<Lone>,
+    /// What sets it apart if it is a single request of the stateless era. In a
+    /// box, so that sessions of the handshake era have no place for it.
+    pub lone: Option<Box<Lone>>,
     /// The stream that carries all of it, where one does.
     pub whole: Option<StreamId>,
     /// Its open streams, oldest first; those of POSTs that have not become

@@ -91,7 +91,7 @@ impl Hub {
         let id = message.marks.id.map_or("null", |span| message.json(span));
         let method = crate::hub::clients::method_of(&message);
         if let Some(session) = self.sessions.get_mut(key) {
-            session.lone = Some(Lone {
+            session.lone = Some(Box::new(Lone {
                 request: may_ask(&method).then(|| message.clone()),
                 held: None,
                 method,
@@ -102,7 +102,7 @@ impl Hub {
                 lacks: None,
                 wanted: meta.filter,
                 filter: None,
-            });
+            }));
             session.level = meta.level;
             session.hello = Some(Box::new(meta.hello));
         }
