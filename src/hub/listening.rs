@@ -10,6 +10,7 @@ use crate::hub::Hub;
 use crate::hub::calls::Caller;
 use crate::hub::children::ChildId;
 use crate::hub::lifecycle::Phase;
+use crate::hub::notices::taken_back;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::Session;
@@ -150,7 +151,9 @@ impl Hub {
     }
 
     /// A subscription ends, if that is what the request is: by a result that
-    /// says so, where it is the gateway's own will, else in silence.
+    /// says so, where it is the gateway's own will, else in silence. On a stream
+    /// that carries many, which stays open, a notification then closes it
+    /// (2026-07-28, cancellation).
     pub(super) fn end_listening(&mut self, key: &SessionKey, why: Option<&Refusal>) {
         let session = self.sessions.get(key);
         let lone = session
@@ -166,6 +169,7 @@ impl Hub {
             id: lone.id.clone(),
             progress_token: None,
         };
+        let is_carried = lone.carrier.is_some();
         if why.is_none() {
             return self.answer_nothing(&caller);
         }
@@ -173,5 +177,8 @@ impl Hub {
         let mut message = Outgoing::plain(result.into());
         message.id = Some(Patch::Json(caller.id.clone()));
         self.answer_as_is(key, caller.stream, message);
+        if is_carried {
+            self.notify(caller.stream, taken_back(&caller.id));
+        }
     }
 }

@@ -334,8 +334,9 @@ impl Hub {
     }
 }
 
-/// The gateway's own word that the request of that id is taken back.
-pub(super) fn taken_back(id: u64) -> Outgoing {
+/// The gateway's own word that the request of that id, as JSON text, is taken
+/// back.
+pub(super) fn taken_back(id: impl std::fmt::Display) -> Outgoing {
     let params = format!(r#"{{"requestId":{id}}}"#);
     let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
     Outgoing::plain(message.into())
