@@ -38,6 +38,15 @@ impl Era {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ChildId(pub u32);
 
+/// That a child is put by.
+#[derive(Debug, Clone, Copy)]
+pub struct Spare {
+    /// Since when.
+    pub since: Moment,
+    /// When it has been for long enough.
+    pub timer: TimerKey,
+}
+
 /// One child.
 #[derive(Debug)]
 pub struct Child {
@@ -46,8 +55,8 @@ pub struct Child {
     /// The session whose own it is; none for a shared child, and for the
     /// template of a server with `scope: session`.
     pub owner: Option<SessionKey>,
-    /// Since when it is put by, if it was lent to a stateless request before.
-    pub spare: Option<Moment>,
+    /// If it was lent to a stateless request, and is put by for the next.
+    pub spare: Option<Spare>,
     /// Where it stands.
     pub phase: Phase,
     /// Its life, or the last one it had.

@@ -5,7 +5,7 @@
 
 use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
-use crate::hub::children::{Child, ChildId};
+use crate::hub::children::{Child, ChildId, Spare};
 use crate::hub::holding::may_ask;
 use crate::hub::lifecycle::{Happening, Phase};
 use crate::hub::refusal::Refusal;
@@ -40,10 +40,7 @@ impl Hub {
             return Ok(main);
         }
         if let Some(spare) = self.spare_of(server) {
-            if let Some(child) = self.children.get_mut(spare) {
-                child.spare = None;
-            }
-            self.give_own(spare, server, key);
+            self.lend_again(spare, server, key);
             return Ok(spare);
         }
         Ok(self.start_own(server, key).unwrap_or(main))
@@ -85,21 +82,31 @@ impl Hub {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        child.owner = None;
-        child.spare = Some(self.now);
         let due = self.now.after(limits::OWN_CHILD_IDLE_MAX);
-        self.timers.set(due, Timer::Spare(id));
+        child.owner = None;
+        child.spare = Some(Spare {
+            since: self.now,
+            timer: self.timers.set(due, Timer::Spare(id)),
+        });
         if self.stopping {
             self.happen(id, Happening::StopAsked);
         }
     }
 
-    /// A child that was put by may have been there for long enough.
-    pub(super) fn spare_due(&mut self, id: ChildId) {
-        let since = self.children.get(id).and_then(|child| child.spare);
-        if since.is_some_and(|since| self.now.since(since) >= limits::OWN_CHILD_IDLE_MAX) {
-            self.happen(id, Happening::StopAsked);
+    /// Lends a child that was put by. It logs as the request wants it to.
+    fn lend_again(&mut self, id: ChildId, server: ServerId, key: &SessionKey) {
+        if let Some(spare) = self.children.get_mut(id).and_then(|c| c.spare.take()) {
+            self.timers.cancel(spare.timer);
         }
+        self.give_own(id, server, key);
+        if let Some(level) = self.sessions.get(key).and_then(|session| session.level) {
+            self.ask_child_for_level(id, level);
+        }
+    }
+
+    /// A child that was put by has been there for long enough.
+    pub(super) fn spare_due(&mut self, id: ChildId) {
+        self.happen(id, Happening::StopAsked);
     }
 
     /// Stops the child that was put by longest ago, to make room; says whether
@@ -110,7 +117,7 @@ impl Hub {
             .children
             .iter()
             .filter(|(_, child)| stays(child))
-            .filter_map(|(id, child)| Some((child.spare?, id)))
+            .filter_map(|(id, child)| Some((child.spare?.since, id)))
             .min();
         if let Some((_, id)) = oldest {
             self.happen(id, Happening::StopAsked);

@@ -283,9 +283,7 @@ impl Hub {
             let Some(child) = self.children.get(id) else {
                 continue;
             };
-            let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
-            // In the stateless era each request names a level for itself.
-            if child.phase != Phase::Ready || !logs || child.is_stateless() {
+            if !takes_levels(child) {
                 continue;
             }
             let wanted = self
@@ -311,17 +309,20 @@ impl Hub {
     /// has been asked for; see `log_of_child`.
     pub(super) fn ask_for_level(&mut self, view: &View, level: LogLevel) {
         for server in self.servers_of_view(view) {
-            let Some(id) = self.main_of(server) else {
-                continue;
-            };
-            let is_too_quiet = self.children.get(id).is_some_and(|child| {
-                let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
-                let is_enough = child.level.is_some_and(|known| known <= level);
-                child.phase == Phase::Ready && logs && !is_enough
-            });
-            if is_too_quiet {
-                self.set_level_of(id, level);
+            if let Some(id) = self.main_of(server) {
+                self.ask_child_for_level(id, level);
             }
+        }
+    }
+
+    /// Sets one child so.
+    pub(super) fn ask_child_for_level(&mut self, id: ChildId, level: LogLevel) {
+        let is_too_quiet = self.children.get(id).is_some_and(|child| {
+            let is_enough = child.level.is_some_and(|known| known <= level);
+            takes_levels(child) && !is_enough
+        });
+        if is_too_quiet {
+            self.set_level_of(id, level);
         }
     }
 
@@ -332,6 +333,13 @@ impl Hub {
         let params = format!(r#"{{"level":"{}"}}"#, level.name());
         self.errand(id, Method::SetLevel, &params);
     }
+}
+
+/// Whether a child can be told how much to log. In the stateless era each
+/// request names a level for itself.
+fn takes_levels(child: &Child) -> bool {
+    let logs = child.hello.as_ref().is_some_and(|hello| hello.has.logging);
+    child.phase == Phase::Ready && logs && !child.is_stateless()
 }
 
 /// The gateway's own word that the request of that id, as JSON text, is taken

@@ -39,7 +39,7 @@ pub enum Timer {
     Question(QuestionId),
     /// The questions of a held call are gathered, or its client has not come back.
     Held(HeldId),
-    /// A child that was put by may have been for long enough.
+    /// A child that was put by has been for long enough.
     Spare(ChildId),
     /// A session may have been idle for long enough to be forgotten.
     Idle(SessionKey),

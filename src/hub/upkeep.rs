@@ -402,7 +402,10 @@ impl Hub {
         self.fail_held(id);
         self.settle(id);
         if self.children.get(id).is_some_and(Child::is_extra) {
-            self.children.remove(id);
+            let spare = self.children.remove(id).and_then(|child| child.spare);
+            if let Some(spare) = spare {
+                self.timers.cancel(spare.timer);
+            }
         }
         self.finish_if_done();
     }

@@ -401,6 +401,13 @@ fn requests_to_a_server_with_a_child_for_each_session_are_asked_what_is_for_them
         "{trace:?}"
     );
     w.answers("git.2", 4, "{}");
+    // However often it is lent, it waits for one end.
+    let deadlines = w.hub.timers.len();
+    for (id, number) in [("4", 5), ("5", 6)] {
+        w.asks("bob", id, "tools/call", &call);
+        w.answers("git.2", number, "{}");
+    }
+    assert_eq!(w.hub.timers.len(), deadlines);
     w.forget();
     // Nobody needs it any more.
     w.pass(15.0 * 60.0 + 1.0);
