@@ -598,7 +598,7 @@ pub const SIGNAL_SLOTS: usize = 1;
 
 /// The stack of the dispatcher, in bytes. The hub calls itself at no depth that
 /// grows with its input, but where it has serde_json read a client's capabilities
-/// or the parameters of a held call: [`JSON_DEPTH_MAX`] levels of that take 300 KiB
+/// or the parameters of a leased call: [`JSON_DEPTH_MAX`] levels of that take 300 KiB
 /// without optimisation. Only pages that were touched cost.
 pub const DISPATCHER_STACK_BYTES: usize = 1 << 20;
 
@@ -666,27 +666,27 @@ pub const SEALED_BYTES_MAX: usize = 1 << 10;
 /// code of HMAC-SHA256 has (RFC 2104, section 3).
 pub const SEAL_SECRET_BYTES: usize = 32;
 
-// ---- hub: calls held open for stateless clients
+// ---- hub: leases, the calls kept open for stateless clients
 
 /// How long the questions of a child to a stateless client are gathered, so that
 /// those of one tool go out in one answer. A server that asks several at once
 /// writes them within a millisecond; nobody notices so short a wait.
-pub const HELD_GATHER_WAIT: Duration = Duration::from_millis(20);
+pub const LEASE_GATHER_WAIT: Duration = Duration::from_millis(20);
 
 /// How long a stateless client may take to come back with its answers. It is a
 /// person who is asked, as with [`QUESTION_WAIT`].
-pub const HELD_WAIT: Duration = QUESTION_WAIT;
+pub const LEASE_WAIT: Duration = QUESTION_WAIT;
 
-/// How many calls may be held open at a time. Nobody is connected for them, so
+/// How many leases there may be at a time. Nobody is connected for them, so
 /// only this and their time bounds clients that never come back.
-pub const HELD_MAX: usize = 256;
+pub const LEASES_MAX: usize = 256;
 
-/// How many calls one child may have held open. Most ask one client at a time.
-pub const HELD_PER_CHILD_MAX: usize = 32;
+/// How many leases one child may have. Most ask one client at a time.
+pub const CHILD_LEASES_MAX: usize = 32;
 
 /// How many bytes of questions, and of answers that came while nobody waited,
-/// are kept for all held calls together: two of the largest answers.
-pub const HELD_BYTES_MAX: usize = 32 << 20;
+/// are kept for all leases together: two of the largest answers.
+pub const LEASES_BYTES_MAX: usize = 32 << 20;
 
 /// How many elicitations by URL are remembered of a child, for the word that
 /// they are complete. A child that asks more often tells of the oldest in vain.

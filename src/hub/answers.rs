@@ -7,7 +7,7 @@ use crate::event::{Effect, Load, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::{Child, ChildId};
-use crate::hub::held::Outcome;
+use crate::hub::leases::Outcome;
 use crate::hub::refusal::Refusal;
 use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::limits;
@@ -341,7 +341,7 @@ impl Hub {
                 Asker::Client(caller) if is_stateless => self.answer_verbatim(caller, message),
                 Asker::Client(caller) => self.answer_call(child, caller, message),
                 Asker::Fan(fan) => self.fan_answered(*fan, id, call.child, message),
-                Asker::Held(held) => self.keep_outcome(*held, Outcome::Answered(message)),
+                Asker::Leased(lease) => self.keep_outcome(*lease, Outcome::Answered(message)),
                 Asker::Nobody => {}
             }
         }

@@ -2,7 +2,7 @@
 //! session's own asks that session. On a shared child nothing ties a question
 //! to a caller, so it goes to the one session with a call under way there; with
 //! none or several it is refused (the one-origin rule). Whom it goes to is
-//! decided here; how a stateless client is asked, in `holding`.
+//! decided here; how a stateless client is asked, in `leasing`.
 
 use std::sync::Arc;
 
@@ -228,7 +228,7 @@ impl Hub {
         if let Some(timer) = question.timer {
             self.timers.cancel(timer);
         }
-        self.strike_from_held(&question.session, id);
+        self.strike_from_lease(&question.session, id);
         let calls: Vec<_> = self
             .children
             .get(question.child)

@@ -60,8 +60,8 @@ impl Hub {
     /// a late answer for a fault.
     pub(super) fn end_session(&mut self, key: &SessionKey, why: Option<&Refusal>) {
         self.end_carried(key, why);
-        if let Some(held) = self.held_for(key) {
-            self.let_go(held);
+        if let Some(lease) = self.lease_for(key) {
+            self.let_go(lease);
         }
         for fan in self.fans.of_session(key) {
             self.drop_fan(fan, why);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::event::{Life, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
-use crate::hub::held::HeldId;
+use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::wire::method::Method;
@@ -24,7 +24,7 @@ pub enum Asker {
     /// A question to several servers at once.
     Fan(FanId),
     /// A client that was told what the child asks, and is to come back.
-    Held(HeldId),
+    Leased(LeaseId),
     /// Nobody: the gateway wants it done, and does not mind.
     Nobody,
 }
@@ -117,7 +117,7 @@ impl Calls {
             Asker::Client(caller) => {
                 !call.abandoned && caller.session == *session && *caller.id == *id
             }
-            Asker::Fan(_) | Asker::Held(_) | Asker::Nobody => false,
+            Asker::Fan(_) | Asker::Leased(_) | Asker::Nobody => false,
         };
         let ids = self.book.iter();
         ids.filter_map(|(&key, call)| mine(call).then_some(key))

@@ -8,7 +8,7 @@ use crate::event::SessionKey;
 use crate::hub::Hub;
 use crate::hub::calls::Caller;
 use crate::hub::children::ChildId;
-use crate::hub::holding::may_ask;
+use crate::hub::leasing::may_ask;
 use crate::hub::refusal::Refusal;
 use crate::limits;
 use crate::wire::envelope::Message;

@@ -4,7 +4,7 @@
 use crate::hub::Hub;
 use crate::hub::calls::Asker;
 use crate::hub::children::{Child, ChildId};
-use crate::hub::held::Outcome;
+use crate::hub::leases::Outcome;
 use crate::hub::notices::taken_back;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
@@ -28,7 +28,7 @@ impl Hub {
         match asker {
             Asker::Client(caller) => self.refuse_caller(caller, refusal),
             Asker::Fan(fan) => self.fan_failed(*fan, id, refusal),
-            Asker::Held(held) => self.keep_outcome(*held, Outcome::Refused(refusal.clone())),
+            Asker::Leased(lease) => self.keep_outcome(*lease, Outcome::Refused(refusal.clone())),
             Asker::Nobody => {}
         }
     }
@@ -139,7 +139,7 @@ impl Hub {
         match (asker, refusal) {
             (asker, Some(refusal)) => self.refuse_asker(&asker, id, refusal),
             (Asker::Client(caller), None) => self.answer_nothing(&caller),
-            (Asker::Fan(_) | Asker::Held(_) | Asker::Nobody, None) => {}
+            (Asker::Fan(_) | Asker::Leased(_) | Asker::Nobody, None) => {}
         }
     }
 

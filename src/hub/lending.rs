@@ -6,7 +6,7 @@
 use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId, Spare};
-use crate::hub::holding::may_ask;
+use crate::hub::leasing::may_ask;
 use crate::hub::lifecycle::{Happening, Phase};
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;

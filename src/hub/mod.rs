@@ -2,14 +2,14 @@
 //! shall be done. It owns every fact and touches nothing: no socket, no clock,
 //! no lock, no thread, no dice.
 //!
-//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `held`,
+//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `leases`,
 //! `fans`, `timers`) only remember. The policy is in the `impl Hub` blocks of
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! (which server that concerns), `passing` and `fanning` (handing it on),
 //! `subscribing`, `answers` (what clients get), `failing` (calls that end without
 //! one), `resuming` (after a broken
-//! connection), `asking` (what children ask), `holding` (of clients without a
+//! connection), `asking` (what children ask), `leasing` (of clients without a
 //! session), `elicited` (by a URL), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
@@ -28,9 +28,9 @@ pub mod failing;
 pub mod fanning;
 pub mod fans;
 pub mod greeting;
-pub mod held;
-pub mod holding;
 pub mod inventory;
+pub mod leases;
+pub mod leasing;
 pub mod lending;
 pub mod lifecycle;
 pub mod listening;
@@ -68,7 +68,7 @@ use crate::event::{
 use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children, Era};
 use crate::hub::fans::Fans;
-use crate::hub::held::HeldCalls;
+use crate::hub::leases::Leases;
 use crate::hub::plan::Plan;
 use crate::hub::questions::Questions;
 use crate::hub::requests::Waiter;
@@ -96,7 +96,7 @@ pub struct Hub {
     /// The sessions that have asked for a log level.
     listeners: BTreeSet<SessionKey>,
     questions: Questions,
-    held: HeldCalls,
+    leases: Leases,
     /// What the states that clients carry are sealed with.
     seal: Seal,
     rounds: Rounds,
@@ -138,7 +138,7 @@ impl Hub {
             sessions: Sessions::default(),
             listeners: BTreeSet::new(),
             questions: Questions::default(),
-            held: HeldCalls::default(),
+            leases: Leases::default(),
             seal,
             rounds: Rounds::default(),
             fans: Fans::default(),
@@ -280,7 +280,7 @@ impl Hub {
                 Timer::Tell => self.tell_due(),
                 Timer::FirstStarts => self.first_starts_overdue(),
                 Timer::Question(id) => self.question_overdue(id),
-                Timer::Held(id) => self.held_due(id),
+                Timer::Lease(id) => self.lease_due(id),
                 Timer::Idle(session) => self.idle_due(&session),
                 Timer::Spare(child) => self.spare_due(child),
             }

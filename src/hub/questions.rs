@@ -32,7 +32,7 @@ pub struct Question {
     /// The round that it is part of, by its call and its place there, if it
     /// came in the answer to a call and not as a request.
     pub round: Option<(OwnId, usize)>,
-    /// When the client has had its time; none where that of the held call is
+    /// When the client has had its time; none where that of the lease is
     /// what counts.
     pub timer: Option<TimerKey>,
 }

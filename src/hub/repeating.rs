@@ -38,7 +38,7 @@ impl Hub {
         let caller = match &call.asker {
             Asker::Client(caller) => Some(caller),
             Asker::Fan(fan) => self.fans.get(*fan).map(|fan| &fan.caller),
-            Asker::Held(_) | Asker::Nobody => None,
+            Asker::Leased(_) | Asker::Nobody => None,
         };
         let server = self.children.get(call.child).map(|child| child.server);
         let (Some(caller), Some(server)) = (caller, server) else {
@@ -201,7 +201,7 @@ impl Hub {
         match &round.call.asker {
             Asker::Client(caller) => self.answer(caller, error),
             Asker::Fan(fan) => self.fan_answered(*fan, id, round.call.child, error),
-            Asker::Held(_) | Asker::Nobody => {}
+            Asker::Leased(_) | Asker::Nobody => {}
         }
     }
 
@@ -227,7 +227,7 @@ impl Hub {
         match (&round.call.asker, why) {
             (asker, Some(why)) => self.refuse_asker(asker, id, why),
             (Asker::Client(caller), None) => self.answer_nothing(caller),
-            (Asker::Fan(_) | Asker::Held(_) | Asker::Nobody, None) => {}
+            (Asker::Fan(_) | Asker::Leased(_) | Asker::Nobody, None) => {}
         }
     }
 
@@ -291,7 +291,7 @@ impl Hub {
         };
         let fan = match &call.asker {
             Asker::Fan(fan) => Some(*fan),
-            Asker::Client(_) | Asker::Held(_) | Asker::Nobody => None,
+            Asker::Client(_) | Asker::Leased(_) | Asker::Nobody => None,
         };
         match fan {
             Some(fan) => self.repeat_in_fan(fan, id, call, request),

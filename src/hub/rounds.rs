@@ -76,7 +76,7 @@ impl Rounds {
         self.book.iter().find_map(|(&key, round)| {
             let caller = match &round.call.asker {
                 Asker::Client(caller) => caller,
-                Asker::Fan(_) | Asker::Held(_) | Asker::Nobody => return None,
+                Asker::Fan(_) | Asker::Leased(_) | Asker::Nobody => return None,
             };
             (caller.session == *session && *caller.id == *id).then_some(key)
         })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::catalog::merge::Catalog;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
-use crate::hub::held::HeldId;
+use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
@@ -107,8 +107,8 @@ pub struct Lone {
     pub mirrored: Vec<Sent>,
     /// The request itself, while it may be answered with questions.
     pub request: Option<Arc<Message>>,
-    /// Its call, where that is held open.
-    pub held: Option<HeldId>,
+    /// The lease of its call, where that is kept open.
+    pub lease: Option<LeaseId>,
     /// What its client would have had to declare to be asked what a child
     /// wanted to know, as JSON text.
     pub lacks: Option<&'static str>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::event::{SessionKey, Standing};
 use crate::hub::Hub;
 use crate::hub::clients::Address;
-use crate::hub::holding::may_ask;
+use crate::hub::leasing::may_ask;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::{Lone, Session};
@@ -93,7 +93,7 @@ impl Hub {
         if let Some(session) = self.sessions.get_mut(key) {
             session.lone = Some(Box::new(Lone {
                 request: may_ask(&method).then(|| message.clone()),
-                held: None,
+                lease: None,
                 method,
                 id: id.into(),
                 stream,
@@ -172,7 +172,7 @@ impl Hub {
 
     /// What a failed call is to its stateless client if it could not be asked
     /// what the child needed to know: a want of capabilities (2026-07-28, basic,
-    /// "`_meta`"). A child that can do without is not held back.
+    /// "`_meta`"). A child that can do without goes on without.
     pub(super) fn failed_for_want(&self, key: &SessionKey, answer: &Message) -> Option<Refusal> {
         let lone = self.sessions.get(key)?.lone.as_ref()?;
         let lacks = lone.lacks.filter(|_| answer.tells_of_failure())?;
@@ -223,9 +223,9 @@ impl Hub {
     /// Most have nothing left to end when they are answered.
     fn forget_lone(&mut self, key: &SessionKey) {
         let is_bare = |s: &Session| {
-            let is_held = s.lone.as_ref().is_some_and(|lone| lone.held.is_some());
+            let is_leased = s.lone.as_ref().is_some_and(|lone| lone.lease.is_some());
             let is_alone = s.subscriptions.is_empty() && s.children.is_empty();
-            is_alone && s.streams.is_empty() && !is_held
+            is_alone && s.streams.is_empty() && !is_leased
         };
         if !self.sessions.get(key).is_some_and(is_bare) {
             return self.end_session(key, None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
-use crate::hub::held::HeldId;
+use crate::hub::leases::LeaseId;
 use crate::hub::questions::QuestionId;
 use crate::wire::items::ItemKind;
 use crate::wire::own_id::OwnId;
@@ -37,8 +37,8 @@ pub enum Timer {
     FirstStarts,
     /// A question to a client has had its time.
     Question(QuestionId),
-    /// The questions of a held call are gathered, or its client has not come back.
-    Held(HeldId),
+    /// The questions of a leased call are gathered, or its client has not come back.
+    Lease(LeaseId),
     /// A child that was put by has been for long enough.
     Spare(ChildId),
     /// A session may have been idle for long enough to be forgotten.

@@ -259,7 +259,7 @@ fn a_call_may_take_longer_while_its_client_is_away() {
 }
 
 #[test]
-fn the_deepest_arguments_are_held_like_others() {
+fn the_deepest_arguments_are_leased_like_others() {
     let gateway = Gateway::start(&config(&[fault("one")]));
     // The message itself is four levels deep around it, and 128 are read.
     let deep = format!("{}1{}", "{\"k\":".repeat(124), "}".repeat(124));
@@ -287,7 +287,7 @@ fn a_client_on_stdio_is_asked_in_the_same_way() {
 }
 
 #[test]
-fn the_gateway_ends_though_calls_are_held() {
+fn the_gateway_ends_though_calls_are_leased() {
     let gateway = Gateway::start(&config(&[asking("shared")]));
     let call = request(1, "tools/call", &tool("input_required_result_elicitation"));
     asked(&gateway, "/servers/c/mcp", &call);

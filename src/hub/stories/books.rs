@@ -7,7 +7,7 @@ use crate::event::SessionKey;
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Caller};
 use crate::hub::children::Child;
-use crate::hub::held::Stage;
+use crate::hub::leases::Stage;
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::limits;
@@ -29,7 +29,7 @@ impl Hub {
             && self.streams.is_empty()
             && self.sessions.is_empty()
             && self.questions.is_empty()
-            && self.held.is_empty()
+            && self.leases.is_empty()
             && self.rounds.is_empty()
             && self.fans.is_empty()
             && self.waiters.is_empty()
@@ -56,7 +56,7 @@ impl Hub {
         self.check_sessions(&owed);
         self.check_children();
         self.check_questions();
-        self.check_held();
+        self.check_leases();
         self.check_upstream();
         if let Some(due) = self.next_deadline() {
             assert!(due > self.now, "a deadline has come and was not seen");
@@ -92,7 +92,7 @@ impl Hub {
                 .iter()
                 .filter_map(|(_, round)| match &round.call.asker {
                     Asker::Client(caller) => Some(caller.clone()),
-                    Asker::Fan(_) | Asker::Held(_) | Asker::Nobody => None,
+                    Asker::Fan(_) | Asker::Leased(_) | Asker::Nobody => None,
                 }),
         );
         owed.extend(self.sessions.iter().filter_map(|(key, session)| {
@@ -251,65 +251,68 @@ impl Hub {
         }
     }
 
-    /// A held call, its questions, and the request it is entered as know each
-    /// other; what a stateless client is asked belongs to a held call.
-    fn check_held(&self) {
+    /// A leased call, its questions, and the request it is entered as know each
+    /// other; what a stateless client is asked belongs to a leased call.
+    fn check_leases(&self) {
         let mut questions = 0;
-        for (id, held) in self.held.iter() {
-            let session = self.sessions.get(&held.session);
-            let session = session.expect("a held call has its request");
+        for (id, lease) in self.leases.iter() {
+            let session = self.sessions.get(&lease.session);
+            let session = session.expect("a leased call has its request");
             let lone = session.lone.as_ref().expect("of a stateless client");
-            assert_eq!(lone.held, Some(id), "known to one side");
-            assert_eq!(session.unanswered, usize::from(!held.awaits_return()));
-            let call = self.calls.get(held.call).filter(|call| !call.abandoned);
-            match (&held.stage, call.map(|call| &call.asker)) {
+            assert_eq!(lone.lease, Some(id), "known to one side");
+            assert_eq!(session.unanswered, usize::from(!lease.awaits_return()));
+            let call = self.calls.get(lease.call).filter(|call| !call.abandoned);
+            match (&lease.stage, call.map(|call| &call.asker)) {
                 (Stage::Gathering, Some(Asker::Client(caller))) => {
-                    assert_eq!(caller.session, held.session);
-                    assert!(!held.open.is_empty(), "nothing is gathered");
+                    assert_eq!(caller.session, lease.session);
+                    assert!(!lease.open.is_empty(), "nothing is gathered");
                 }
-                (Stage::Waiting, Some(Asker::Held(other))) => assert_eq!(*other, id),
-                (Stage::Over(_), None) => assert!(held.open.is_empty(), "asked for nothing"),
+                (Stage::Waiting, Some(Asker::Leased(other))) => assert_eq!(*other, id),
+                (Stage::Over(_), None) => assert!(lease.open.is_empty(), "asked for nothing"),
                 (stage, asker) => panic!("{stage:?} with {asker:?}"),
             }
             if let Some(call) = call {
                 assert_eq!(
                     (call.child, &call.origin),
-                    (held.child, &Some(held.session.clone()))
+                    (lease.child, &Some(lease.session.clone()))
                 );
             }
-            for (question, _) in &held.open {
+            for (question, _) in &lease.open {
                 let question = self.questions.get(*question).expect("it is open");
                 assert_eq!(
                     (&question.session, question.child),
-                    (&held.session, held.child)
+                    (&lease.session, lease.child)
                 );
                 questions += 1;
             }
-            assert!(held.open.len() <= limits::INPUT_REQUESTS_MAX);
-            assert!(self.held.count_of(held.child) <= limits::HELD_PER_CHILD_MAX);
+            assert!(lease.open.len() <= limits::INPUT_REQUESTS_MAX);
+            assert!(self.leases.count_of(lease.child) <= limits::CHILD_LEASES_MAX);
         }
-        assert!(self.held.len() <= limits::HELD_MAX && self.held.bytes() <= limits::HELD_BYTES_MAX);
+        assert!(
+            self.leases.len() <= limits::LEASES_MAX
+                && self.leases.bytes() <= limits::LEASES_BYTES_MAX
+        );
         let is_lone = |key: &SessionKey| self.sessions.get(key).is_some_and(|s| s.lone.is_some());
         let to_lone = self.questions.ids_where(|q| is_lone(&q.session));
         assert_eq!(to_lone.len(), questions, "a question that nobody carries");
         for (key, session) in self.sessions.iter() {
             let lone = session.lone.as_ref();
-            let held = lone.and_then(|lone| lone.held);
-            assert!(held.is_none_or(|id| self.held.get(id).is_some_and(|h| h.session == *key)));
+            let lease = lone.and_then(|lone| lone.lease);
+            assert!(lease.is_none_or(|id| self.leases.get(id).is_some_and(|h| h.session == *key)));
             let is_over = lone.is_some() && session.unanswered == 0;
             assert!(
-                !is_over || held.is_some(),
+                !is_over || lease.is_some(),
                 "{key:?} is answered and still entered"
             );
         }
-        let waits = |call: &crate::hub::calls::Call| matches!(call.asker, Asker::Held(_));
+        let waits = |call: &crate::hub::calls::Call| matches!(call.asker, Asker::Leased(_));
         for (_, child) in self.children.iter() {
             for call in child.under_way.iter().filter_map(|id| self.calls.get(*id)) {
-                let held = self
-                    .held
+                let lease = self
+                    .leases
                     .iter()
-                    .any(|(_, held)| Some(&held.session) == call.origin.as_ref());
-                assert!(!waits(call) || call.abandoned || held, "a call for nobody");
+                    .any(|(_, lease)| Some(&lease.session) == call.origin.as_ref());
+                assert!(!waits(call) || call.abandoned || lease, "a call for nobody");
             }
         }
     }

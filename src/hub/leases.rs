@@ -1,4 +1,4 @@
-//! The calls of stateless clients whose child asks something: each is held open
+//! The calls of stateless clients whose child asks something: each is kept open
 //! while its client goes to find the answers and comes back with them in a new
 //! request. A book only.
 
@@ -14,13 +14,13 @@ use crate::wire::envelope::Message;
 use crate::wire::input::InputRequest;
 use crate::wire::own_id::OwnId;
 
-/// A call that is held open; never reused in the life of the program.
+/// A call that is kept open; never reused in the life of the program.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct HeldId(pub u64);
+pub struct LeaseId(pub u64);
 
-/// A call that is held open.
+/// A call that is kept open.
 #[derive(Debug)]
-pub struct Held {
+pub struct Lease {
     /// The call. It is in the book of calls until it is over.
     pub call: OwnId,
     /// The child that is at it.
@@ -44,7 +44,7 @@ pub struct Held {
     pub timer: TimerKey,
 }
 
-/// Where a held call stands.
+/// Where a leased call stands.
 #[derive(Debug)]
 pub enum Stage {
     /// Its client waits for the answer; questions that come close to each other
@@ -65,7 +65,7 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-impl Held {
+impl Lease {
     /// Whether its client was told to come back.
     pub fn awaits_return(&self) -> bool {
         !matches!(self.stage, Stage::Gathering)
@@ -84,56 +84,59 @@ impl Held {
     }
 }
 
-/// All calls that are held open.
+/// All calls that are kept open.
 #[derive(Debug, Default)]
-pub struct HeldCalls {
-    book: BTreeMap<HeldId, Held>,
+pub struct Leases {
+    book: BTreeMap<LeaseId, Lease>,
     serial: u64,
 }
 
-impl HeldCalls {
+impl Leases {
     /// Enters a call.
-    pub fn insert(&mut self, held: Held) -> HeldId {
+    pub fn insert(&mut self, lease: Lease) -> LeaseId {
         let id = self.next();
         self.serial += 1;
-        self.book.insert(id, held);
+        self.book.insert(id, lease);
         id
     }
 
     /// The name that the next one gets.
-    pub fn next(&self) -> HeldId {
-        HeldId(self.serial + 1)
+    pub fn next(&self) -> LeaseId {
+        LeaseId(self.serial + 1)
     }
 
-    /// The held call of that id.
-    pub fn get(&self, id: HeldId) -> Option<&Held> {
+    /// The leased call of that id.
+    pub fn get(&self, id: LeaseId) -> Option<&Lease> {
         self.book.get(&id)
     }
 
-    /// The held call of that id, to change it.
-    pub fn get_mut(&mut self, id: HeldId) -> Option<&mut Held> {
+    /// The leased call of that id, to change it.
+    pub fn get_mut(&mut self, id: LeaseId) -> Option<&mut Lease> {
         self.book.get_mut(&id)
     }
 
-    /// Strikes a held call out.
-    pub fn remove(&mut self, id: HeldId) -> Option<Held> {
+    /// Strikes a leased call out.
+    pub fn remove(&mut self, id: LeaseId) -> Option<Lease> {
         self.book.remove(&id)
     }
 
     /// All of them, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (HeldId, &Held)> {
-        self.book.iter().map(|(&id, held)| (id, held))
+    pub fn iter(&self) -> impl Iterator<Item = (LeaseId, &Lease)> {
+        self.book.iter().map(|(&id, lease)| (id, lease))
     }
 
     /// How many a child is at.
     pub fn count_of(&self, child: ChildId) -> usize {
-        self.book.values().filter(|h| h.child == child).count()
+        self.book
+            .values()
+            .filter(|lease| lease.child == child)
+            .count()
     }
 
     /// How many bytes are kept for all of them. There are few, and it is asked
     /// when one more is to be kept.
     pub fn bytes(&self) -> usize {
-        self.book.values().map(Held::bytes).sum()
+        self.book.values().map(Lease::bytes).sum()
     }
 
     /// How many there are.

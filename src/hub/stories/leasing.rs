@@ -1,5 +1,5 @@
 //! Questions of a child to clients without a session: they go out in the answer
-//! to the request, the call is held open, and a new request with the answers
+//! to the request, the call is kept open, and a new request with the answers
 //! takes it up.
 
 use serde_json::{Value, json};
@@ -81,9 +81,9 @@ fn state(w: &mut World) -> String {
     asking["requestState"].as_str().expect("a state").to_owned()
 }
 
-/// Ann's call is held open, one question `q1` (the child's `"q"`) being put to
+/// Ann's call is kept open, one question `q1` (the child's `"q"`) being put to
 /// her; the state she has.
-fn held() -> (World, String) {
+fn leased() -> (World, String) {
     let mut w = calling();
     asks(&mut w, "\"q\"", ELICIT);
     w.pass(0.02);
@@ -133,7 +133,7 @@ fn a_question_goes_out_in_the_answer_and_the_retry_gets_the_result() {
     w.expect(&[r#"100.220s to git.1 answer 7 {"action":"accept","content":{"n":1.5}}"#]);
     w.answers("git.1", 3, r#"{"content":[]}"#);
     w.expect(&[r#"100.220s ann.2 answer 2 {"content":[],"resultType":"complete"} last"#]);
-    assert!(w.hub.sessions.is_empty() && w.hub.held.is_empty());
+    assert!(w.hub.sessions.is_empty() && w.hub.leases.is_empty());
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn what_is_not_answered_is_asked_again_with_what_came_meanwhile() {
 
 #[test]
 fn a_call_that_was_taken_up_may_ask_again() {
-    let (mut w, first) = held();
+    let (mut w, first) = leased();
     comes_back(&mut w, "2", &first, &["q1"]);
     w.forget();
     asks(&mut w, "\"q\"", ELICIT);
@@ -212,7 +212,7 @@ fn a_call_that_was_taken_up_may_ask_again() {
 
 #[test]
 fn a_state_is_good_for_its_request_alone() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     let answers = json!({"q1": {}});
     let with = |mut params: Value| {
         params["requestState"] = state.clone().into();
@@ -241,7 +241,7 @@ fn a_state_is_good_for_its_request_alone() {
 
 #[test]
 fn a_state_that_was_changed_or_made_up_is_refused() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     let sentence = "requestState was not given out by this gateway, or was changed";
     let flipped = match state.strip_suffix('A') {
         Some(start) => format!("{start}B"),
@@ -267,7 +267,7 @@ fn a_state_that_is_not_ours_goes_on_to_the_server() {
 
 #[test]
 fn the_parameters_of_a_session_are_the_servers_whatever_they_say() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.connect(&["eve"]);
     let params = json!({"name": "git__x", "requestState": state}).to_string();
     w.asks("eve", "1", "tools/call", &params);
@@ -276,7 +276,7 @@ fn the_parameters_of_a_session_are_the_servers_whatever_they_say() {
 
 #[test]
 fn a_call_is_taken_up_though_its_tool_is_gone() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.says("git.1", &notice("notifications/tools/list_changed", ""));
     w.pass(0.2);
     w.offers.get_mut("git").expect("it is there").tools.clear();
@@ -290,7 +290,7 @@ fn a_call_is_taken_up_though_its_tool_is_gone() {
 
 #[test]
 fn answers_that_cannot_be_read_use_nothing_up() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     for (answers, sentence) in [
         (json!([]), "inputResponses is not an object"),
         (
@@ -319,7 +319,7 @@ fn answers_that_cannot_be_read_use_nothing_up() {
 
 #[test]
 fn an_answer_that_came_while_nobody_waited_is_kept() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.answers("git.1", 3, r#"{"content":[]}"#);
     w.expect(&[r#"0.220s to git.1 error "q" -32000 the client has left"#]);
     comes_back(&mut w, "2", &state, &["q1"]);
@@ -330,8 +330,8 @@ fn an_answer_that_came_while_nobody_waited_is_kept() {
 
 #[test]
 fn an_answer_too_large_to_be_kept_is_told_of() {
-    let (mut w, state) = held();
-    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(limits::HELD_BYTES_MAX));
+    let (mut w, state) = leased();
+    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(limits::LEASES_BYTES_MAX));
     w.answers("git.1", 3, &large);
     w.forget();
     comes_back(&mut w, "2", &state, &["q1"]);
@@ -344,7 +344,7 @@ fn an_answer_too_large_to_be_kept_is_told_of() {
 
 #[test]
 fn a_server_that_died_while_nobody_waited_is_told_of() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.dies("git.1");
     w.forget();
     comes_back(&mut w, "2", &state, &["q1"]);
@@ -367,7 +367,7 @@ fn a_question_taken_back_before_it_went_out_is_never_asked() {
 
 #[test]
 fn after_a_question_was_taken_back_the_retry_simply_goes_on() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.says(
         "git.1",
         &notice("notifications/cancelled", r#"{"requestId":"q"}"#),
@@ -381,7 +381,7 @@ fn after_a_question_was_taken_back_the_retry_simply_goes_on() {
 
 #[test]
 fn a_calls_time_stands_still_while_its_client_is_away_and_begins_anew_after() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.pass(300.0);
     w.expect(&[]);
     comes_back(&mut w, "2", &state, &["q1"]);
@@ -394,7 +394,7 @@ fn a_calls_time_stands_still_while_its_client_is_away_and_begins_anew_after() {
 
 #[test]
 fn a_call_that_took_too_long_without_anybody_is_told_of() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.says(
         "git.1",
         &notice("notifications/cancelled", r#"{"requestId":"q"}"#),
@@ -409,7 +409,7 @@ fn a_call_that_took_too_long_without_anybody_is_told_of() {
 
 #[test]
 fn a_client_that_does_not_come_back_in_ten_minutes_is_given_up() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     w.pass(600.0);
     w.expect(&[
         r#"600.220s to git.1 error "q" -32001 the client has not answered within 600 s"#,
@@ -438,7 +438,7 @@ fn a_client_that_leaves_before_it_is_asked_ends_its_call() {
 
 #[test]
 fn a_client_that_leaves_its_retry_ends_its_call() {
-    let (mut w, state) = held();
+    let (mut w, state) = leased();
     comes_back(&mut w, "2", &state, &["q1"]);
     w.forget();
     w.leaves("ann.2");
@@ -580,7 +580,7 @@ fn prompts_and_resources_can_ask_as_well_as_tools() {
 }
 
 #[test]
-fn a_held_call_counts_as_an_origin_and_as_under_way() {
+fn a_leased_call_counts_as_an_origin_and_as_under_way() {
     let mut plan = plan(&["git"]);
     plan.servers[0].concurrent_max = 2;
     let mut w = World::new(plan);
@@ -739,10 +739,10 @@ fn one_call_asks_so_much_and_no_more() {
 }
 
 #[test]
-fn a_child_has_so_many_calls_held_and_no_more() {
+fn a_child_has_so_many_calls_leased_and_no_more() {
     let mut w = World::ready(&["git"]);
     w.come("ann", View::Merged);
-    for number in 0..limits::HELD_PER_CHILD_MAX {
+    for number in 0..limits::CHILD_LEASES_MAX {
         calls(&mut w, "1");
         asks(&mut w, "\"q\"", ELICIT);
         w.pass(0.02);
@@ -763,15 +763,15 @@ fn a_child_has_so_many_calls_held_and_no_more() {
 #[test]
 fn questions_too_large_to_be_kept_are_refused() {
     let mut w = calling();
-    let large = format!(r#"{{"k":"{}"}}"#, "x".repeat(limits::HELD_BYTES_MAX));
+    let large = format!(r#"{{"k":"{}"}}"#, "x".repeat(limits::LEASES_BYTES_MAX));
     w.says("git.1", &request("\"q\"", ELICIT, &large));
     w.expect(&["0.200s to git.1 error \"q\" -32000 too many questions to the client are open; try again later"]);
 }
 
 #[test]
-fn the_end_of_the_gateway_ends_what_is_held() {
+fn the_end_of_the_gateway_ends_what_is_leased() {
     for came_back in [false, true] {
-        let (mut w, state) = held();
+        let (mut w, state) = leased();
         if came_back {
             comes_back(&mut w, "2", &state, &[]);
         }
@@ -785,7 +785,7 @@ fn the_end_of_the_gateway_ends_what_is_held() {
 
 #[test]
 fn an_answer_of_a_session_is_none_for_a_client_without() {
-    let (mut w, _) = held();
+    let (mut w, _) = leased();
     w.connect(&["eve"]);
     w.posts("eve", &result("1", r#"{"stolen":1}"#));
     w.expect(&["0.220s eve.2 verdict Accepted"]);

@@ -1,6 +1,6 @@
 //! Questions to stateless clients, which cannot be asked while they wait: the
 //! answer to their request says what is asked and carries a sealed state, the
-//! child's call is held open, and the request that brings the state back with
+//! child's call is kept open, and the request that brings the state back with
 //! the answers takes it up (2026-07-28, "Multi Round-Trip Requests").
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::hub::asking::Put;
 use crate::hub::calls::{Asker, Call, Caller};
 use crate::hub::children::{Child, ChildId};
-use crate::hub::held::{Held, HeldId, Outcome, Stage};
+use crate::hub::leases::{Lease, LeaseId, Outcome, Stage};
 use crate::hub::questions::{Question, QuestionId};
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
@@ -41,7 +41,7 @@ pub(super) fn may_ask(method: &Method) -> bool {
 /// What a state says, in a fixed form: it is made and read here alone.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    held: HeldId,
+    lease: LeaseId,
     round: u64,
     /// In milliseconds since the start of the program.
     expires: u64,
@@ -50,17 +50,17 @@ struct State {
 
 impl State {
     fn to_bytes(&self) -> Vec<u8> {
-        let numbers = [self.held.0, self.round, self.expires];
+        let numbers = [self.lease.0, self.round, self.expires];
         let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
         numbers.chain(self.digest).collect()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<State> {
-        let (held, rest) = bytes.split_first_chunk()?;
+        let (lease, rest) = bytes.split_first_chunk()?;
         let (round, rest) = rest.split_first_chunk()?;
         let (expires, digest) = rest.split_first_chunk()?;
         Some(State {
-            held: HeldId(u64::from_be_bytes(*held)),
+            lease: LeaseId(u64::from_be_bytes(*lease)),
             round: u64::from_be_bytes(*round),
             expires: u64::from_be_bytes(*expires),
             digest: digest.try_into().ok()?,
@@ -75,8 +75,8 @@ impl Hub {
     pub(super) fn ask_in_answer(&mut self, session: &SessionKey, put: Put) -> Result<(), Refusal> {
         let unasked = || Refusal::NoRequestToAsk(put.method.name().to_owned());
         let call = self.askable_call(put.child, session).ok_or_else(unasked)?;
-        let known = self.held_for(session);
-        if !self.has_room_to_hold(known, &put) {
+        let known = self.lease_for(session);
+        if !self.has_room_for_question(known, &put) {
             return Err(Refusal::TooManyQuestions);
         }
         let id = match known {
@@ -84,17 +84,17 @@ impl Hub {
             None => self.gather(session, call, put.child).ok_or_else(unasked)?,
         };
         let question = self.questions.mint();
-        let Some(held) = self.held.get_mut(id) else {
+        let Some(lease) = self.leases.get_mut(id) else {
             return Err(unasked());
         };
-        held.asked += 1;
+        lease.asked += 1;
         let params = put.message.marks.params;
         let request = InputRequest {
-            key: format!("q{}", held.asked).into(),
+            key: format!("q{}", lease.asked).into(),
             method: put.method.clone(),
             params: params.map(|span| put.message.json(span).into()),
         };
-        held.open.push((question, request));
+        lease.open.push((question, request));
         let entry = Question {
             child: put.child,
             life: put.life,
@@ -116,7 +116,7 @@ impl Hub {
         let is_it = |call: &Call| {
             call.origin.as_ref() == Some(session)
                 && !call.abandoned
-                && matches!(call.asker, Asker::Client(_) | Asker::Held(_))
+                && matches!(call.asker, Asker::Client(_) | Asker::Leased(_))
         };
         let newest_first = self.children.get(child)?.under_way.iter().rev();
         newest_first
@@ -125,26 +125,26 @@ impl Hub {
     }
 
     /// Whether one more question to a stateless client may be kept, for a call
-    /// that is held already or not.
-    fn has_room_to_hold(&self, known: Option<HeldId>, put: &Put) -> bool {
-        let is_within = match known.and_then(|id| self.held.get(id)) {
-            Some(held) => held.open.len() < limits::INPUT_REQUESTS_MAX,
+    /// that is leased already or not.
+    fn has_room_for_question(&self, known: Option<LeaseId>, put: &Put) -> bool {
+        let is_within = match known.and_then(|id| self.leases.get(id)) {
+            Some(lease) => lease.open.len() < limits::INPUT_REQUESTS_MAX,
             None => {
-                self.held.len() < limits::HELD_MAX
-                    && self.held.count_of(put.child) < limits::HELD_PER_CHILD_MAX
+                self.leases.len() < limits::LEASES_MAX
+                    && self.leases.count_of(put.child) < limits::CHILD_LEASES_MAX
             }
         };
         is_within
             && self.questions.count_of(put.child) < limits::CHILD_QUESTIONS_MAX
-            && self.held.bytes() + put.message.len() <= limits::HELD_BYTES_MAX
+            && self.leases.bytes() + put.message.len() <= limits::LEASES_BYTES_MAX
     }
 
     /// Begins to gather what a child asks for a call.
-    fn gather(&mut self, session: &SessionKey, call: OwnId, child: ChildId) -> Option<HeldId> {
+    fn gather(&mut self, session: &SessionKey, call: OwnId, child: ChildId) -> Option<LeaseId> {
         let digest = self.digest_of(session)?;
-        let due = self.now.after(limits::HELD_GATHER_WAIT);
-        let timer = self.timers.set(due, Timer::Held(self.held.next()));
-        let id = self.held.insert(Held {
+        let due = self.now.after(limits::LEASE_GATHER_WAIT);
+        let timer = self.timers.set(due, Timer::Lease(self.leases.next()));
+        let id = self.leases.insert(Lease {
             call,
             child,
             session: session.clone(),
@@ -155,13 +155,13 @@ impl Hub {
             stage: Stage::Gathering,
             timer,
         });
-        self.note_held(session, Some(id));
+        self.note_lease(session, Some(id));
         Some(id)
     }
 
-    /// A held call's time is over: to gather questions, or to wait for answers.
-    pub(super) fn held_due(&mut self, id: HeldId) {
-        match self.held.get(id).map(Held::awaits_return) {
+    /// A leased call's time is over: to gather questions, or to wait for answers.
+    pub(super) fn lease_due(&mut self, id: LeaseId) {
+        match self.leases.get(id).map(Lease::awaits_return) {
             Some(false) => self.send_away(id),
             Some(true) => self.expire(id),
             None => {}
@@ -170,30 +170,30 @@ impl Hub {
 
     /// Answers the waiting client with what is asked. Its call goes on without
     /// it.
-    fn send_away(&mut self, id: HeldId) {
-        let expires = self.now.after(limits::HELD_WAIT);
-        let timer = self.timers.set(expires, Timer::Held(id));
-        let Some(held) = self.held.get_mut(id) else {
+    fn send_away(&mut self, id: LeaseId) {
+        let expires = self.now.after(limits::LEASE_WAIT);
+        let timer = self.timers.set(expires, Timer::Lease(id));
+        let Some(lease) = self.leases.get_mut(id) else {
             return;
         };
-        held.stage = Stage::Waiting;
-        held.timer = timer;
+        lease.stage = Stage::Waiting;
+        lease.timer = timer;
         let state = State {
-            held: id,
-            round: held.round,
+            lease: id,
+            round: lease.round,
             expires: milliseconds(expires),
-            digest: held.digest,
+            digest: lease.digest,
         };
         let sealed = self
             .seal
             .seal(Purpose::RequestState, &[], &state.to_bytes());
         let state = format!("{STATE_PREFIX}{sealed}");
-        let requests = held.open.iter().map(|(_, request)| request);
+        let requests = lease.open.iter().map(|(_, request)| request);
         let result = input::input_required_result(requests, Some(&state));
-        let Some(call) = self.calls.get_mut(held.call) else {
+        let Some(call) = self.calls.get_mut(lease.call) else {
             return;
         };
-        if let Asker::Client(caller) = std::mem::replace(&mut call.asker, Asker::Held(id)) {
+        if let Asker::Client(caller) = std::mem::replace(&mut call.asker, Asker::Leased(id)) {
             let session = self.sessions.get_mut(&caller.session);
             if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
                 // What comes back is held against the digest.
@@ -213,7 +213,7 @@ impl Hub {
 
 /// The way back: a request brings answers.
 impl Hub {
-    /// Takes up the held call whose state a request carries, whether its server
+    /// Takes up the leased call whose state a request carries, whether its server
     /// still offers what is named or not. Gives the request back if it carries
     /// none.
     pub(super) fn take_up(&mut self, need: Need) -> Option<Need> {
@@ -227,7 +227,7 @@ impl Hub {
         };
         // Nothing is taken up for a request that cannot be read: it may come
         // again, mended, with the same state.
-        let found = self.held_by(sealed, &need.caller.session).and_then(|id| {
+        let found = self.lease_by(sealed, &need.caller.session).and_then(|id| {
             let answers = input::read_input_responses(&need.message);
             let answers = answers.map_err(Refusal::BadInputResponses)?;
             Ok((id, answers))
@@ -262,8 +262,8 @@ impl Hub {
         child.is_some_and(Child::is_stateless)
     }
 
-    /// The held call that a sealed state is for, if this request may take it up.
-    fn held_by(&self, sealed: &str, session: &SessionKey) -> Result<HeldId, Refusal> {
+    /// The leased call that a sealed state is for, if this request may take it up.
+    fn lease_by(&self, sealed: &str, session: &SessionKey) -> Result<LeaseId, Refusal> {
         let state = self.seal.open(Purpose::RequestState, &[], sealed);
         let state = state.ok().and_then(|bytes| State::from_bytes(&bytes));
         let state = state.ok_or(Refusal::UnknownState)?;
@@ -271,29 +271,29 @@ impl Hub {
             return Err(Refusal::StateOfAnother);
         }
         if milliseconds(self.now) >= state.expires {
-            return Err(Refusal::StateExpired(limits::HELD_WAIT));
+            return Err(Refusal::StateExpired(limits::LEASE_WAIT));
         }
-        let is_newest = |held: &&Held| held.awaits_return() && held.round == state.round;
-        let held = self.held.get(state.held).filter(is_newest);
-        held.map(|_| state.held).ok_or(Refusal::StateUsed)
+        let is_newest = |lease: &&Lease| lease.awaits_return() && lease.round == state.round;
+        let lease = self.leases.get(state.lease).filter(is_newest);
+        lease.map(|_| state.lease).ok_or(Refusal::StateUsed)
     }
 
-    /// Gives a held call a new client, and its child the answers.
-    fn reattach(&mut self, id: HeldId, caller: &Caller, answers: Vec<(String, Box<str>)>) {
-        let due = self.now.after(limits::HELD_GATHER_WAIT);
-        let Some(held) = self.held.get_mut(id) else {
+    /// Gives a leased call a new client, and its child the answers.
+    fn reattach(&mut self, id: LeaseId, caller: &Caller, answers: Vec<(String, Box<str>)>) {
+        let due = self.now.after(limits::LEASE_GATHER_WAIT);
+        let Some(lease) = self.leases.get_mut(id) else {
             return;
         };
-        if matches!(held.stage, Stage::Over(_)) {
+        if matches!(lease.stage, Stage::Over(_)) {
             return self.deliver(id, caller);
         }
-        self.timers.cancel(held.timer);
-        held.timer = self.timers.set(due, Timer::Held(id));
-        held.stage = Stage::Gathering;
-        held.round += 1;
-        let before = std::mem::replace(&mut held.session, caller.session.clone());
-        let (call, child) = (held.call, held.child);
-        let asked: Vec<(QuestionId, Box<str>)> = held
+        self.timers.cancel(lease.timer);
+        lease.timer = self.timers.set(due, Timer::Lease(id));
+        lease.stage = Stage::Gathering;
+        lease.round += 1;
+        let before = std::mem::replace(&mut lease.session, caller.session.clone());
+        let (call, child) = (lease.call, lease.child);
+        let asked: Vec<(QuestionId, Box<str>)> = lease
             .open
             .iter()
             .map(|(question, request)| (*question, request.key.clone()))
@@ -308,8 +308,8 @@ impl Hub {
             }
         }
         self.hand_over(&before, &caller.session);
-        self.note_held(&before, None);
-        self.note_held(&caller.session, Some(id));
+        self.note_lease(&before, None);
+        self.note_lease(&caller.session, Some(id));
         self.end_lone_if_answered(&before);
         self.rearm(call);
         for (key, json) in answers {
@@ -323,14 +323,14 @@ impl Hub {
     }
 
     /// Gives a client what its call ended with while nobody waited.
-    fn deliver(&mut self, id: HeldId, caller: &Caller) {
-        let Some(held) = self.let_go(id) else {
+    fn deliver(&mut self, id: LeaseId, caller: &Caller) {
+        let Some(lease) = self.let_go(id) else {
             return;
         };
-        self.end_lone_if_answered(&held.session);
-        match held.stage {
+        self.end_lone_if_answered(&lease.session);
+        match lease.stage {
             Stage::Over(Outcome::Answered(message)) => {
-                self.answer_call(held.child, caller, message);
+                self.answer_call(lease.child, caller, message);
             }
             Stage::Over(Outcome::Refused(refusal)) => self.refuse_caller(caller, &refusal),
             Stage::Gathering | Stage::Waiting => {}
@@ -342,19 +342,19 @@ impl Hub {
 impl Hub {
     /// A call has ended for which nobody waits: what it ended with is kept for
     /// the client's return. Its questions need no answer any more.
-    pub(super) fn keep_outcome(&mut self, id: HeldId, outcome: Outcome) {
-        let kept = self.held.bytes();
-        let Some(held) = self.held.get_mut(id) else {
+    pub(super) fn keep_outcome(&mut self, id: LeaseId, outcome: Outcome) {
+        let kept = self.leases.bytes();
+        let Some(lease) = self.leases.get_mut(id) else {
             return;
         };
         let outcome = match outcome {
-            Outcome::Answered(message) if kept + message.len() > limits::HELD_BYTES_MAX => {
+            Outcome::Answered(message) if kept + message.len() > limits::LEASES_BYTES_MAX => {
                 Outcome::Refused(Refusal::AnswerNotKept(message.len()))
             }
             outcome => outcome,
         };
-        held.stage = Stage::Over(outcome);
-        for (question, _) in std::mem::take(&mut held.open) {
+        lease.stage = Stage::Over(outcome);
+        for (question, _) in std::mem::take(&mut lease.open) {
             if let Some(question) = self.close_question(question) {
                 self.refuse_child(question.child, &question.id, &Refusal::ClientLeft);
             }
@@ -362,61 +362,61 @@ impl Hub {
     }
 
     /// A client has not come back.
-    fn expire(&mut self, id: HeldId) {
-        let Some(held) = self.let_go(id) else {
+    fn expire(&mut self, id: LeaseId) {
+        let Some(lease) = self.let_go(id) else {
             return;
         };
-        for (question, _) in held.open {
+        for (question, _) in lease.open {
             if let Some(question) = self.close_question(question) {
-                let refusal = Refusal::QuestionTimedOut(limits::HELD_WAIT);
+                let refusal = Refusal::QuestionTimedOut(limits::LEASE_WAIT);
                 self.refuse_child(question.child, &question.id, &refusal);
             }
         }
-        self.end_session(&held.session, None);
+        self.end_session(&lease.session, None);
     }
 
-    /// Strikes a held call out; the call itself is its caller's affair.
-    pub(super) fn let_go(&mut self, id: HeldId) -> Option<Held> {
-        let held = self.held.remove(id)?;
-        self.timers.cancel(held.timer);
-        self.note_held(&held.session, None);
-        Some(held)
+    /// Strikes a leased call out; the call itself is its caller's affair.
+    pub(super) fn let_go(&mut self, id: LeaseId) -> Option<Lease> {
+        let lease = self.leases.remove(id)?;
+        self.timers.cancel(lease.timer);
+        self.note_lease(&lease.session, None);
+        Some(lease)
     }
 
-    /// A question to a session is closed, which may be one of a held call.
-    pub(super) fn strike_from_held(&mut self, session: &SessionKey, question: QuestionId) {
-        let Some(id) = self.held_for(session) else {
+    /// A question to a session is closed, which may be one of a leased call.
+    pub(super) fn strike_from_lease(&mut self, session: &SessionKey, question: QuestionId) {
+        let Some(id) = self.lease_for(session) else {
             return;
         };
-        if let Some(held) = self.held.get_mut(id) {
-            held.open.retain(|(other, _)| *other != question);
+        if let Some(lease) = self.leases.get_mut(id) {
+            lease.open.retain(|(other, _)| *other != question);
         }
         self.let_go_if_all_is_answered(id);
     }
 
     /// While its client waits, a call without open questions is like any other.
-    fn let_go_if_all_is_answered(&mut self, id: HeldId) {
-        let held = self.held.get(id);
-        if held.is_some_and(|held| held.open.is_empty() && !held.awaits_return()) {
+    fn let_go_if_all_is_answered(&mut self, id: LeaseId) {
+        let lease = self.leases.get(id);
+        if lease.is_some_and(|lease| lease.open.is_empty() && !lease.awaits_return()) {
             self.let_go(id);
         }
     }
 
-    /// The held call that a session is entered for.
-    pub(super) fn held_for(&self, session: &SessionKey) -> Option<HeldId> {
-        self.sessions.get(session)?.lone.as_ref()?.held
+    /// The leased call that a session is entered for.
+    pub(super) fn lease_for(&self, session: &SessionKey) -> Option<LeaseId> {
+        self.sessions.get(session)?.lone.as_ref()?.lease
     }
 
     /// Whether a request was answered with questions, and its call goes on.
     pub(super) fn awaits_return(&self, session: &SessionKey) -> bool {
-        let held = self.held_for(session).and_then(|id| self.held.get(id));
-        held.is_some_and(Held::awaits_return)
+        let lease = self.lease_for(session).and_then(|id| self.leases.get(id));
+        lease.is_some_and(Lease::awaits_return)
     }
 
-    fn note_held(&mut self, session: &SessionKey, held: Option<HeldId>) {
+    fn note_lease(&mut self, session: &SessionKey, lease: Option<LeaseId>) {
         let session = self.sessions.get_mut(session);
         if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
-            lone.held = held;
+            lone.lease = lease;
         }
     }
 
@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn what_a_state_says_is_read_back() {
         let state = State {
-            held: HeldId(1),
+            lease: LeaseId(1),
             round: 2,
             expires: u64::MAX,
             digest: [7; 32],
