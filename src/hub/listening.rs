@@ -49,6 +49,17 @@ impl Hub {
         for (uri, server, child) in places {
             self.listen_at(&key, uri, server, child);
         }
+        if self.carrier_is_finished(&key) {
+            self.end_session(&key, Some(&Refusal::Stopping));
+        }
+    }
+
+    /// Whether the client has said its last word while its request waited for
+    /// servers: then it has nothing left to take a subscription back with.
+    fn carrier_is_finished(&self, key: &SessionKey) -> bool {
+        let lone = self.sessions.get(key).and_then(|s| s.lone.as_ref());
+        let carrier = lone.and_then(|lone| self.sessions.get(lone.carrier.as_ref()?));
+        carrier.is_some_and(|carrier| carrier.finished)
     }
 
     /// What of a filter can be told, and where each resource is watched. A

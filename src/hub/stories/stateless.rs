@@ -250,6 +250,24 @@ fn a_subscription_ends_with_a_result_when_the_gateway_ends_it() {
 }
 
 #[test]
+fn a_subscription_that_waited_beyond_its_client_s_last_word_ends_at_once() {
+    let mut w = World::new(plan(&["git"]));
+    w.opens("bob");
+    listens(&mut w, "bob", "4");
+    w.adds("bob.1", crate::event::FromClient::Finished);
+    w.forget();
+    w.serve("git.1");
+    w.pass(0.2);
+    let told = w.trace();
+    let about_bob: Vec<&String> = told.iter().filter(|line| line.contains("bob")).collect();
+    assert_eq!(about_bob.len(), 3, "{told:?}");
+    assert!(about_bob[0].contains("acknowledged"), "{told:?}");
+    assert!(about_bob[1].contains("bob.1 answer 4"), "{told:?}");
+    assert!(about_bob[2].contains("bob.1 end"), "{told:?}");
+    assert!(w.hub.sessions.is_empty());
+}
+
+#[test]
 fn a_stream_of_stateless_requests_is_told_nothing_but_what_they_asked_for() {
     let mut w = world();
     w.opens("ann");
