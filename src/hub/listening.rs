@@ -63,7 +63,9 @@ impl Hub {
     }
 
     /// What of a filter can be told, and where each resource is watched. A
-    /// resource that no server, or more than one, is known for cannot be.
+    /// resource that no server, or more than one, is known for cannot be. No more
+    /// are looked up than could be watched: each look-up may try every template,
+    /// and all other clients wait for it.
     fn honour(
         &mut self,
         key: &SessionKey,
@@ -78,10 +80,8 @@ impl Hub {
         };
         let mut places = Vec::new();
         let distinct: BTreeSet<String> = wanted.uris.into_iter().collect();
-        for uri in distinct {
-            if places.len() < limits::SESSION_SUBSCRIPTIONS_MAX
-                && let Some((server, child)) = self.watched_at(key, &uri)
-            {
+        for uri in distinct.into_iter().take(limits::SESSION_SUBSCRIPTIONS_MAX) {
+            if let Some((server, child)) = self.watched_at(key, &uri) {
                 places.push((uri.as_str().into(), server, child));
                 honoured.uris.push(uri);
             }

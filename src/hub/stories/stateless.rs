@@ -268,6 +268,39 @@ fn a_subscription_that_waited_beyond_its_client_s_last_word_ends_at_once() {
 }
 
 #[test]
+fn no_more_resources_are_looked_up_than_could_be_watched() {
+    // Of two servers neither is guessed for a resource that nobody lists.
+    let mut w = World::new(plan(&["git", "web"]));
+    for (name, uri) in [("git", "file:///r"), ("web", "web:r")] {
+        w.offers.get_mut(name).expect("it is there").resources = vec![uri.into()];
+    }
+    w.serve("git.1");
+    w.serve("web.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    let uris: Vec<String> = (0..limits::SESSION_SUBSCRIPTIONS_MAX)
+        .map(|number| format!("\"a:{number:04}\""))
+        .collect();
+    let listen = |w: &mut World, who: &str, uris: &[String]| {
+        let filter = format!(
+            r#""resourceSubscriptions":[{},"file:///r"]"#,
+            uris.join(",")
+        );
+        let params = format!(r#"{{"notifications":{{{filter}}},{}}}"#, meta("{}", ""));
+        w.asks(who, "1", "subscriptions/listen", &params);
+        let told = w.trace();
+        let is_honoured = told.iter().any(|line| line.contains(r#"["file:///r"]"#));
+        w.leaves(&format!("{who}.1"));
+        w.forget();
+        is_honoured
+    };
+    // The resource comes last in the order of their texts.
+    w.come("bob", View::Merged);
+    assert!(listen(&mut w, "ann", &uris[1..]));
+    assert!(!listen(&mut w, "bob", &uris));
+}
+
+#[test]
 fn a_stream_of_stateless_requests_is_told_nothing_but_what_they_asked_for() {
     let mut w = world();
     w.opens("ann");
