@@ -3,10 +3,7 @@
 //! child's call is kept open, and the request that brings the state back with
 //! the answers takes it up (2026-07-28, "Multi Round-Trip Requests").
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde_json::Value;
 
 use crate::catalog::route::Found;
 use crate::event::{Moment, SessionKey, View};
@@ -21,12 +18,11 @@ use crate::hub::requests::Need;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::seal::{self, Purpose};
-use crate::wire::envelope::{Message, quoted};
+use crate::wire::envelope::Message;
 use crate::wire::input::{self, InputRequest};
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::OwnId;
-use crate::wire::scan::Scanner;
 
 /// How each state of this gateway begins. Any other is a server's own.
 pub(super) const STATE_PREFIX: &str = "mcproxy.";
@@ -428,7 +424,7 @@ impl Hub {
         let lone = session.lone.as_ref()?;
         let request: &Arc<Message> = lone.request.as_ref()?;
         let params = request.marks.params;
-        let params = canonical(params.map_or("{}", |span| request.json(span)));
+        let params = input::canonical_params(params.map_or("{}", |span| request.json(span)));
         let (kind, name) = match &session.view {
             View::Merged => ("merged", ""),
             View::Server(name) => ("server", name.as_str()),
@@ -437,30 +433,6 @@ impl Hub {
         let parts = [kind, name, lone.method.name(), &params];
         Some(seal::digest(&parts.map(str::as_bytes)))
     }
-}
-
-/// Parameters in a form that does not depend on the order of their members, and
-/// without those that differ between a request and the one that asks it again.
-/// A value that only some parsers take, such as half a surrogate pair or a number
-/// beyond all floating points, counts as it stands there.
-fn canonical(params: &str) -> String {
-    let mut members = BTreeMap::new();
-    let read = Scanner::new(params).object(|scanner, key| {
-        let value = scanner.value()?.json(params);
-        if !["_meta", "inputResponses", "requestState"].contains(&key) {
-            let parsed = serde_json::from_str(value);
-            let sorted = parsed.map_or_else(|_| value.to_owned(), |v: Value| v.to_string());
-            members.insert(key.to_owned(), sorted);
-        }
-        Ok(())
-    });
-    if read.is_err() {
-        return params.to_owned();
-    }
-    let members = members
-        .iter()
-        .map(|(key, value)| format!("{}:{value}", quoted(key)));
-    members.collect::<Vec<_>>().join(",")
 }
 
 fn milliseconds(moment: Moment) -> u64 {
@@ -483,32 +455,5 @@ mod tests {
         assert_eq!(State::from_bytes(&bytes), Some(state));
         assert_eq!(State::from_bytes(&bytes[1..]), None);
         assert_eq!(State::from_bytes(&[&bytes[..], &[0]].concat()), None);
-    }
-
-    #[test]
-    fn the_order_of_members_and_what_a_retry_adds_do_not_count() {
-        let asked = canonical(r#"{"name":"x","arguments":{"b":[1,2],"a":"é"},"_meta":{"k":1}}"#);
-        let retried = r#"{ "requestState":"s", "arguments":{"a":"\u00e9","b":[ 1,2 ]},
-            "inputResponses":{"q1":{}}, "name":"x" }"#;
-        assert_eq!(canonical(retried), asked);
-        for other in [
-            r#"{"name":"y","arguments":{"b":[1,2],"a":"é"}}"#,
-            r#"{"name":"x","arguments":{"b":[2,1],"a":"é"}}"#,
-            r#"{"name":"x","arguments":{"b":[1,2],"a":"é","requestState":"s"}}"#,
-        ] {
-            assert_ne!(canonical(other), asked);
-        }
-    }
-
-    #[test]
-    fn what_not_every_parser_takes_can_be_asked_again_too() {
-        for odd in [r#"{"a":"\ud800"}"#, r#"{"a":1e999}"#, r#"{"\ud800":1}"#] {
-            let asked = canonical(&format!(r#"{{"name":"x","arguments":{odd}}}"#));
-            let retried = format!(r#"{{"requestState":"s","arguments":{odd},"name":"x"}}"#);
-            assert_eq!(canonical(&retried), asked, "{odd}");
-            let other = odd.replace("800", "801").replace("999", "998");
-            let other = canonical(&format!(r#"{{"name":"x","arguments":{other}}}"#));
-            assert_ne!(other, asked, "{odd}");
-        }
     }
 }

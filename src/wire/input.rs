@@ -2,6 +2,8 @@
 //! (2026-07-28, "Multi Round-Trip Requests"): a result that asks for input, and
 //! a request that brings it.
 
+use std::collections::BTreeMap;
+
 use crate::limits::{ID_BYTES_MAX, INPUT_REQUESTS_MAX};
 use crate::wire::envelope::{Kind, Message, quoted};
 use crate::wire::method::Method;
@@ -210,6 +212,31 @@ pub fn retry_members(responses: &[(Box<str>, Box<str>)], state: Option<&str>) ->
     members.join(",")
 }
 
+/// Parameters in a form that does not depend on the order of their members, and
+/// without those that differ between a request and the one that asks it again.
+/// A value that only some parsers take, such as half a surrogate pair or a number
+/// beyond all floating points, counts as it stands there.
+pub fn canonical_params(params: &str) -> String {
+    let mut members = BTreeMap::new();
+    let read = Scanner::new(params).object(|scanner, key| {
+        let value = scanner.value()?.json(params);
+        if !["_meta", "inputResponses", "requestState"].contains(&key) {
+            let parsed = serde_json::from_str(value);
+            let sorted =
+                parsed.map_or_else(|_| value.to_owned(), |v: serde_json::Value| v.to_string());
+            members.insert(key.to_owned(), sorted);
+        }
+        Ok(())
+    });
+    if read.is_err() {
+        return params.to_owned();
+    }
+    let members = members
+        .iter()
+        .map(|(key, value)| format!("{}:{value}", quoted(key)));
+    members.collect::<Vec<_>>().join(",")
+}
+
 /// Whether a message is an answer that asks for input.
 pub fn asks_for_input(message: &Message) -> bool {
     let kind = message.marks.result_type.map(|span| message.json(span));
@@ -252,6 +279,34 @@ mod tests {
         let long = format!(r#"{{"elicitationId":"{}"}}"#, "a".repeat(ID_BYTES_MAX + 1));
         for params in ["{}", r#"{"elicitationId":1}"#, "[]", &long] {
             assert_eq!(elicitation_id(params), None);
+        }
+    }
+
+    #[test]
+    fn the_order_of_members_and_what_a_retry_adds_do_not_count() {
+        let asked =
+            canonical_params(r#"{"name":"x","arguments":{"b":[1,2],"a":"é"},"_meta":{"k":1}}"#);
+        let retried = r#"{ "requestState":"s", "arguments":{"a":"\u00e9","b":[ 1,2 ]},
+            "inputResponses":{"q1":{}}, "name":"x" }"#;
+        assert_eq!(canonical_params(retried), asked);
+        for other in [
+            r#"{"name":"y","arguments":{"b":[1,2],"a":"é"}}"#,
+            r#"{"name":"x","arguments":{"b":[2,1],"a":"é"}}"#,
+            r#"{"name":"x","arguments":{"b":[1,2],"a":"é","requestState":"s"}}"#,
+        ] {
+            assert_ne!(canonical_params(other), asked);
+        }
+    }
+
+    #[test]
+    fn what_not_every_parser_takes_can_be_asked_again_too() {
+        for odd in [r#"{"a":"\ud800"}"#, r#"{"a":1e999}"#, r#"{"\ud800":1}"#] {
+            let asked = canonical_params(&format!(r#"{{"name":"x","arguments":{odd}}}"#));
+            let retried = format!(r#"{{"requestState":"s","arguments":{odd},"name":"x"}}"#);
+            assert_eq!(canonical_params(&retried), asked, "{odd}");
+            let other = odd.replace("800", "801").replace("999", "998");
+            let other = canonical_params(&format!(r#"{{"name":"x","arguments":{other}}}"#));
+            assert_ne!(other, asked, "{odd}");
         }
     }
 }
