@@ -16,8 +16,9 @@ use crate::hub::refusal::Refusal;
 use crate::hub::streams::Stream;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::envelope::Message;
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::ClientCan;
+use crate::wire::input::InputRequest;
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Change, Outgoing, Patch};
 
@@ -161,6 +162,19 @@ impl Hub {
             lone.lacks = Some(required(&put.method, &put.message));
         }
         Err(lack)
+    }
+
+    /// What the client of a session has to declare to be asked this, as JSON
+    /// text, if it has not.
+    pub(super) fn lacks_for(
+        &self,
+        key: &SessionKey,
+        request: &InputRequest,
+    ) -> Option<&'static str> {
+        let hello = self.sessions.get(key)?.hello.as_ref()?;
+        let kind = Kind::Request(request.method.clone());
+        let message = Message::build(kind, request.params.as_deref());
+        lack(hello.can, &request.method, &message).map(|_| required(&request.method, &message))
     }
 
     /// Asks a client with a session, where it listens.

@@ -228,6 +228,7 @@ impl Hub {
         let found = self.lease_by(sealed, &need.caller.session).and_then(|id| {
             let answers = input::read_input_responses(&need.message);
             let answers = answers.map_err(Refusal::BadInputResponses)?;
+            self.check_can_be_asked(id, &need.caller.session, &answers)?;
             Ok((id, answers))
         });
         match found {
@@ -274,6 +275,30 @@ impl Hub {
         let is_newest = |lease: &&Lease| lease.awaits_return() && lease.round == state.round;
         let lease = self.leases.get(state.lease).filter(is_newest);
         lease.map(|_| state.lease).ok_or(Refusal::StateUsed)
+    }
+
+    /// Whether a client that takes up a call has declared that it can be asked
+    /// what it leaves unanswered. The request before it may have declared more.
+    fn check_can_be_asked(
+        &self,
+        id: LeaseId,
+        session: &SessionKey,
+        answers: &[(String, Box<str>)],
+    ) -> Result<(), Refusal> {
+        let open = self.leases.get(id).map_or(&[][..], |lease| &lease.open);
+        let is_answered =
+            |request: &InputRequest| answers.iter().any(|(key, _)| **key == *request.key);
+        let left = open
+            .iter()
+            .map(|(_, request)| request)
+            .filter(|r| !is_answered(r));
+        match left
+            .filter_map(|request| self.lacks_for(session, request))
+            .next()
+        {
+            Some(capability) => Err(Refusal::LacksCapability(capability)),
+            None => Ok(()),
+        }
     }
 
     /// Gives a leased call a new client, and its child the answers.

@@ -790,3 +790,36 @@ fn an_answer_of_a_session_is_none_for_a_client_without() {
     w.posts("eve", &result("1", r#"{"stolen":1}"#));
     w.expect(&["0.220s eve.2 verdict Accepted"]);
 }
+
+#[test]
+fn who_comes_back_is_asked_again_only_what_that_request_declares() {
+    let mut w = calling();
+    asks(&mut w, "1", ELICIT);
+    w.says(
+        "git.1",
+        &request("2", "sampling/createMessage", r#"{"tools":[]}"#),
+    );
+    w.pass(0.02);
+    let state = state(&mut w);
+    let mut comes_back_with = |can: &str, answered: &[&str]| {
+        let answers: Value = answered.iter().map(|key| (*key, json!({}))).collect();
+        let params = json!({"name": "git__x", "requestState": &state, "inputResponses": answers});
+        w.posts("ann", &lone("2", "tools/call", &params, can));
+        w.trace()
+    };
+    for (can, answered, lacked) in [
+        (r#"{"sampling":{"tools":{}}}"#, &[][..], "elicitation"),
+        (r#"{"elicitation":{},"sampling":{}}"#, &["q1"], "tools"),
+        ("{}", &["q2"], "elicitation"),
+    ] {
+        let told = comes_back_with(can, answered);
+        let is_refused = told.len() == 1 && told[0].contains("-32021") && told[0].contains(lacked);
+        assert!(is_refused, "{told:?}");
+    }
+    // Nothing was used up, and answers need no capability.
+    let told = comes_back_with("{}", &["q1", "q2"]);
+    assert_eq!(
+        told,
+        ["0.220s to git.1 answer 1 {}", "0.220s to git.1 answer 2 {}",]
+    );
+}
