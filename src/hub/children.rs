@@ -108,14 +108,14 @@ pub struct Child {
     /// of these questions, oldest first.
     pub urls: VecDeque<(Box<str>, SessionKey)>,
     /// What it is asked to tell of, if it speaks the stateless era.
-    pub upstream: Upstream,
+    pub hearing: Hearing,
 }
 
 /// What a child of the stateless era is asked to tell of: one request that
 /// stays open, and, when something else is wanted, a second one beside it until
 /// that is acknowledged.
 #[derive(Debug, Default)]
-pub struct Upstream {
+pub struct Hearing {
     /// The request that was acknowledged and is open.
     pub open: Option<Listening>,
     /// The one that was sent to take its place.
@@ -189,7 +189,7 @@ impl Child {
             level: None,
             subscribers: BTreeMap::new(),
             urls: VecDeque::new(),
-            upstream: Upstream::default(),
+            hearing: Hearing::default(),
         }
     }
 

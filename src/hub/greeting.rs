@@ -168,7 +168,7 @@ impl Hub {
     pub(super) fn serve(&mut self, id: ChildId) {
         if self.children.get(id).is_some_and(Child::is_stateless) {
             // Before the lists are read, so that no change is missed.
-            self.look_upstream(id);
+            self.review_hearing(id);
         } else {
             let message = Message::build(Kind::Notification(Method::Initialized), None);
             self.send_child(id, Outgoing::plain(message.into()));

@@ -28,6 +28,7 @@ pub mod failing;
 pub mod fanning;
 pub mod fans;
 pub mod greeting;
+pub mod hearing;
 pub mod inventory;
 pub mod leases;
 pub mod leasing;
@@ -54,7 +55,6 @@ pub mod streams;
 pub mod subscribing;
 pub mod timers;
 pub mod upkeep;
-pub mod upstream;
 pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -274,7 +274,7 @@ impl Hub {
                 Timer::Drain(life) => self.drain_overdue(life),
                 Timer::Terminate(life) => self.terminate_due(life),
                 Timer::Kill(life) => self.kill_due(life),
-                Timer::Upstream(child) => self.upstream_due(child),
+                Timer::Hearing(child) => self.hearing_due(child),
                 Timer::Relist(child, kind) => self.relist_due(child, kind),
                 Timer::List(child, kind, request) => self.list_overdue(child, kind, request),
                 Timer::Tell => self.tell_due(),

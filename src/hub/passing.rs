@@ -215,7 +215,7 @@ impl Hub {
             let Some(id) = place.held.pop_front() else {
                 return;
             };
-            if self.subscribes_upstream(child, id) {
+            if self.subscribes_by_hearing(child, id) {
                 continue;
             }
             let length = self.held_length(id);

@@ -26,7 +26,7 @@ pub enum Timer {
     /// Nor after SIGTERM: SIGKILL.
     Kill(Life),
     /// What a child of the stateless era is asked to tell of is looked at again.
-    Upstream(ChildId),
+    Hearing(ChildId),
     /// A child's list has changed, and the burst is over: read it again.
     Relist(ChildId, ItemKind),
     /// A page of a child's list has not come.

@@ -347,8 +347,8 @@ impl Hub {
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
-        let upstream = std::mem::take(&mut child.upstream);
-        if let Some(timer) = upstream.timer {
+        let hearing = std::mem::take(&mut child.hearing);
+        if let Some(timer) = hearing.timer {
             self.timers.cancel(timer);
         }
         let server = self.server_of_id(id).name.clone();

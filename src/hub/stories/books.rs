@@ -57,7 +57,7 @@ impl Hub {
         self.check_children();
         self.check_questions();
         self.check_leases();
-        self.check_upstream();
+        self.check_hearing();
         if let Some(due) = self.next_deadline() {
             assert!(due > self.now, "a deadline has come and was not seen");
         }
@@ -235,16 +235,16 @@ impl Hub {
 
     /// A child of the stateless era is asked for what its sessions want, or will
     /// be soon.
-    fn check_upstream(&self) {
+    fn check_hearing(&self) {
         for (_, child) in self.children.iter() {
-            let upstream = &child.upstream;
-            let asked = [&upstream.open, &upstream.opening];
+            let hearing = &child.hearing;
+            let asked = [&hearing.open, &hearing.opening];
             let is_asked = asked.into_iter().any(Option::is_some);
             let may_be_asked = child.phase == Phase::Ready && child.is_stateless();
             assert!(may_be_asked || !is_asked || child.has_process());
-            assert!(upstream.opening.is_none() || upstream.timer.is_some());
-            if may_be_asked && upstream.timer.is_none() && !upstream.refused {
-                let told = upstream.open.iter().flat_map(|open| &open.filter.uris);
+            assert!(hearing.opening.is_none() || hearing.timer.is_some());
+            if may_be_asked && hearing.timer.is_none() && !hearing.refused {
+                let told = hearing.open.iter().flat_map(|open| &open.filter.uris);
                 let wanted = child.subscribers.keys();
                 assert!(told.map(|uri| &**uri).eq(wanted.map(|uri| &**uri)));
             }

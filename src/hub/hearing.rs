@@ -28,17 +28,17 @@ impl Hub {
         if self
             .children
             .get(id)
-            .map(|c| &c.upstream.timer)
+            .map(|c| &c.hearing.timer)
             .is_some_and(idle)
         {
-            self.look_upstream_in(id, limits::LIST_CHANGED_WAIT);
+            self.review_hearing_in(id, limits::LIST_CHANGED_WAIT);
         }
     }
 
-    fn look_upstream_in(&mut self, id: ChildId, wait: Duration) {
-        let timer = self.timers.set(self.now.after(wait), Timer::Upstream(id));
+    fn review_hearing_in(&mut self, id: ChildId, wait: Duration) {
+        let timer = self.timers.set(self.now.after(wait), Timer::Hearing(id));
         let before = match self.children.get_mut(id) {
-            Some(child) => child.upstream.timer.replace(timer),
+            Some(child) => child.hearing.timer.replace(timer),
             None => Some(timer),
         };
         if let Some(before) = before {
@@ -47,36 +47,36 @@ impl Hub {
     }
 
     /// The time for a look has come; or a request was not acknowledged in time.
-    pub(super) fn upstream_due(&mut self, id: ChildId) {
+    pub(super) fn hearing_due(&mut self, id: ChildId) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        child.upstream.timer = None;
-        match child.upstream.opening.take() {
+        child.hearing.timer = None;
+        match child.hearing.opening.take() {
             Some(silent) => {
                 log::debug!("{}: has not acknowledged a subscription", self.label(id));
                 self.take_back(id, silent.request);
                 self.listen_again(id);
             }
-            None => self.look_upstream(id),
+            None => self.review_hearing(id),
         }
     }
 
     /// Sees that the child is asked for exactly what is wanted of it.
-    pub(super) fn look_upstream(&mut self, id: ChildId) {
+    pub(super) fn review_hearing(&mut self, id: ChildId) {
         let Some(wanted) = self.wanted_of(id) else {
             return;
         };
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        let asked = child.upstream.open.as_ref().map(|open| &open.filter);
+        let asked = child.hearing.open.as_ref().map(|open| &open.filter);
         let is_content = asked.map_or(wanted.is_empty(), |asked| *asked == wanted);
-        if is_content || child.upstream.refused || child.upstream.opening.is_some() {
+        if is_content || child.hearing.refused || child.hearing.opening.is_some() {
             return;
         }
         if wanted.is_empty() {
-            if let Some(open) = child.upstream.open.take() {
+            if let Some(open) = child.hearing.open.take() {
                 self.take_back(id, open.request);
             }
             return;
@@ -84,13 +84,13 @@ impl Hub {
         let params = stateless::listen_params(&wanted);
         let request = self.send_own(id, Purpose::Listen, Method::Listen, Some(&params));
         if let Some(child) = self.children.get_mut(id) {
-            child.upstream.opening = Some(Listening {
+            child.hearing.opening = Some(Listening {
                 request,
                 filter: wanted,
                 since: self.now,
             });
         }
-        self.look_upstream_in(id, limits::LISTEN_WAIT);
+        self.review_hearing_in(id, limits::LISTEN_WAIT);
     }
 
     /// What a child is to tell of: its lists, where it says that it tells of
@@ -121,7 +121,7 @@ impl Hub {
             return;
         };
         let is_it = |opening: &mut Listening| Some(opening.request) == request;
-        let Some(mut opening) = child.upstream.opening.take_if(is_it) else {
+        let Some(mut opening) = child.hearing.opening.take_if(is_it) else {
             return;
         };
         opening.since = self.now;
@@ -131,9 +131,9 @@ impl Hub {
             (opening.filter.resources, ItemKind::Resource),
             (opening.filter.resources, ItemKind::Template),
         ];
-        let before = child.upstream.open.replace(opening);
-        let had_gap = std::mem::take(&mut child.upstream.gap);
-        if let Some(timer) = child.upstream.timer.take() {
+        let before = child.hearing.open.replace(opening);
+        let had_gap = std::mem::take(&mut child.hearing.gap);
+        if let Some(timer) = child.hearing.timer.take() {
             self.timers.cancel(timer);
         }
         if let Some(before) = before {
@@ -142,7 +142,7 @@ impl Hub {
         for (_, kind) in lists.into_iter().filter(|(told, _)| had_gap && *told) {
             self.list_changed(id, kind);
         }
-        self.look_upstream(id);
+        self.review_hearing(id);
     }
 
     /// The child takes a request of ours to be over (2026-07-28, cancellation).
@@ -159,23 +159,23 @@ impl Hub {
             return;
         };
         let is_it = |listening: &mut Listening| listening.request == request;
-        if child.upstream.opening.take_if(is_it).is_some() {
-            if let Some(timer) = child.upstream.timer.take() {
+        if child.hearing.opening.take_if(is_it).is_some() {
+            if let Some(timer) = child.hearing.timer.take() {
                 self.timers.cancel(timer);
             }
             match refused {
                 Some(why) => {
-                    child.upstream.refused = true;
+                    child.hearing.refused = true;
                     log::debug!("{}: does not tell of changes: {why}", self.label(id));
                 }
                 None => self.listen_again(id),
             }
-        } else if let Some(open) = child.upstream.open.take_if(is_it) {
-            child.upstream.gap = true;
+        } else if let Some(open) = child.hearing.open.take_if(is_it) {
+            child.hearing.gap = true;
             if self.now.since(open.since) >= limits::STABLE_LIFE {
-                child.upstream.failures = 0;
+                child.hearing.failures = 0;
             }
-            if child.upstream.opening.is_none() {
+            if child.hearing.opening.is_none() {
                 self.listen_again(id);
             }
         }
@@ -186,10 +186,10 @@ impl Hub {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        let doublings = child.upstream.failures.min(limits::RECONNECT_DOUBLINGS_MAX);
-        child.upstream.failures = child.upstream.failures.saturating_add(1);
+        let doublings = child.hearing.failures.min(limits::RECONNECT_DOUBLINGS_MAX);
+        child.hearing.failures = child.hearing.failures.saturating_add(1);
         let delay = self.plan.reconnect_delay * 2_u32.pow(doublings);
-        self.look_upstream_in(id, delay.min(limits::RECONNECT_DELAY_MAX));
+        self.review_hearing_in(id, delay.min(limits::RECONNECT_DELAY_MAX));
     }
 
     /// Whether this is told under a request that another has taken the place of,
@@ -200,7 +200,7 @@ impl Hub {
         let (Some(request), Some(child)) = (request, child) else {
             return false;
         };
-        let ours = [&child.upstream.open, &child.upstream.opening];
+        let ours = [&child.hearing.open, &child.hearing.opening];
         !ours
             .into_iter()
             .flatten()
@@ -210,7 +210,7 @@ impl Hub {
     /// Whether the call that a child could be sent now is a subscription that
     /// its era does not know: then the gateway answers it, and asks the child to
     /// tell of that resource as well.
-    pub(super) fn subscribes_upstream(&mut self, id: ChildId, call: OwnId) -> bool {
+    pub(super) fn subscribes_by_hearing(&mut self, id: ChildId, call: OwnId) -> bool {
         let Some(child) = self.children.get(id).filter(|child| child.is_stateless()) else {
             return false;
         };
@@ -218,7 +218,7 @@ impl Hub {
             .hello
             .as_ref()
             .is_some_and(|hello| hello.has.subscribe);
-        let serves = declared && !child.upstream.refused;
+        let serves = declared && !child.hearing.refused;
         let is_subscription = |id: &OwnId| {
             let method = self.calls.get(*id).map(|call| &call.method);
             method == Some(&Method::ResourcesSubscribe)
@@ -229,12 +229,12 @@ impl Hub {
         if let Some(call) = self.close_call(call)
             && let (Asker::Client(caller), Some(uri)) = (call.asker, call.uri)
         {
-            self.subscribe_upstream(id, &caller, &uri, serves);
+            self.subscribe_by_hearing(id, &caller, &uri, serves);
         }
         true
     }
 
-    fn subscribe_upstream(&mut self, id: ChildId, caller: &Caller, uri: &Arc<str>, serves: bool) {
+    fn subscribe_by_hearing(&mut self, id: ChildId, caller: &Caller, uri: &Arc<str>, serves: bool) {
         if !serves {
             let method = Method::ResourcesSubscribe.name().to_owned();
             self.refuse_caller(caller, &Refusal::UnknownMethod(method));
