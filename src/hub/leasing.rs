@@ -192,10 +192,8 @@ impl Hub {
             return;
         };
         if let Asker::Client(caller) = std::mem::replace(&mut call.asker, Asker::Leased(id)) {
-            let session = self.sessions.get_mut(&caller.session);
-            if let Some(lone) = session.and_then(|session| session.lone.as_mut()) {
-                // What comes back is held against the digest.
-                lone.request = None;
+            if let Some(session) = self.sessions.get_mut(&caller.session) {
+                session.forget_what_a_retry_says();
             }
             self.answer_asking(&caller, &result);
         }

@@ -90,6 +90,20 @@ impl Session {
             idle: None,
         }
     }
+
+    /// Lets go of what the request said that comes again with a retry, so that
+    /// a call that is held open keeps little of its client's. The retry is held
+    /// against the digest, and says anew who its client is.
+    pub fn forget_what_a_retry_says(&mut self) {
+        if let Some(lone) = &mut self.lone {
+            lone.request = None;
+            lone.mirrored = Vec::new();
+        }
+        if let Some(hello) = &mut self.hello {
+            hello.capabilities = "{}".into();
+            hello.info = "{}".into();
+        }
+    }
 }
 
 /// A request of the stateless era, which is a session of its own.

@@ -823,3 +823,31 @@ fn who_comes_back_is_asked_again_only_what_that_request_declares() {
         ["0.220s to git.1 answer 1 {}", "0.220s to git.1 answer 2 {}",]
     );
 }
+
+#[test]
+fn little_is_kept_of_a_client_that_is_asked() {
+    let mut w = World::ready(&["git"]);
+    w.come("ann", View::Merged);
+    let padding = "x".repeat(10_000);
+    let can = format!(r#"{{"elicitation":{{}},"experimental":{{"x":"{padding}"}}}}"#);
+    let info = json!({"io.modelcontextprotocol/clientInfo": {"name": padding, "version": "1"}});
+    let params = json!({"name": "git__x", "_meta": info});
+    w.posts("ann", &lone("1", "tools/call", &params, &can));
+    asks(&mut w, "1", ELICIT);
+    w.pass(0.02);
+    let sessions = &w.hub.sessions;
+    let [key] = &sessions.keys_where(|_| true)[..] else {
+        panic!("the held one alone");
+    };
+    let kept = format!("{:?}", sessions.get(key).expect("it is there"));
+    assert!(!kept.contains(&padding), "{} bytes", kept.len());
+    // What it can be asked is kept.
+    asks(&mut w, "2", ELICIT);
+    w.forget();
+    asks(&mut w, "3", "sampling/createMessage");
+    let told = w.trace();
+    assert!(
+        told.len() == 1 && told[0].contains("to git.1 error 3"),
+        "{told:?}"
+    );
+}
