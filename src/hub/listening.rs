@@ -10,7 +10,6 @@ use crate::hub::Hub;
 use crate::hub::calls::Caller;
 use crate::hub::children::ChildId;
 use crate::hub::lifecycle::Phase;
-use crate::hub::notices::taken_back;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::Session;
@@ -162,9 +161,7 @@ impl Hub {
     }
 
     /// A subscription ends, if that is what the request is: by a result that
-    /// says so, where it is the gateway's own will, else in silence. On a stream
-    /// that carries many, which stays open, a notification then closes it
-    /// (2026-07-28, cancellation).
+    /// says so, where it is the gateway's own will, else in silence.
     pub(super) fn end_listening(&mut self, key: &SessionKey, why: Option<&Refusal>) {
         let session = self.sessions.get(key);
         let lone = session
@@ -180,7 +177,6 @@ impl Hub {
             id: lone.id.clone(),
             progress_token: None,
         };
-        let is_carried = lone.carrier.is_some();
         if why.is_none() {
             return self.answer_nothing(&caller);
         }
@@ -188,8 +184,5 @@ impl Hub {
         let mut message = Outgoing::plain(result.into());
         message.id = Some(Patch::Json(caller.id.clone()));
         self.answer_as_is(key, caller.stream, message);
-        if is_carried {
-            self.notify(caller.stream, taken_back(&caller.id));
-        }
     }
 }

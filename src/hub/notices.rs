@@ -342,9 +342,8 @@ fn takes_levels(child: &Child) -> bool {
     child.phase == Phase::Ready && logs && !child.is_stateless()
 }
 
-/// The gateway's own word that the request of that id, as JSON text, is taken
-/// back.
-pub(super) fn taken_back(id: impl std::fmt::Display) -> Outgoing {
+/// The gateway's own word that the request of that id is taken back.
+pub(super) fn taken_back(id: u64) -> Outgoing {
     let params = format!(r#"{{"requestId":{id}}}"#);
     let message = Message::build(Kind::Notification(Method::Cancelled), Some(&params));
     Outgoing::plain(message.into())
