@@ -102,6 +102,7 @@ impl Outgoing {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let marks = &self.message.marks;
         let mut splices = [None; 3 + CHANGES_MAX];
+        let splices = &mut splices[..3 + self.changes.len().min(CHANGES_MAX)];
         let patches = [
             (marks.id, &self.id),
             (marks.name, &self.name),
@@ -118,7 +119,7 @@ impl Outgoing {
         splices.sort_unstable_by_key(|splice| splice.map(|splice| (splice.start, splice.end)));
         out.reserve(self.len_max());
         let mut written = 0;
-        for splice in splices.into_iter().flatten() {
+        for splice in splices.iter().flatten() {
             self.message.copy_to(out, written..splice.start);
             splice.piece.write_to(out);
             written = splice.end;
