@@ -677,6 +677,11 @@ pub const LEASE_GATHER_WAIT: Duration = Duration::from_millis(20);
 /// person who is asked, as with [`QUESTION_WAIT`].
 pub const LEASE_WAIT: Duration = QUESTION_WAIT;
 
+/// After how long away a client loses its lease to others whom the same shared
+/// child cannot ask meanwhile: enough to read and answer, and little enough that
+/// one who has left is no nuisance to the rest.
+pub const LEASE_CONTESTED_WAIT: Duration = Duration::from_mins(1);
+
 /// How many leases there may be at a time. Nobody is connected for them, so
 /// only this and their time bounds clients that never come back.
 pub const LEASES_MAX: usize = 256;

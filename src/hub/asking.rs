@@ -142,9 +142,13 @@ impl Hub {
         }
         let origins = self.origins(put.child);
         let [key] = origins.as_slice() else {
+            if origins.len() > 1 {
+                self.expire_contested(put.child);
+            }
             return Err(Refusal::NoOrigin {
                 method: put.method.name().to_owned(),
                 origins: origins.len(),
+                is_shared,
             });
         };
         let session = self.sessions.get(key);

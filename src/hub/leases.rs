@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::SessionKey;
+use crate::event::{Moment, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::questions::QuestionId;
 use crate::hub::refusal::Refusal;
@@ -50,8 +50,8 @@ pub enum Stage {
     /// Its client waits for the answer; questions that come close to each other
     /// go out together.
     Gathering,
-    /// Its client was told what is asked, and nobody waits.
-    Waiting,
+    /// Its client was told what is asked, at that moment, and nobody waits.
+    Waiting(Moment),
     /// It has ended meanwhile: with this.
     Over(Outcome),
 }
@@ -71,6 +71,14 @@ impl Lease {
         !matches!(self.stage, Stage::Gathering)
     }
 
+    /// Since when its client has been away, if its call still goes on.
+    pub fn away_since(&self) -> Option<Moment> {
+        match self.stage {
+            Stage::Waiting(since) => Some(since),
+            Stage::Gathering | Stage::Over(_) => None,
+        }
+    }
+
     /// How many bytes are kept for it.
     fn bytes(&self) -> usize {
         let asked = |(_, request): &(QuestionId, InputRequest)| {
@@ -78,7 +86,7 @@ impl Lease {
         };
         let outcome = match &self.stage {
             Stage::Over(Outcome::Answered(message)) => message.len(),
-            Stage::Over(Outcome::Refused(_)) | Stage::Gathering | Stage::Waiting => 0,
+            Stage::Over(Outcome::Refused(_)) | Stage::Gathering | Stage::Waiting(_) => 0,
         };
         self.open.iter().map(asked).sum::<usize>() + outcome
     }

@@ -174,7 +174,7 @@ impl Hub {
         let Some(lease) = self.leases.get_mut(id) else {
             return;
         };
-        lease.stage = Stage::Waiting;
+        lease.stage = Stage::Waiting(self.now);
         lease.timer = timer;
         let state = State {
             lease: id,
@@ -354,7 +354,7 @@ impl Hub {
                 self.answer_call(lease.child, caller, message);
             }
             Stage::Over(Outcome::Refused(refusal)) => self.refuse_caller(caller, &refusal),
-            Stage::Gathering | Stage::Waiting => {}
+            Stage::Gathering | Stage::Waiting(_) => {}
         }
     }
 }
@@ -394,6 +394,23 @@ impl Hub {
             }
         }
         self.end_session(&lease.session, None);
+    }
+
+    /// Others are kept from being asked by the calls of clients that are away:
+    /// those that have been for long enough are given up.
+    pub(super) fn expire_contested(&mut self, child: ChildId) {
+        let is_long_away = |lease: &Lease| {
+            let away = lease.away_since().map(|since| self.now.since(since));
+            lease.child == child && away.is_some_and(|away| away >= limits::LEASE_CONTESTED_WAIT)
+        };
+        let long_away: Vec<LeaseId> = self
+            .leases
+            .iter()
+            .filter_map(|(id, lease)| is_long_away(lease).then_some(id))
+            .collect();
+        for id in long_away {
+            self.expire(id);
+        }
     }
 
     /// Strikes a leased call out; the call itself is its caller's affair.

@@ -66,12 +66,18 @@ impl Hub {
         }
     }
 
-    /// A request is taken up by another: its children go with it.
+    /// A request is taken up by another: its children go with it, and what its
+    /// client could not be asked.
     pub(super) fn hand_over(&mut self, from: &SessionKey, to: &SessionKey) {
-        let children = match self.sessions.get_mut(from) {
-            Some(session) => std::mem::take(&mut session.children),
-            None => return,
+        let Some(before) = self.sessions.get_mut(from) else {
+            return;
         };
+        let children = std::mem::take(&mut before.children);
+        let lacks = before.lone.as_ref().and_then(|lone| lone.lacks);
+        let after = self.sessions.get_mut(to);
+        if let Some(lone) = after.and_then(|session| session.lone.as_mut()) {
+            lone.lacks = lacks;
+        }
         for (server, id) in children {
             self.give_own(id, server, to);
         }

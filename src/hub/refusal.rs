@@ -160,6 +160,8 @@ pub enum Refusal {
         method: String,
         /// How many clients it could have meant.
         origins: usize,
+        /// Whether all clients share it, by configuration.
+        is_shared: bool,
     },
     /// The server, or the client, has too many questions open.
     TooManyQuestions,
@@ -417,15 +419,24 @@ impl fmt::Display for Refusal {
                 "the answer came while nobody waited for it, and its {length} bytes could not be \
                  kept"
             ),
-            Refusal::NoOrigin { method, origins } => match origins {
-                0 => write!(
+            Refusal::NoOrigin {
+                method,
+                origins,
+                is_shared,
+            } => match (origins, is_shared) {
+                (0, _) => write!(
                     f,
                     "{method:?} cannot be asked: no client has a call under way"
                 ),
-                _ => write!(
+                (_, true) => write!(
                     f,
                     "{method:?} cannot be asked: {origins} clients have calls under way on this \
                      shared server; give it \"scope\": \"session\""
+                ),
+                (_, false) => write!(
+                    f,
+                    "{method:?} cannot be asked: {origins} clients have calls under way on one \
+                     process (\"max_processes\")"
                 ),
             },
             Refusal::TooManyQuestions => {
@@ -457,35 +468,4 @@ impl fmt::Display for Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_names_the_thing_and_what_comes_next() {
-        let gone = Refusal::ServerGone {
-            server: "git".into(),
-            how: "exited with code 1".into(),
-        };
-        assert_eq!(
-            gone.to_string(),
-            "server \"git\" exited with code 1 while this call was under way; it is being restarted"
-        );
-        let ambiguous = Refusal::AmbiguousResource {
-            uri: "file:///x".into(),
-            servers: vec!["a".into(), "b".into()],
-        };
-        assert!(
-            ambiguous
-                .to_string()
-                .ends_with("/servers/a/mcp /servers/b/mcp")
-        );
-    }
-
-    #[test]
-    fn codes_are_those_of_the_specification() {
-        assert_eq!(Refusal::UnknownTool("x".into()).code(), -32602);
-        assert_eq!(Refusal::UnknownMethod("x".into()).code(), -32601);
-        assert_eq!(Refusal::UnknownResource("x".into()).code(), -32002);
-        assert_eq!(Refusal::NotInitialized("x".into()).code(), -32600);
-    }
-}
+mod tests;

@@ -267,7 +267,7 @@ impl Hub {
                     assert_eq!(caller.session, lease.session);
                     assert!(!lease.open.is_empty(), "nothing is gathered");
                 }
-                (Stage::Waiting, Some(Asker::Leased(other))) => assert_eq!(*other, id),
+                (Stage::Waiting(_), Some(Asker::Leased(other))) => assert_eq!(*other, id),
                 (Stage::Over(_), None) => assert!(lease.open.is_empty(), "asked for nothing"),
                 (stage, asker) => panic!("{stage:?} with {asker:?}"),
             }

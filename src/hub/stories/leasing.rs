@@ -851,3 +851,25 @@ fn little_is_kept_of_a_client_that_is_asked() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_client_that_is_away_gives_way_to_others_after_a_while() {
+    let (mut w, _) = leased();
+    w.come("bob", View::Merged);
+    let call = json!({"name": "git__x"});
+    let asked = |w: &mut World, number: usize| {
+        w.posts("bob", &lone(&number.to_string(), "tools/call", &call, ALL));
+        asks(w, &format!("\"b{number}\""), ELICIT);
+        w.pass(0.1);
+        let trace = w.trace();
+        w.answers("git.1", number, r#"{"content":[]}"#);
+        w.forget();
+        trace.iter().any(|line| line.contains("input_required"))
+    };
+    assert!(!asked(&mut w, 4), "ann may be meant");
+    w.pass(60.0);
+    // She has had her minute, and is given up; the child may be at it still.
+    assert!(!asked(&mut w, 5));
+    w.pass(31.0);
+    assert!(asked(&mut w, 6));
+}

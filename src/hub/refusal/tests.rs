@@ -1,0 +1,32 @@
+//! What some refusals say, and the codes that the specification gives them.
+
+use super::*;
+
+#[test]
+fn a_refusal_names_the_thing_and_what_comes_next() {
+    let gone = Refusal::ServerGone {
+        server: "git".into(),
+        how: "exited with code 1".into(),
+    };
+    assert_eq!(
+        gone.to_string(),
+        "server \"git\" exited with code 1 while this call was under way; it is being restarted"
+    );
+    let ambiguous = Refusal::AmbiguousResource {
+        uri: "file:///x".into(),
+        servers: vec!["a".into(), "b".into()],
+    };
+    assert!(
+        ambiguous
+            .to_string()
+            .ends_with("/servers/a/mcp /servers/b/mcp")
+    );
+}
+
+#[test]
+fn codes_are_those_of_the_specification() {
+    assert_eq!(Refusal::UnknownTool("x".into()).code(), -32602);
+    assert_eq!(Refusal::UnknownMethod("x".into()).code(), -32601);
+    assert_eq!(Refusal::UnknownResource("x".into()).code(), -32002);
+    assert_eq!(Refusal::NotInitialized("x".into()).code(), -32600);
+}
