@@ -4,7 +4,8 @@
 
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId};
-use crate::hub::greeting::{OWN_INFO, without_tasks};
+use crate::hub::greeting::OWN_INFO;
+use crate::hub::tasks::without_tasks;
 use crate::wire::log_level::LogLevel;
 use crate::wire::outgoing::{Change, Outgoing};
 use crate::wire::own_id::OwnId;

@@ -7,6 +7,7 @@ use crate::event::{Life, Reply};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::{Happening, Phase};
+use crate::hub::tasks::without_tasks;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision, ServerHello};
@@ -214,18 +215,5 @@ impl Hub {
                 self.happen(id, Happening::TooSlow);
             }
         }
-    }
-}
-
-/// A client's capabilities without `tasks`, which the gateway does not route.
-pub(super) fn without_tasks(capabilities: &str) -> String {
-    match serde_json::from_str::<serde_json::Value>(capabilities) {
-        Ok(serde_json::Value::Object(mut members)) => {
-            if members.remove("tasks").is_none() {
-                return capabilities.to_owned();
-            }
-            serde_json::Value::Object(members).to_string()
-        }
-        _ => "{}".to_owned(),
     }
 }

@@ -6,7 +6,7 @@
 //! `fans`, `timers`) only remember. The policy is in the `impl Hub` blocks of
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
-//! (which server that concerns), `passing` and `fanning` (handing it on),
+//! and `tasks` (which server that concerns), `passing` and `fanning` (handing it on),
 //! `subscribing`, `answers` (what clients get), `failing` (calls that end without
 //! one), `resuming` (after a broken
 //! connection), `asking` (what children ask), `leasing` (of clients without a
@@ -53,6 +53,7 @@ pub mod status;
 mod stories;
 pub mod streams;
 pub mod subscribing;
+pub mod tasks;
 pub mod timers;
 pub mod upkeep;
 pub mod views;

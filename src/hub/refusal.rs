@@ -133,8 +133,8 @@ pub enum Refusal {
         /// What kind it is.
         how: &'static str,
     },
-    /// A call has failed after its stateless client could not be asked what the
-    /// server needed to know: the capabilities for that, as JSON text.
+    /// A stateless client has not declared what its request needs: these
+    /// capabilities, as JSON text.
     LacksCapability(&'static str),
     /// A child asks a stateless client that has no request under way whose answer
     /// could ask it.
@@ -396,8 +396,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::LacksCapability(capabilities) => write!(
                 f,
-                "the server needs to ask what the client has not declared it can answer: \
-                 {capabilities}"
+                "the request needs what the client has not declared: {capabilities}"
             ),
             Refusal::NeedsUrl(sentence) => f.write_str(sentence),
             Refusal::UnknownState => {

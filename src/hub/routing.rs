@@ -199,39 +199,6 @@ impl Hub {
         }
     }
 
-    /// A task of the stateless era (extension `io.modelcontextprotocol/tasks`):
-    /// its id leads to the server whose tool began it. Where a view shows one
-    /// server alone, that one knows its tasks.
-    pub(super) fn by_task(&mut self, need: Need, method: Method) {
-        let Some(id) = text(&need.message, need.message.marks.task_id) else {
-            let refusal = Refusal::BadParameter {
-                method: "a request about a task",
-                needs: "\"taskId\", a string",
-            };
-            return self.refuse_caller(&need.caller, &refusal);
-        };
-        let view = self.view_of(&need.caller.session);
-        let is_shown = |server: &ServerId| view.as_ref().is_some_and(|v| self.shows(v, *server));
-        let sole = view.as_ref().and_then(|view| self.sole_server(view));
-        let known = match self.tasks.find(&id) {
-            Found::One(server) => Some(server),
-            // Ids that nobody can guess do not meet; made ones are nobody's.
-            Found::Several(_) | Found::None => None,
-        };
-        match known.filter(is_shown).or(sole) {
-            Some(server) => {
-                let passage = Passage {
-                    server,
-                    method,
-                    name: None,
-                    uri: None,
-                };
-                self.pass(need, passage);
-            }
-            None => self.refuse_caller(&need.caller, &Refusal::UnknownTask(id.to_string())),
-        }
-    }
-
     /// A completion: of a prompt's argument by the prompt's name, of a
     /// template's variable by the template.
     pub(super) fn complete(&mut self, need: Need) {
@@ -278,6 +245,6 @@ impl Hub {
 }
 
 /// The text of a part, if it is there and a string.
-fn text(message: &Message, part: Option<Span>) -> Option<Arc<str>> {
+pub(super) fn text(message: &Message, part: Option<Span>) -> Option<Arc<str>> {
     message.text(part?).map(|text| Arc::from(&*text))
 }

@@ -11,10 +11,11 @@ use crate::catalog::merge::Catalog;
 use crate::catalog::offer::{Offer, Rules, Source};
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
-use crate::hub::children::ChildId;
+use crate::hub::children::{ChildId, Era};
 use crate::hub::greeting::OWN_INFO;
 use crate::hub::plan::Readiness;
 use crate::hub::refusal::Refusal;
+use crate::hub::tasks::take_extension;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
@@ -27,10 +28,6 @@ use crate::wire::stateless;
 /// What a merged view declares: all that any server may ever bring, since
 /// capabilities are fixed while servers still start and come and go.
 const MERGED_CAPABILITIES: &str = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#;
-
-/// How a server of the stateless era says that its tools may begin tasks.
-const TASKS_EXTENSION: &str = "\"io.modelcontextprotocol/tasks\"";
-const TASKS_DECLARED: &str = r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#;
 
 impl Hub {
     /// Whether there is such a view.
@@ -255,7 +252,7 @@ impl Hub {
 
     /// The result of `initialize`, as JSON text.
     pub(super) fn welcome(&self, view: &View, revision: Revision) -> String {
-        let own = self.introduction_of(view);
+        let own = self.introduction_of(view, Era::Handshake);
         handshake::initialize_result(
             revision,
             &own.capabilities,
@@ -266,36 +263,30 @@ impl Hub {
 
     /// The result of `server/discover`, as JSON text.
     pub(super) fn discovery(&self, view: &View) -> String {
-        let mut own = self.introduction_of(view);
+        let mut own = self.introduction_of(view, Era::Stateless);
         if self.sole_server(view).is_none() && self.has_tasks(view) {
+            // The members of two objects in one.
+            let tasks = stateless::TASKS_DECLARED;
             let others = own.capabilities.trim_start_matches('{');
-            own.capabilities = format!("{{{TASKS_DECLARED},{others}").into();
+            own.capabilities = format!("{},{others}", &tasks[..tasks.len() - 1]).into();
         }
         stateless::discover_result(&own.capabilities, own.info, own.instructions.as_deref())
     }
 
-    /// Whether a server of the stateless era begins tasks, which are routed.
-    fn has_tasks(&self, view: &View) -> bool {
-        self.servers_of_view(view).into_iter().any(|id| {
-            let child = self.main_of(id).and_then(|child| self.children.get(child));
-            let hello = child
-                .filter(|child| child.is_stateless())
-                .and_then(|child| child.hello.as_ref());
-            hello.is_some_and(|hello| hello.capabilities.contains(TASKS_EXTENSION))
-        })
-    }
-
-    /// What a view says of itself: what its one server says, or, where there are
-    /// several, the same whatever they are.
-    fn introduction_of(&self, view: &View) -> Introduction<'_> {
+    /// What a view says of itself to clients of this era: what its one server
+    /// says, or, where there are several, the same whatever they are.
+    fn introduction_of(&self, view: &View, era: Era) -> Introduction<'_> {
         let sole = self
             .sole_server(view)
             .and_then(|server| self.main_of(server))
             .and_then(|child| self.children.get(child))
-            .and_then(|child| child.hello.as_ref());
+            .and_then(|child| Some((child, child.hello.as_ref()?)));
         match sole {
-            Some(hello) => Introduction {
-                capabilities: served_capabilities(&hello.capabilities).into(),
+            Some((child, hello)) => Introduction {
+                capabilities: {
+                    let knows_tasks = era == Era::Stateless && child.is_stateless();
+                    served_capabilities(&hello.capabilities, knows_tasks).into()
+                },
                 info: &hello.info,
                 instructions: hello.instructions.as_deref().map(Cow::Borrowed),
             },
@@ -346,12 +337,16 @@ fn changed_method(kind: ItemKind) -> &'static str {
     }
 }
 
-/// A server's own capabilities as the gateway serves them: without `tasks`,
-/// which are not routed, and with `listChanged` wherever there is a list, for
-/// a restart may change any.
-fn served_capabilities(own: &str) -> String {
+/// A server's own capabilities as the gateway serves them: with `listChanged`
+/// wherever there is a list, for a restart may change any; without the tasks of
+/// the handshake era, which are not routed, and with those of the stateless era
+/// only where server and client are of it.
+fn served_capabilities(own: &str, knows_tasks: bool) -> String {
     let mut members: Map<String, Value> = serde_json::from_str(own).unwrap_or_default();
     members.remove("tasks");
+    if !knows_tasks {
+        take_extension(&mut members);
+    }
     for list in ["tools", "prompts", "resources"] {
         if let Some(Value::Object(part)) = members.get_mut(list) {
             part.insert("listChanged".to_owned(), json!(true));
@@ -366,17 +361,18 @@ mod tests {
 
     #[test]
     fn a_servers_capabilities_gain_list_changed_and_lose_tasks() {
-        let served = served_capabilities(
-            r#"{"tools":{},"tasks":{"list":{}},"resources":{"subscribe":true},"x":{"y":1}}"#,
-        );
-        let served: Value = serde_json::from_str(&served).expect("it is JSON");
-        assert_eq!(
-            served,
-            json!({
-                "tools": {"listChanged": true},
-                "resources": {"subscribe": true, "listChanged": true},
-                "x": {"y": 1},
-            })
-        );
+        let own = r#"{"tools":{},"tasks":{"list":{}},"resources":{"subscribe":true},"x":{"y":1},
+            "extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+        let mut expected = json!({
+            "tools": {"listChanged": true},
+            "resources": {"subscribe": true, "listChanged": true},
+            "x": {"y": 1},
+        });
+        let served = |knows_tasks: bool| -> Value {
+            serde_json::from_str(&served_capabilities(own, knows_tasks)).expect("it is JSON")
+        };
+        assert_eq!(served(false), expected);
+        expected["extensions"] = json!({"io.modelcontextprotocol/tasks": {}});
+        assert_eq!(served(true), expected);
     }
 }

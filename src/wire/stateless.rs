@@ -27,6 +27,12 @@ pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// The key, in a result's `_meta`, of the server's name and version.
 pub const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
+/// The extension that lets servers answer a call with a task. A client that
+/// does not declare it with a request has nothing to do with tasks.
+pub const TASKS: &str = "io.modelcontextprotocol/tasks";
+/// The capabilities that declare it, as JSON text.
+pub const TASKS_DECLARED: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+
 /// The headers of a request do not agree with its body (2026-07-28,
 /// transports, "Server Validation").
 pub const HEADER_MISMATCH: i32 = -32020;
@@ -105,6 +111,11 @@ pub fn read_request_meta(message: &Message) -> Result<RequestMeta, Malformed> {
         Kind::Request(Method::Listen) => Some(read_filter(message).map_err(refused)?),
         _ => None,
     };
+    if filter.is_some() && names_tasks(message) && !declares_tasks(capabilities) {
+        let sentence = format!("\"taskIds\" needs a client that declares {TASKS:?}");
+        let data = format!(r#"{{"requiredCapabilities":{TASKS_DECLARED}}}"#);
+        return Err(refusal(message, MISSING_CAPABILITY, sentence, Some(data)));
+    }
     Ok(RequestMeta {
         hello: ClientHello {
             can: handshake::read_client_can(capabilities).map_err(refused)?,
@@ -191,6 +202,26 @@ fn read_filter(message: &Message) -> Result<Filter, String> {
         }
     }
     Ok(read)
+}
+
+/// Whether the filter names tasks. They are read no further: nothing tells of
+/// them, and so the acknowledgement leaves them out.
+fn names_tasks(message: &Message) -> bool {
+    let filter = message.marks.filter.map(|span| message.json(span));
+    filter.is_some_and(|filter| member(filter, "taskIds").is_some())
+}
+
+/// Whether capabilities, as JSON text, hold the extension [`TASKS`].
+pub fn declares_tasks(capabilities: &str) -> bool {
+    let extensions = member(capabilities, "extensions");
+    extensions.is_some_and(|extensions| member(extensions, TASKS).is_some())
+}
+
+/// The JSON text of one member of an object, if it is there and not null.
+fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let [value] = scan::members(object, [name]).ok()?;
+    let json = value?.json(object);
+    (json != "null").then_some(json)
 }
 
 /// How long a list may be taken for fresh, in milliseconds: changes are told to

@@ -45,5 +45,7 @@ mod streamable;
 mod supervision;
 // What the modules on the protocol need.
 mod talk;
+// Tasks of the stateless era, each at the server that began it.
+mod tasks;
 // Many clients at once.
 mod torture;

@@ -62,6 +62,7 @@ pub fn headers_of(request: &Value) -> Vec<(String, String)> {
     let name = match method {
         "tools/call" | "prompts/get" => params["name"].as_str(),
         "resources/read" => params["uri"].as_str(),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params["taskId"].as_str(),
         _ => None,
     };
     let version = params["_meta"][META_VERSION].as_str().unwrap_or(VERSION);

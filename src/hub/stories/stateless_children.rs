@@ -123,14 +123,17 @@ fn its_level_is_the_sessions_and_no_level_is_set() {
 fn tasks_are_not_declared_for_a_client() {
     let mut w = world();
     w.come("cid", View::Merged);
-    let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tasks":{},"roots":{}}}"#;
-    w.posts("cid", &request("0", "initialize", hello));
+    let extensions = r#"{"io.modelcontextprotocol/tasks":{},"x/y":{}}"#;
+    let hello = format!(
+        r#"{{"protocolVersion":"2025-11-25","capabilities":{{"tasks":{{}},"roots":{{}},"extensions":{extensions}}}}}"#
+    );
+    w.posts("cid", &request("0", "initialize", &hello));
     w.calls("cid", "1", "git__x");
     let call = last_for_child(&mut w);
     let meta = &call["params"]["_meta"];
     assert_eq!(
         meta["io.modelcontextprotocol/clientCapabilities"],
-        serde_json::json!({"roots": {}})
+        serde_json::json!({"roots": {}, "extensions": {"x/y": {}}})
     );
 }
 
@@ -541,6 +544,30 @@ fn tasks_are_declared_where_a_server_of_this_era_begins_them() {
         assert_eq!(declared.is_object(), is_declared, "{capabilities}");
         assert!(capabilities["tools"].is_object());
     }
+}
+
+#[test]
+fn a_task_that_nobody_began_is_refused_by_what_its_client_declares() {
+    let mut w = speaking(&["git", "web"], Protocol::Modern);
+    w.offers.get_mut("git").expect("it is there").capabilities =
+        r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#;
+    w.serve("git.1");
+    w.serve("web.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    w.forget();
+    let knowing = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    for (id, capabilities) in [("1", "{}"), ("2", knowing)] {
+        let params = format!(r#"{{"taskId":"t",{}}}"#, meta(capabilities, ""));
+        w.asks("ann", id, "tasks/get", &params);
+    }
+    let errors: Vec<_> = w.messages().iter().map(|m| m["error"].clone()).collect();
+    assert_eq!(errors[0]["code"], -32021);
+    assert_eq!(
+        errors[0]["data"]["requiredCapabilities"].to_string(),
+        knowing
+    );
+    assert_eq!(errors[1]["code"], -32602);
 }
 
 #[test]
