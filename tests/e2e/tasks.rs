@@ -7,7 +7,7 @@ use crate::e2e::scene::with;
 use crate::e2e::talk::{assert_refused, gateway};
 use crate::harness::client::{CallError, Client};
 use crate::harness::gateway::{Gateway, server};
-use crate::harness::stateless::{META_CAPABILITIES, StatelessClient};
+use crate::harness::stateless::{META_CAPABILITIES, StatelessClient, request};
 use crate::harness::{Deadline, PATIENCE};
 
 /// Two servers that begin tasks, and know none but their own.
@@ -134,6 +134,20 @@ fn a_client_that_declares_no_tasks_has_none_and_is_told_what_it_lacks() {
     // Without them the tool is called as ever.
     let text = client.call_text("one__slow_compute", json!({"label": "x"}));
     assert!(text.expect("it answers").contains('x'));
+}
+
+#[test]
+fn nothing_is_told_of_tasks_and_the_acknowledgement_says_so() {
+    let gateway = two_servers();
+    let mut client = gateway.stateless_client("/mcp");
+    let id = begin(&mut client, "one__slow_compute", &json!({"seconds": 60}));
+    let wanted = json!({"notifications": {"toolsListChanged": true, "taskIds": [id]}});
+    let mut stream = client.open(&request("l", "subscriptions/listen", knowing(wanted)));
+    let first = stream.next_message().expect("a message");
+    assert_eq!(
+        first.expect("it is told")["params"]["notifications"],
+        json!({"toolsListChanged": true})
+    );
 }
 
 #[test]
