@@ -134,6 +134,7 @@ impl Hub {
         let Some(child) = self.children.get(id) else {
             return;
         };
+        let (server, era) = (child.server, child.era);
         let trouble = match (child.era, self.server_of(child).protocol) {
             (Some(Era::Stateless), Protocol::Modern) => format!(
                 "does not speak {}, though its \"protocol\" is \"modern\" ({why}); \
@@ -148,6 +149,11 @@ impl Hub {
         };
         self.trouble(id, trouble);
         self.happen(id, Happening::HelloBad);
+        // One too slow for the probe tells its era here; another probe would
+        // be too short again.
+        if stateless && era == Some(Era::Handshake) {
+            self.eras.insert(server, Era::Stateless);
+        }
     }
 
     fn misunderstood(&mut self, id: ChildId, why: &str) {

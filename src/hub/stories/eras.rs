@@ -274,7 +274,7 @@ fn a_start_that_fails_in_the_era_found_makes_it_be_asked_again() {
     w.dies("git.1");
     w.spawned("git.2");
     w.forget();
-    refuses(&mut w, "git.2", STATELESS_ONLY);
+    refuses(&mut w, "git.2", UNKNOWN);
     w.dies("git.2");
     w.pass(1.0);
     w.spawned("git.3");
@@ -291,6 +291,26 @@ fn a_start_that_fails_in_the_era_found_makes_it_be_asked_again() {
     w.expect(&[
         "6.000s to git.4 #1 server/discover by mcproxy",
         "6.000s to git.4 #2 tools/list by mcproxy",
+    ]);
+}
+
+#[test]
+fn one_too_slow_for_the_probe_tells_its_era_when_it_is_greeted() {
+    let mut w = speaking(&["git"], Protocol::Auto);
+    w.spawned("git.1");
+    w.pass(5.0);
+    w.dies("git.1");
+    w.spawned("git.2");
+    w.pass(10.0);
+    refuses(&mut w, "git.2", STATELESS_ONLY);
+    w.dies("git.2");
+    w.pass(1.0);
+    w.forget();
+    // Another probe would take as long, and tell as little.
+    w.serve("git.3");
+    w.expect(&[
+        "16.000s to git.3 #1 server/discover by mcproxy",
+        "16.000s to git.3 #2 tools/list by mcproxy",
     ]);
 }
 
