@@ -124,7 +124,10 @@ pub struct Hearing {
     pub timer: Option<TimerKey>,
     /// Whether the child does not serve such requests.
     pub refused: bool,
-    /// Whether changes may have gone untold since the last one ended.
+    /// What sessions have subscribed to and a refused request was the first to
+    /// name; it is not asked for again while anybody wants it.
+    pub unwelcome: BTreeSet<String>,
+    /// Whether changes may have gone untold since the lists were read.
     pub gap: bool,
     /// How often in a row one has ended soon after it began.
     pub failures: u32,

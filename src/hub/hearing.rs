@@ -64,6 +64,12 @@ impl Hub {
 
     /// Sees that the child is asked for exactly what is wanted of it.
     pub(super) fn review_hearing(&mut self, id: ChildId) {
+        if let Some(child) = self.children.get_mut(id) {
+            let (hearing, subscribers) = (&mut child.hearing, &child.subscribers);
+            hearing
+                .unwelcome
+                .retain(|uri| subscribers.contains_key(&**uri));
+        }
         let Some(wanted) = self.wanted_of(id) else {
             return;
         };
@@ -102,6 +108,7 @@ impl Hub {
         }
         let has = child.hello.as_ref()?.has;
         let uris = child.subscribers.keys().map(|uri| uri.to_string());
+        let uris = uris.filter(|uri| !child.hearing.unwelcome.contains(uri));
         Some(Filter {
             tools: has.tools_changed,
             prompts: has.prompts_changed,
@@ -152,21 +159,21 @@ impl Hub {
         }
     }
 
-    /// A request has come to its end. One that is refused is not made again in
-    /// this life; one that ended otherwise is.
+    /// A request has come to its end. One that ended otherwise than by a refusal
+    /// is made again.
     pub(super) fn listening_ended(&mut self, id: ChildId, request: OwnId, refused: Option<&str>) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
         let is_it = |listening: &mut Listening| listening.request == request;
-        if child.hearing.opening.take_if(is_it).is_some() {
+        if let Some(opening) = child.hearing.opening.take_if(is_it) {
             if let Some(timer) = child.hearing.timer.take() {
                 self.timers.cancel(timer);
             }
             match refused {
                 Some(why) => {
-                    child.hearing.refused = true;
                     log::debug!("{}: does not tell of changes: {why}", self.label(id));
+                    self.listening_refused(id, opening.filter);
                 }
                 None => self.listen_again(id),
             }
@@ -181,11 +188,26 @@ impl Hub {
         }
     }
 
+    /// A request was refused: for the resources that it was the first to name,
+    /// or else for good, in this life.
+    fn listening_refused(&mut self, id: ChildId, filter: Filter) {
+        let Some(hearing) = self.children.get_mut(id).map(|child| &mut child.hearing) else {
+            return;
+        };
+        let granted = hearing.open.as_ref().map(|open| &open.filter.uris);
+        let is_new = |uri: &String| granted.is_none_or(|granted| !granted.contains(uri));
+        let new: Vec<String> = filter.uris.into_iter().filter(is_new).collect();
+        hearing.refused = new.is_empty();
+        hearing.unwelcome.extend(new);
+        self.review_hearing(id);
+    }
+
     /// Sets the time at which a child is asked anew.
     fn listen_again(&mut self, id: ChildId) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
+        child.hearing.gap |= child.hearing.open.is_none();
         let doublings = child.hearing.failures.min(limits::RECONNECT_DOUBLINGS_MAX);
         child.hearing.failures = child.hearing.failures.saturating_add(1);
         let delay = self.plan.reconnect_delay * 2_u32.pow(doublings);

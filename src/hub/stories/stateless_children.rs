@@ -496,6 +496,89 @@ fn after_a_gap_the_lists_are_read_again() {
 }
 
 #[test]
+fn what_changes_before_the_first_request_is_acknowledged_is_a_gap_as_well() {
+    let mut w = speaking(&["git"], Protocol::Modern);
+    w.offers.get_mut("git").expect("it is there").capabilities = r#""tools":{"listChanged":true}"#;
+    w.spawned("git.1");
+    w.greets("git.1");
+    w.lists("git.1", 3);
+    w.pass(31.0);
+    w.forget();
+    acknowledges(&mut w, "git.1", 4);
+    w.pass(0.2);
+    w.expect(&["31.200s to git.1 #5 tools/list by mcproxy"]);
+}
+
+#[test]
+fn a_resource_that_it_refuses_to_tell_of_costs_nobody_the_others() {
+    let mut w = world();
+    subscribe(&mut w, "bob");
+    w.pass(0.2);
+    acknowledges(&mut w, "git.1", 7);
+    w.asks(
+        "ann",
+        "1",
+        "resources/subscribe",
+        r#"{"uri":"file:///bad"}"#,
+    );
+    w.pass(0.2);
+    w.fails("git.1", 8, "no such resource");
+    w.forget();
+    // The request that it has acknowledged stands, and is all that is wanted.
+    w.pass(10.0);
+    w.expect(&[]);
+    update(&mut w, 7);
+    assert_eq!(w.trace().len(), 1);
+    w.asks(
+        "ann",
+        "2",
+        "resources/subscribe",
+        r#"{"uri":"file:///good"}"#,
+    );
+    w.pass(0.2);
+    w.expect_of("listen", &[
+        r#"10.800s to git.1 #9 subscriptions/listen {"notifications":{"resourceSubscriptions":["file:///good","file:///r"],"resourcesListChanged":true,"toolsListChanged":true}} by mcproxy"#,
+    ]);
+    // Nobody wants it any more; who wants it later may find it there.
+    acknowledges(&mut w, "git.1", 9);
+    w.asks(
+        "ann",
+        "3",
+        "resources/unsubscribe",
+        r#"{"uri":"file:///bad"}"#,
+    );
+    w.pass(0.2);
+    w.asks(
+        "ann",
+        "4",
+        "resources/subscribe",
+        r#"{"uri":"file:///bad"}"#,
+    );
+    w.forget();
+    w.pass(0.2);
+    let trace = w.trace();
+    assert!(
+        trace[0].contains(r#"["file:///bad","file:///good","file:///r"]"#),
+        "{trace:?}"
+    );
+}
+
+#[test]
+fn a_new_life_that_refuses_a_resource_still_tells_of_its_lists() {
+    let mut w = world();
+    subscribe(&mut w, "ann");
+    w.pass(0.2);
+    w.dies("git.1");
+    w.pass(1.0);
+    w.serve("git.2");
+    w.forget();
+    w.fails("git.2", 2, "no such resource");
+    w.expect_of("listen", &[
+        r#"1.400s to git.2 #7 subscriptions/listen {"notifications":{"resourcesListChanged":true,"toolsListChanged":true}} by mcproxy"#,
+    ]);
+}
+
+#[test]
 fn one_that_never_acknowledges_is_asked_again() {
     let mut w = world();
     subscribe(&mut w, "ann");
