@@ -1,0 +1,86 @@
+//! Children lent to stateless requests of servers with `scope: session`: what
+//! is left of a loan when it is over.
+
+use crate::event::View;
+use crate::hub::stories::stateless::meta;
+use crate::hub::stories::world::World;
+
+fn call() -> String {
+    format!(r#"{{"name":"git__x",{}}}"#, meta("{}", ""))
+}
+
+/// The template is at work for ann, and bob has a child of his own.
+fn lent() -> World {
+    let mut w = World::scoped(&["git"], &["git"]);
+    for who in ["ann", "bob"] {
+        w.come(who, View::Merged);
+        w.asks(who, "1", "tools/call", &call());
+    }
+    w.serve("git.2");
+    w
+}
+
+#[test]
+fn a_loan_leaves_no_deadline_behind_but_the_last() {
+    let mut w = lent();
+    w.answers("git.2", 3, "{}");
+    w.pass(1.0);
+    let before = w.hub.timers.len();
+    for round in 0..20 {
+        w.asks("bob", "2", "tools/call", &call());
+        w.answers("git.2", 4 + round, "{}");
+        w.pass(0.1);
+    }
+    assert_eq!(w.hub.timers.len(), before);
+}
+
+#[test]
+fn a_lent_child_stays_for_fifteen_minutes_after_its_last_request() {
+    let mut w = lent();
+    w.answers("git.2", 3, "{}");
+    w.pass(800.0);
+    w.asks("ann", "2", "tools/call", &call());
+    w.asks("bob", "2", "tools/call", &call());
+    w.answers("git.2", 4, "{}");
+    w.forget();
+    w.pass(899.0);
+    w.expect_of("git.2", &[]);
+    w.pass(1.0);
+    w.expect_of("close", &[&format!("{} close git.2", w.now)]);
+}
+
+#[test]
+fn a_lent_child_that_dies_fails_its_request_and_may_be_lent_again() {
+    let mut w = lent();
+    w.forget();
+    w.dies("git.2");
+    w.expect_of("bob", &[
+        r#"0.200s bob.1 error 1 -32603 server "git" exited with code 1 while this call was under way; it is being restarted last"#,
+    ]);
+    w.pass(1.0);
+    w.serve("git.3");
+    w.forget();
+    w.asks("bob", "2", "tools/call", &call());
+    let trace = w.trace();
+    assert!(trace[0].contains("to git.3 #3 tools/call"), "{trace:?}");
+}
+
+#[test]
+fn the_end_of_the_gateway_ends_lent_children_too() {
+    for is_over in [false, true] {
+        let mut w = lent();
+        if is_over {
+            w.answers("git.2", 3, "{}");
+        }
+        w.forget();
+        w.stop();
+        let trace = w.trace();
+        let closes = |line: &&String| line.contains(" close git.");
+        assert_eq!(trace.iter().filter(closes).count(), 2, "{trace:?}");
+        w.dies("git.1");
+        w.dies("git.2");
+        assert!(w.finished);
+        w.pass(2_000.0);
+        assert!(w.hub.is_empty_handed());
+    }
+}
