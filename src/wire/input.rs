@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::{ID_BYTES_MAX, INPUT_REQUESTS_MAX};
-use crate::wire::envelope::{Kind, Message, quoted};
+use crate::wire::envelope::{Message, quoted};
 use crate::wire::method::Method;
 use crate::wire::scan::{self, Scanner, Shape, Value};
 
@@ -235,12 +235,6 @@ pub fn canonical_params(params: &str) -> String {
         .iter()
         .map(|(key, value)| format!("{}:{value}", quoted(key)));
     members.collect::<Vec<_>>().join(",")
-}
-
-/// Whether a message is an answer that asks for input.
-pub fn asks_for_input(message: &Message) -> bool {
-    let kind = message.marks.result_type.map(|span| message.json(span));
-    message.kind == (Kind::Answer { failed: false }) && kind == Some("\"input_required\"")
 }
 
 #[cfg(test)]
