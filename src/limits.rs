@@ -649,9 +649,9 @@ pub const SMALL_STACK_BYTES: usize = 128 << 10;
 /// for one of 9 characters, such as `gateway`.
 pub const TOOL_NAME_CAREFREE: usize = 48;
 
-/// Longest original name or URI in the table of `check --live`, in characters: past it the name is cut, for
-/// it would push the columns behind it off the screen. Names that are served are never cut.
-pub const TABLE_NAME_CHARS_MAX: usize = 64;
+/// How long a name may be in the table of `check --live`: longer than any tool's
+/// that can be of use, for what it shows is what `rename` must be given.
+pub const TABLE_NAME_CHARS_MAX: usize = 200;
 
 /// How long `tools` and `call` wait beyond the times of the servers themselves.
 pub const ASK_MARGIN: Duration = Duration::from_secs(5);

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::wire::handshake::ServerHas;
 use crate::wire::items::{Item, ItemKind, Page};
 use crate::wire::own_id::{OwnId, Purpose};
+use crate::wire::stateless;
 
 fn list_purpose(kind: ItemKind) -> Purpose {
     match kind {
@@ -200,8 +201,12 @@ impl Hub {
         }
         if child.startup.is_some() {
             let taken = self.now.since(child.since).as_secs_f64();
+            let era = match child.is_stateless() {
+                true => format!(" ({})", stateless::VERSION),
+                false => String::new(),
+            };
             log::info!(
-                "{}: ready, {} (lists read in {taken:.1} s)",
+                "{}: ready{era}, {} (lists read in {taken:.1} s)",
                 self.label(id),
                 self.offers(id)
             );

@@ -323,7 +323,8 @@ impl fmt::Display for Refusal {
                 f.write_str("session not found: it ended or never was; initialize a new one")
             }
             Refusal::MissingSession => f.write_str(
-                "bad request: the Mcp-Session-Id header is missing; initialize a session first",
+                "bad request: the Mcp-Session-Id header is missing; begin with \"initialize\", or send \
+                 the header MCP-Protocol-Version: 2026-07-28 and what belongs to it",
             ),
             Refusal::NotInitialized(method) => write!(
                 f,
@@ -429,13 +430,13 @@ impl fmt::Display for Refusal {
                 ),
                 (_, true) => write!(
                     f,
-                    "{method:?} cannot be asked: {origins} clients have calls under way on this \
-                     shared server; give it \"scope\": \"session\""
+                    "{method:?} cannot be asked: {origins} calls are under way, or wait for their \
+                     clients' answers, on this shared server; give it \"scope\": \"session\""
                 ),
                 (_, false) => write!(
                     f,
-                    "{method:?} cannot be asked: {origins} clients have calls under way on one \
-                     process (\"max_processes\")"
+                    "{method:?} cannot be asked: {origins} calls are under way, or wait for their \
+                     clients' answers, in one process (\"max_processes\")"
                 ),
             },
             Refusal::TooManyQuestions => {

@@ -600,7 +600,7 @@ fn a_leased_call_counts_as_an_origin_and_as_under_way() {
         &[r#"0.220s to git.1 #4 tools/call {"name":"x"}"#],
     );
     asks(&mut w, "\"r\"", ELICIT);
-    w.expect_of("2 clients", &["0.220s to git.1 error \"r\" -32000 \"elicitation/create\" cannot be asked: 2 clients have calls under way on this shared server; give it \"scope\": \"session\""]);
+    w.expect_of("2 calls", &["0.220s to git.1 error \"r\" -32000 \"elicitation/create\" cannot be asked: 2 calls are under way, or wait for their clients' answers, on this shared server; give it \"scope\": \"session\""]);
     comes_back(&mut w, "2", &state, &["q1"]);
     w.answers("git.1", 3, "{}");
     w.expect_of(

@@ -73,7 +73,7 @@ fn with_calls_of_several_clients_under_way_nobody_is_asked() {
     w.forget();
     child_asks(&mut w, "git.1", SAMPLE);
     w.expect(&[
-        r#"0.200s to git.1 error "q" -32000 "sampling/createMessage" cannot be asked: 2 clients have calls under way on this shared server; give it "scope": "session""#,
+        r#"0.200s to git.1 error "q" -32000 "sampling/createMessage" cannot be asked: 2 calls are under way, or wait for their clients' answers, on this shared server; give it "scope": "session""#,
     ]);
     w.answers("git.1", 4, "{}");
     w.forget();
@@ -92,8 +92,8 @@ fn a_call_given_up_counts_until_its_child_is_done_with_it() {
     w.cancels("ann", "1");
     w.forget();
     child_asks(&mut w, "git.1", SAMPLE);
-    w.expect_of("2 clients", &[
-        r#"0.200s to git.1 error "q" -32000 "sampling/createMessage" cannot be asked: 2 clients have calls under way on this shared server; give it "scope": "session""#,
+    w.expect_of("2 calls", &[
+        r#"0.200s to git.1 error "q" -32000 "sampling/createMessage" cannot be asked: 2 calls are under way, or wait for their clients' answers, on this shared server; give it "scope": "session""#,
     ]);
     w.answers("git.1", 3, "{}");
     child_asks(&mut w, "git.1", SAMPLE);

@@ -14,7 +14,7 @@ fn a_post_without_a_session_or_with_an_unknown_one_is_refused() {
     w.come("ann", View::Merged);
     w.asks("ann", "1", "tools/list", "");
     w.expect(&[
-        "0.200s ann.1 verdict BadRequest error 1 -32000 bad request: the Mcp-Session-Id header is missing; initialize a session first",
+        "0.200s ann.1 verdict BadRequest error 1 -32000 bad request: the Mcp-Session-Id header is missing; begin with \"initialize\", or send the header MCP-Protocol-Version: 2026-07-28 and what belongs to it",
     ]);
     w.connect(&["bob"]);
     w.deletes("bob");
