@@ -10,6 +10,7 @@ use crate::config::checked::Scope;
 use crate::event::{Life, SessionKey};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId};
+use crate::hub::leasing::may_ask;
 use crate::hub::notices::taken_back;
 use crate::hub::questions::{Question, QuestionId};
 use crate::hub::refusal::Refusal;
@@ -140,7 +141,8 @@ impl Hub {
         if is_shared && put.method == Method::RootsList {
             return Err(Refusal::ClientCannot(put.method.name().to_owned()));
         }
-        let origins = self.origins(put.child);
+        // What cannot be asked about has no child to itself on a template.
+        let origins = self.origins_of(put.child, |call| is_shared || may_ask(&call.method));
         let [key] = origins.as_slice() else {
             if origins.len() > 1 {
                 self.expire_contested(put.child);

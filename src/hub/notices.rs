@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::event::{SessionKey, View};
 use crate::hub::Hub;
-use crate::hub::calls::Asker;
+use crate::hub::calls::{Asker, Call};
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::{StreamId, StreamKind};
@@ -96,6 +96,15 @@ impl Hub {
     /// The sessions that have a call under way on a child, in the order of
     /// their keys. Abandoned calls count, until the child is done with them.
     pub(super) fn origins(&self, id: ChildId) -> Vec<SessionKey> {
+        self.origins_of(id, |_| true)
+    }
+
+    /// The same, of such calls alone.
+    pub(super) fn origins_of(
+        &self,
+        id: ChildId,
+        counts: impl Fn(&Call) -> bool,
+    ) -> Vec<SessionKey> {
         let Some(child) = self.children.get(id) else {
             return Vec::new();
         };
@@ -105,7 +114,8 @@ impl Hub {
         let origins: BTreeSet<SessionKey> = child
             .under_way
             .iter()
-            .filter_map(|&call| self.calls.get(call)?.origin.clone())
+            .filter_map(|&call| self.calls.get(call).filter(|call| counts(call)))
+            .filter_map(|call| call.origin.clone())
             .collect();
         origins.into_iter().collect()
     }

@@ -21,6 +21,7 @@ mod eras;
 mod fans;
 mod inventory;
 mod leasing;
+mod lending;
 mod lifecycle;
 mod lists;
 mod logging;

@@ -1,9 +1,11 @@
 //! Children lent to stateless requests of servers with `scope: session`: what
 //! is left of a loan when it is over.
 
+use crate::config::checked::Scope;
 use crate::event::View;
+use crate::hub::stories::cast::request;
 use crate::hub::stories::stateless::meta;
-use crate::hub::stories::world::World;
+use crate::hub::stories::world::{World, plan};
 
 fn call() -> String {
     format!(r#"{{"name":"git__x",{}}}"#, meta("{}", ""))
@@ -83,4 +85,31 @@ fn the_end_of_the_gateway_ends_lent_children_too() {
         w.pass(2_000.0);
         assert!(w.hub.is_empty_handed());
     }
+}
+
+#[test]
+fn a_completion_on_the_template_makes_nobodys_question_fail() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].scope = Scope::Session;
+    let mut w = World::new(plan);
+    let offers = w.offers.get_mut("git").expect("it is there");
+    offers.prompts = vec!["p".into()];
+    offers.capabilities = r#""completions":{},"prompts":{}"#;
+    w.serve("git.1");
+    w.pass(0.2);
+    w.come("ann", View::Merged);
+    w.come("bob", View::Server("git".into()));
+    let meta = meta(r#"{"elicitation":{}}"#, "");
+    let call = format!(r#"{{"name":"git__x",{meta}}}"#);
+    w.asks("ann", "1", "tools/call", &call);
+    let completion = format!(
+        r#"{{"ref":{{"type":"ref/prompt","name":"p"}},"argument":{{"name":"a","value":"b"}},{meta}}}"#
+    );
+    w.asks("bob", "1", "completion/complete", &completion);
+    w.forget();
+    let question = request("9", "elicitation/create", r#"{"message":"?"}"#);
+    w.says("git.1", &question);
+    w.pass(1.0);
+    let asked = &w.messages().remove(0)["result"];
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
 }
