@@ -8,6 +8,7 @@ use crate::catalog::route::Found;
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::passing::Passage;
+use crate::hub::plan::Readiness;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::wire::envelope::{Message, Span};
@@ -67,13 +68,21 @@ impl Hub {
                 .strip_prefix(prefix)
                 .is_some_and(|rest| !prefix.is_empty() && rest.starts_with(SEPARATOR)),
         };
-        self.servers_of_view(&view).into_iter().find_map(|id| {
+        let places = 0..u32::try_from(self.plan.servers.len()).unwrap_or(u32::MAX);
+        places.map(ServerId).find_map(|id| {
             let server = self.server(id);
-            let child = self.children.get(self.main_of(id)?)?;
-            let was_never_up = child.hello.is_none() && is_own(&server.prefix);
-            was_never_up.then(|| Refusal::ServerDown {
+            if !self.shows(&view, id) || !is_own(&server.prefix) {
+                return None;
+            }
+            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let why = match (&server.readiness, child) {
+                (Readiness::Misconfigured(why), _) => why.clone(),
+                (_, Some(child)) if child.hello.is_none() => self.why_down(child),
+                _ => return None,
+            };
+            Some(Refusal::ServerDown {
                 server: server.name.clone(),
-                why: self.why_down(child),
+                why,
             })
         })
     }

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Effect, OutboxId, Parcel, Report, ServerId};
+use crate::event::{Effect, OutboxId, Parcel, Report, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::lifecycle::Phase;
 use crate::hub::plan::{Readiness, ServerPlan};
+use crate::hub::sessions::Session;
 
 /// How a server does, as its users see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,10 +106,12 @@ impl Hub {
     /// whatever the servers do, and the words tell how they do.
     fn health(&self, at: &str) -> (bool, Value) {
         let conditions = self.conditions();
+        let has_session = |(_, session): &(&SessionKey, &Session)| session.lone.is_none();
+        let sessions = self.sessions.iter().filter(has_session).count();
         let mut components = Map::new();
         components.insert(
             "front".to_owned(),
-            json!({ "status": "healthy", "sessions": self.sessions.len() }),
+            json!({ "status": "healthy", "sessions": sessions }),
         );
         for (_, server, condition) in &conditions {
             components.insert(

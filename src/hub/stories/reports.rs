@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::event::{Effect, Parcel, Report};
+use crate::event::{Effect, Parcel, Report, View};
 use crate::hub::plan::Readiness;
+use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, plan};
 
 fn report(w: &mut World, report: Report) -> (bool, Value) {
@@ -123,4 +124,29 @@ fn ready_is_when_every_first_start_is_over() {
         report(&mut w, Report::Ready),
         (false, reasons("the gateway is stopping"))
     );
+}
+
+#[test]
+fn health_counts_sessions_and_no_requests_without_one() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.come("bob", View::Merged);
+    let call = format!(r#"{{"name":"git__x",{}}}"#, meta("{}", ""));
+    w.asks("bob", "1", "tools/call", &call);
+    let (_, told) = report(&mut w, Report::Health);
+    assert_eq!(told["components"]["front"]["sessions"], 1);
+}
+
+#[test]
+fn a_tool_of_a_server_that_cannot_run_is_refused_with_the_reason() {
+    let mut plan = plan(&["git", "typo"]);
+    plan.servers[1].readiness = Readiness::Misconfigured("\"comand\" is no key".to_owned());
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "typo__x");
+    w.expect(&[
+        r#"0.200s ann.2 error 1 -32000 server "typo" is not available: "comand" is no key last"#,
+    ]);
 }
