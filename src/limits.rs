@@ -439,9 +439,13 @@ pub const CHILD_QUEUE_BYTES_MAX: u64 = 8 << 20;
 /// some say nothing before they were greeted with `initialize`.
 pub const PROBE_WAIT: Duration = Duration::from_secs(5);
 
-/// How many questions one child may have open. A server asks one or two in a
-/// call; hundreds are a fault.
+/// How many questions one child may have open; of a stateless child, to one
+/// session. A server asks one or two in a call; hundreds are a fault.
 pub const CHILD_QUESTIONS_MAX: usize = 64;
+
+/// How many questions may be open in all before stateless children have to wait
+/// with theirs: each is a few hundred bytes and a client that thinks.
+pub const QUESTIONS_MAX: usize = 4_096;
 
 /// How often a server may ask for further input before it answers one call. An
 /// honest one asks for what it needs in a few steps; the others have no end.

@@ -99,6 +99,12 @@ impl Questions {
         self.book.values().filter(|q| q.child == child).count()
     }
 
+    /// How many a child has open to one session.
+    pub fn count_to(&self, child: ChildId, session: &SessionKey) -> usize {
+        let is_theirs = |q: &&Question| q.child == child && q.session == *session;
+        self.book.values().filter(is_theirs).count()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.book.len()

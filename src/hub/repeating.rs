@@ -112,8 +112,11 @@ impl Hub {
             }
         }
         let child = round.call.child;
-        let open = self.questions.count_of(child) + questions.len();
-        if open > limits::CHILD_QUESTIONS_MAX {
+        // What is asked in answers is asked of this client alone: those that do
+        // not answer take no places from it.
+        let open = self.questions.count_to(child, &round.session) + questions.len();
+        let all = self.questions.len() + questions.len();
+        if open > limits::CHILD_QUESTIONS_MAX || all > limits::QUESTIONS_MAX {
             return Err(Refusal::TooManyQuestions);
         }
         for (place, question) in questions.iter().enumerate() {

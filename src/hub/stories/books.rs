@@ -209,7 +209,11 @@ impl Hub {
         for id in self.questions.ids_where(|_| true) {
             let question = self.questions.get(id).expect("it was just listed");
             assert!(self.sessions.get(&question.session).is_some());
-            assert!(self.questions.count_of(question.child) <= limits::CHILD_QUESTIONS_MAX);
+            let open = match question.round {
+                Some(_) => self.questions.count_to(question.child, &question.session),
+                None => self.questions.count_of(question.child),
+            };
+            assert!(open <= limits::CHILD_QUESTIONS_MAX);
             match question.round {
                 Some((call, place)) => {
                     let round = self.rounds.get(call).expect("its round goes on");

@@ -498,3 +498,25 @@ fn a_stop_answers_who_still_waits() {
         &["0.200s ann.2 [2-2] error 1 -32000 the gateway is stopping last"],
     );
 }
+
+#[test]
+fn a_client_that_does_not_answer_takes_no_places_from_another() {
+    let mut w = calling();
+    w.connect(&["bob"]);
+    // Ann has three calls, and is asked more than she may be in all.
+    for id in ["2", "3"] {
+        w.calls("ann", id, "git__x");
+    }
+    w.calls("bob", "1", "git__x");
+    w.forget();
+    let many: Vec<String> = (0..32).map(|n| format!(r#""q{n}":{ELICIT}"#)).collect();
+    for number in [3, 4] {
+        asks(&mut w, "git.1", number, &many.join(","), "");
+    }
+    w.forget();
+    asks(&mut w, "git.1", 5, &format!(r#""q":{ELICIT}"#), "");
+    assert!(refusal(&mut w).contains("too many questions"));
+    asks(&mut w, "git.1", 6, &format!(r#""q":{ELICIT}"#), "");
+    let trace = w.trace();
+    assert!(trace[1].contains("asks 65 elicitation/create"), "{trace:?}");
+}
