@@ -139,10 +139,7 @@ fn a_shared_child_cannot_ask_while_two_clients_have_calls_there() {
         let refused = ada.call_tool(tool, json!({})).unwrap();
         assert_eq!(refused["isError"], true, "{tool}");
         let text = refused["content"][0]["text"].as_str().unwrap();
-        assert!(
-            text.contains("2 clients") && text.contains("scope"),
-            "{text}"
-        );
+        assert!(text.contains("2 calls") && text.contains("scope"), "{text}");
     }
     assert!(ada.book.requests.is_empty() && alan.book.requests.is_empty());
     // Cancelled and answered by nobody: what the child does may still be because of it.
