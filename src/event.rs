@@ -220,6 +220,9 @@ pub enum Report {
     Health,
     /// Has every server finished its first start, for good or ill?
     Ready,
+    /// How does each server do, and why; how much does it offer, and what was left
+    /// out of it? Not for everyone either.
+    Status,
     /// What does each server offer, under which names is it served on the merged
     /// view, and what was left out? Not for everyone: it tells why servers fail.
     Inventory,

@@ -162,14 +162,14 @@ impl Connection {
     fn answer(&mut self, exchange: &mut dyn Exchange) -> io::Result<()> {
         let Some(route) = Route::of_path(exchange.head().path()) else {
             let sentence = "not found: the endpoints are /mcp, /sse, /servers/NAME/mcp, \
-                            /servers/NAME/sse, /groups/NAME/mcp, /groups/NAME/sse, /health, /ready";
+                            /servers/NAME/sse, /groups/NAME/mcp, /groups/NAME/sse, /health, /ready, /status";
             return writing::answer_error(exchange, 404, &[], sentence);
         };
         // Asked by monitors that know no token; they tell no secret.
         match route {
             Route::Health => return self.report(exchange, &route, Report::Health),
             Route::Ready => return self.report(exchange, &route, Report::Ready),
-            Route::Mcp(_) | Route::Sse(_) | Route::Messages(_) => {}
+            Route::Status | Route::Mcp(_) | Route::Sse(_) | Route::Messages(_) => {}
         }
         if exchange.head().count("Origin") > 1 {
             return turn_away(exchange, Turned::Origin, &[]);
@@ -208,6 +208,9 @@ impl Connection {
             (Route::Mcp(view), "GET") => streamable::get(self, exchange, view, extra),
             (Route::Mcp(view), "DELETE") => streamable::delete(self, exchange, view, extra),
             (Route::Sse(view), "GET") => legacy_sse::open(self, exchange, view, extra),
+            (Route::Status, "GET" | "HEAD") => {
+                self.report(exchange, &Route::Status, Report::Status)
+            }
             (Route::Messages(view), "POST") => legacy_sse::post(self, exchange, view, extra),
             (route, _) => not_allowed(exchange, route.methods(), extra),
         }

@@ -15,6 +15,8 @@ pub enum Route {
     Health,
     /// `GET /ready`
     Ready,
+    /// `GET /status`
+    Status,
 }
 
 impl Route {
@@ -35,6 +37,7 @@ impl Route {
             }
             "health" => Route::Health,
             "ready" => Route::Ready,
+            "status" => Route::Status,
             last => Route::of_view(last, View::Merged)?,
         };
         parts.next().is_none().then_some(route)
@@ -55,7 +58,7 @@ impl Route {
             Route::Mcp(_) => "GET, POST, DELETE, OPTIONS",
             Route::Messages(_) => "POST, OPTIONS",
             Route::Sse(_) => "GET, OPTIONS",
-            Route::Health | Route::Ready => "GET, HEAD",
+            Route::Health | Route::Ready | Route::Status => "GET, HEAD",
         }
     }
 }

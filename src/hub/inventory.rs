@@ -1,19 +1,23 @@
-//! What the gateway tells of its lists: what each server offers, under which
-//! names that is served on the merged view, and what was left out and why.
+//! What the gateway tells of its servers: what each offers, under which names
+//! that is served on the merged view, what was left out and why, and why a
+//! server is not up.
 //!
-//! It says more than `status` tells anyone, and takes as long as it has items
+//! It says more than `health` tells anyone, and takes as long as it has items
 //! to name: for whoever runs the gateway, and not for every caller.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::catalog::merge::Named;
+use crate::catalog::merge::{Catalog, Named};
 use crate::catalog::name::Change;
 use crate::event::{ServerId, View};
 use crate::hub::Hub;
 use crate::hub::plan::Readiness;
 use crate::hub::status::Condition;
+use crate::wire::handshake::Revision;
+use crate::wire::items::ItemKind;
+use crate::wire::stateless;
 
 impl Hub {
     /// The inventory, and whether each server that shall run is up.
@@ -33,13 +37,11 @@ impl Hub {
         let mut servers = Vec::new();
         for (id, server, condition) in self.conditions() {
             well &= matches!(condition, Condition::Ready | Condition::Disabled);
-            let mut left_out = self.unoffered(id);
-            left_out.extend(catalog.left_out().get(&id).into_iter().flatten().cloned());
             let mut part = json!({
                 "name": server.name,
                 "state": condition.name(),
                 "offers": offers.remove(&id).unwrap_or_default(),
-                "left_out": left_out,
+                "left_out": self.left_out_of(id, &catalog),
             });
             if condition != Condition::Ready
                 && let Some(trouble) = self.trouble_of(id)
@@ -49,6 +51,46 @@ impl Hub {
             servers.push(part);
         }
         (well, json!({ "servers": servers }))
+    }
+
+    /// The status of each server, in the order of the configuration: its `name`,
+    /// its `state`, as in a health report, and the `reason` for it, where it is
+    /// not up and that is known; the revision of the `protocol` that it is spoken
+    /// to in; how many of each kind it offers; and what was `left_out`, and why.
+    pub(super) fn status(&mut self, at: &str) -> (bool, Value) {
+        let catalog = self.catalog(&View::Merged);
+        let mut servers = Vec::new();
+        for (id, server, condition) in self.conditions() {
+            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let count = |kind| child.map_or(0, |child| child.offer.items(kind).len());
+            let mut part = json!({
+                "name": server.name,
+                "state": condition.name(),
+                "tools": count(ItemKind::Tool),
+                "prompts": count(ItemKind::Prompt),
+                "resources": count(ItemKind::Resource),
+                "resource_templates": count(ItemKind::Template),
+                "left_out": self.left_out_of(id, &catalog),
+            });
+            if let Some(hello) = child.and_then(|child| child.hello.as_ref()) {
+                let revision = hello.revision.map_or(stateless::VERSION, Revision::name);
+                part["protocol"] = json!(revision);
+            }
+            if condition != Condition::Ready
+                && let Some(reason) = self.trouble_of(id)
+            {
+                part["reason"] = json!(reason);
+            }
+            servers.push(part);
+        }
+        (true, json!({ "servers": servers, "timestamp": at }))
+    }
+
+    /// What of a server is offered to nobody, and why.
+    fn left_out_of(&self, id: ServerId, catalog: &Catalog) -> Vec<String> {
+        let mut left_out = self.unoffered(id);
+        left_out.extend(catalog.left_out().get(&id).into_iter().flatten().cloned());
+        left_out
     }
 
     /// What a server's lists held that cannot be offered to anyone, and which

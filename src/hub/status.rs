@@ -53,6 +53,7 @@ impl Hub {
         let (well, value) = match report {
             Report::Health => self.health(at),
             Report::Ready => self.readiness(at),
+            Report::Status => self.status(at),
             Report::Inventory => self.inventory(),
         };
         let json = value.to_string();

@@ -217,6 +217,30 @@ fn health_and_readiness_are_open_to_all_and_tell_no_secret() {
 }
 
 #[test]
+fn the_status_is_for_those_who_may_call() {
+    let gateway = locked();
+    authorized(&gateway).tool_names().unwrap();
+    let ask = Request::new("GET", "/status");
+    assert_eq!(send(&gateway, &ask).head.status, 401);
+    let reply = send(
+        &gateway,
+        &ask.header("Authorization", &format!("Bearer {TOKEN}")),
+    );
+    assert_eq!(reply.head.status, 200, "{}", reply.text());
+    let told = reply.json();
+    assert_eq!(told["servers"][0]["state"], "ready", "{told}");
+    assert!(
+        told["servers"][0]["tools"]
+            .as_u64()
+            .is_some_and(|count| count > 0)
+    );
+    assert_eq!(
+        send(&gateway, &Request::new("POST", "/status")).head.status,
+        401
+    );
+}
+
+#[test]
 fn a_page_of_an_allowed_origin_may_ask_beforehand() {
     let gateway = locked();
     let preflight = |origin: &str| {

@@ -176,3 +176,49 @@ fn a_server_that_is_not_up_is_told_with_the_reason() {
     assert!(well);
     assert_eq!(servers[0].get("trouble"), None, "that is over");
 }
+
+#[test]
+fn the_status_tells_of_each_server_how_it_does_and_what_was_left_out() {
+    let mut plan = plan(&["git", "typo", "late"]);
+    plan.servers[1].readiness = Readiness::Misconfigured("\"comand\" is no key".to_owned());
+    let mut w = World::new(plan);
+    w.spawned("git.1");
+    w.greets("git.1");
+    w.answers(
+        "git.1",
+        2,
+        r#"{"tools":[{"name":"a","inputSchema":{}},{"name":"b","inputSchema":7}]}"#,
+    );
+    w.forget();
+    w.inquires("probe", Report::Status);
+    let [(_, Effect::ToClient { parcel, .. })] = w.deeds.as_slice() else {
+        panic!("no report, but {:?}", w.trace());
+    };
+    let Parcel::Report { well: true, json } = parcel else {
+        panic!("no report, but {parcel:?}");
+    };
+    let told: Value = serde_json::from_str(json).expect("it is JSON");
+    assert_eq!(told["timestamp"], "then");
+    let none =
+        json!({"tools": 0, "prompts": 0, "resources": 0, "resource_templates": 0, "left_out": []});
+    let with = |more: Value| {
+        let mut part = none.clone();
+        for (key, value) in more.as_object().expect("members") {
+            part[key] = value.clone();
+        }
+        part
+    };
+    assert_eq!(
+        told["servers"],
+        json!([
+            with(
+                json!({"name": "git", "state": "ready", "protocol": "2025-11-25", "tools": 1,
+                "left_out": ["tool \"b\": inputSchema is not an object; left out"]})
+            ),
+            with(
+                json!({"name": "typo", "state": "misconfigured", "reason": "\"comand\" is no key"})
+            ),
+            with(json!({"name": "late", "state": "starting"})),
+        ])
+    );
+}
