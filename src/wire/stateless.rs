@@ -128,15 +128,21 @@ pub fn read_request_meta(message: &Message) -> Result<RequestMeta, Malformed> {
     })
 }
 
-/// The refusal of a version that is none of this era.
-pub fn unsupported(message: &Message, version: &str) -> Malformed {
+/// All revisions that clients may speak, the newest first, as JSON strings with
+/// commas between them.
+fn spoken_versions() -> String {
     let known: Vec<String> = std::iter::once(VERSION)
         .chain(Revision::ALL.map(Revision::name).into_iter().rev())
         .map(quoted)
         .collect();
+    known.join(",")
+}
+
+/// The refusal of a version that is none of this era.
+pub fn unsupported(message: &Message, version: &str) -> Malformed {
     let data = format!(
         r#"{{"supported":[{}],"requested":{}}}"#,
-        known.join(","),
+        spoken_versions(),
         quoted(version)
     );
     let sentence = format!("unsupported protocol version {}", shown(version));
@@ -243,25 +249,26 @@ pub fn completion(message: &Message, method: &Method) -> Option<Change> {
         Method::ResourcesRead => Some(0),
         _ => None,
     };
-    let kept = marks.ttl.is_some() && marks.cache_scope.is_some();
-    let members: Cow<'static, str> = match (ttl, marks.result_type) {
-        (None, None) => r#""resultType":"complete""#.into(),
-        (None, Some(_)) => return None,
-        (Some(_), Some(kind)) if kept || message.json(kind) != r#""complete""# => return None,
-        (Some(0), None) if !kept => {
+    let is_complete = |kind| message.json(kind) == r#""complete""#;
+    // What asks for input, or begins a task, is nothing to keep.
+    let ttl = ttl.filter(|_| marks.result_type.is_none_or(is_complete));
+    let lacks = (
+        marks.result_type.is_none(),
+        ttl.filter(|_| marks.ttl.is_none()),
+        ttl.is_some() && marks.cache_scope.is_none(),
+    );
+    let members: Cow<'static, str> = match lacks {
+        (false, None, false) => return None,
+        // The results of calls and of reading are many, and mostly lack all.
+        (true, None, false) => r#""resultType":"complete""#.into(),
+        (true, Some(0), true) => {
             r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#.into()
         }
-        (Some(ttl), kind) => {
-            let mut members = Vec::new();
-            if kind.is_none() {
-                members.push(r#""resultType":"complete""#.to_owned());
-            }
-            if marks.ttl.is_none() {
-                members.push(format!("\"ttlMs\":{ttl}"));
-            }
-            if marks.cache_scope.is_none() {
-                members.push(r#""cacheScope":"private""#.to_owned());
-            }
+        (kind, ttl, scope) => {
+            let kind = kind.then(|| r#""resultType":"complete""#.to_owned());
+            let ttl = ttl.map(|ttl| format!("\"ttlMs\":{ttl}"));
+            let scope = scope.then(|| r#""cacheScope":"private""#.to_owned());
+            let members: Vec<String> = [kind, ttl, scope].into_iter().flatten().collect();
             members.join(",").into()
         }
     };
@@ -305,13 +312,9 @@ pub fn discover_result(
     let instructions = instructions.map_or_else(String::new, |text| {
         format!(",\"instructions\":{}", quoted(text))
     });
-    let known: Vec<String> = std::iter::once(VERSION)
-        .chain(Revision::ALL.map(Revision::name).into_iter().rev())
-        .map(quoted)
-        .collect();
     format!(
         r#"{{"supportedVersions":[{}],"capabilities":{capabilities}{instructions},"_meta":{{"{META_SERVER}":{server_info}}}}}"#,
-        known.join(",")
+        spoken_versions()
     )
 }
 
@@ -364,5 +367,67 @@ pub fn of_subscription(message: &Message, id: &str) -> Change {
     match message.marks.subscription {
         Some(span) => Change::Replace(span, id.to_owned().into()),
         None => Change::Front(Object::Meta, format!("\"{META_SUBSCRIPTION}\":{id}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a result to a request of that method becomes.
+    fn completed(result: &str, method: &Method) -> String {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+        let message = std::sync::Arc::new(Message::parse(text.into()).expect("a message"));
+        let mut outgoing = crate::wire::outgoing::Outgoing::plain(message.clone());
+        outgoing.changes.extend(completion(&message, method));
+        let mut out = Vec::new();
+        outgoing.write_to(&mut out);
+        let out = String::from_utf8(out).expect("text");
+        out[r#"{"jsonrpc":"2.0","id":1,"result":"#.len()..out.len() - 1].to_owned()
+    }
+
+    #[test]
+    fn a_result_gets_what_it_lacks_and_nothing_twice() {
+        let read = Method::ResourcesRead;
+        for (result, method, expected) in [
+            ("{}", &Method::ToolsCall, r#"{"resultType":"complete"}"#),
+            (
+                r#"{"resultType":"task"}"#,
+                &Method::ToolsCall,
+                r#"{"resultType":"task"}"#,
+            ),
+            (
+                "{}",
+                &read,
+                r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#,
+            ),
+            (
+                r#"{"ttlMs":7}"#,
+                &read,
+                r#"{"resultType":"complete","cacheScope":"private","ttlMs":7}"#,
+            ),
+            (
+                r#"{"cacheScope":"public"}"#,
+                &read,
+                r#"{"resultType":"complete","ttlMs":0,"cacheScope":"public"}"#,
+            ),
+            (
+                r#"{"resultType":"complete"}"#,
+                &Method::ToolsList,
+                r#"{"ttlMs":1000,"cacheScope":"private","resultType":"complete"}"#,
+            ),
+            (
+                r#"{"resultType":"input_required"}"#,
+                &read,
+                r#"{"resultType":"input_required"}"#,
+            ),
+            (
+                r#"{"ttlMs":7,"cacheScope":"public"}"#,
+                &read,
+                r#"{"resultType":"complete","ttlMs":7,"cacheScope":"public"}"#,
+            ),
+        ] {
+            assert_eq!(completed(result, method), expected);
+        }
     }
 }
