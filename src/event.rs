@@ -8,15 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::envelope::{Malformed, Message};
-use crate::wire::handshake::{ClientHello, ServerHello};
+use crate::wire::envelope::{self, Kind, Malformed, Message};
+use crate::wire::handshake::{self, ClientHello, ServerHello};
 use crate::wire::input::InputRequired;
 use crate::wire::items::Page;
+use crate::wire::method::Method;
 use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 use crate::wire::sse::EventId;
-use crate::wire::stateless::RequestMeta;
+use crate::wire::stateless::{self, RequestMeta};
 
 /// A point in time, counted from the start of the program. The hub never reads
 /// a clock; each event is handed in with the moment it was taken up.
@@ -211,6 +212,52 @@ pub enum ClientMessage {
     /// Something that is no JSON-RPC message, or that its era does not allow:
     /// the refusal is its answer.
     Malformed(Malformed),
+}
+
+impl Body {
+    /// Understands what came without headers of its own: one message or a batch.
+    pub fn read(bytes: Vec<u8>) -> Body {
+        match envelope::split_batch(&bytes) {
+            Ok(Some(members)) => {
+                Body::Batch(members.into_iter().map(ClientMessage::read).collect())
+            }
+            Ok(None) => Body::Single(ClientMessage::read(bytes)),
+            Err(malformed) => Body::Single(ClientMessage::Malformed(malformed)),
+        }
+    }
+}
+
+impl ClientMessage {
+    /// Understands one message.
+    pub fn read(bytes: Vec<u8>) -> ClientMessage {
+        match Message::parse(bytes) {
+            Ok(message) => ClientMessage::of(Arc::new(message)),
+            Err(malformed) => ClientMessage::Malformed(malformed),
+        }
+    }
+
+    /// Parameters are read of `initialize`, and of each request of the stateless
+    /// era what it says of its client.
+    pub fn of(message: Arc<Message>) -> ClientMessage {
+        match message.kind {
+            Kind::Request(_) if message.marks.version.is_some() => {
+                match stateless::read_request_meta(&message) {
+                    Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
+                    Err(malformed) => ClientMessage::Malformed(malformed),
+                }
+            }
+            Kind::Request(Method::Initialize) => match handshake::read_client_hello(&message) {
+                Ok(hello) => ClientMessage::Initialize(message, Box::new(hello)),
+                Err(sentence) => ClientMessage::Malformed(stateless::refusal(
+                    &message,
+                    envelope::INVALID_PARAMS,
+                    sentence,
+                    None,
+                )),
+            },
+            _ => ClientMessage::Message(message),
+        }
+    }
 }
 
 /// What the gateway can be asked about itself.

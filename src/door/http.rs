@@ -128,6 +128,23 @@ impl Connection {
         Ok(())
     }
 
+    /// Begins an exchange that the hub answers at once, and passes the answer on.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub fn answer_at_once(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        word: FromClient,
+        extra: &[(&str, &str)],
+    ) -> io::Result<()> {
+        if self.begin(word).is_err() {
+            return self.answer_ended(exchange, extra);
+        }
+        let found = self.wait();
+        self.answer_found(exchange, &found, extra)
+    }
+
     /// Answers with what the hub has found of a request, which is no stream: its
     /// verdict, or nothing at all.
     ///

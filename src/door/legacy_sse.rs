@@ -5,11 +5,10 @@ use std::io;
 
 use crate::door::fresh_session;
 use crate::door::http::Connection;
-use crate::door::reading::read_body;
 use crate::door::route::messages_path;
 use crate::door::streamable::read_json;
 use crate::door::writing;
-use crate::event::{FromClient, Parcel, SessionKey, View};
+use crate::event::{Body, FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::Found;
@@ -89,13 +88,9 @@ pub fn post(
     let word = FromClient::Tell {
         view,
         session,
-        body: read_body(bytes),
+        body: Body::read(bytes),
     };
-    if connection.begin(word).is_err() {
-        return connection.answer_ended(exchange, extra);
-    }
-    let found = connection.wait();
-    connection.answer_found(exchange, &found, extra)
+    connection.answer_at_once(exchange, word, extra)
 }
 
 /// The session that a query names. Our keys need no percent-encoding.

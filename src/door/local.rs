@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::door::reading::read_body;
 use crate::door::writing::now;
 use crate::door::{LOCAL_CONNECTION, LOCAL_INQUIRY, fresh_session};
-use crate::event::{FromClient, Parcel, Report, View};
+use crate::event::{Body, FromClient, Parcel, Report, View};
 use crate::limits;
 use crate::mail::{Found, Inbox, Outbox};
 use crate::wire::envelope::{Kind, Message};
@@ -137,7 +136,7 @@ impl LocalClient {
         let word = FromClient::Tell {
             view: View::Merged,
             session: self.session.clone(),
-            body: read_body(bytes),
+            body: Body::read(bytes),
         };
         self.outbox.say(word).map_err(|_| LocalError::Ended)
     }

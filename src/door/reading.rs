@@ -1,14 +1,11 @@
-//! From the bytes a client sent to what the hub is told of them. Pure.
-
-use std::sync::Arc;
+//! From a POST of Streamable HTTP, its headers included, to what the hub is told
+//! of it. Pure.
 
 use crate::door::headers;
 use crate::event::{Body, ClientMessage};
 use crate::http::head::Head;
 use crate::wire::envelope::Malformed;
 use crate::wire::envelope::{self, INVALID_REQUEST, Kind, Message};
-use crate::wire::handshake;
-use crate::wire::method::Method;
 use crate::wire::mirrored::Sent;
 use crate::wire::stateless;
 
@@ -37,14 +34,14 @@ pub fn read_post(bytes: Vec<u8>, head: &Head) -> Posted {
     match envelope::split_batch(&bytes) {
         Ok(Some(_)) if is_named => Posted::stateless(Err(no_part_of_the_era("a batch"))),
         // One with members of that era is refused by the hub.
-        Ok(Some(members)) => {
-            Posted::handshake(Body::Batch(members.into_iter().map(read_message).collect()))
-        }
+        Ok(Some(members)) => Posted::handshake(Body::Batch(
+            members.into_iter().map(ClientMessage::read).collect(),
+        )),
         Ok(None) => match Message::parse(bytes) {
             Ok(message) if is_stateless(&message) => {
                 Posted::stateless(read_stateless(message, head))
             }
-            Ok(message) => Posted::handshake(Body::Single(understand(message.into()))),
+            Ok(message) => Posted::handshake(Body::Single(ClientMessage::of(message.into()))),
             Err(error) => malformed(error),
         },
         Err(error) => malformed(error),
@@ -101,53 +98,12 @@ fn no_part_of_the_era(what: &str) -> Malformed {
     }
 }
 
-/// Reads a body that comes without headers of its own: a line of stdin, or a
-/// POST of HTTP+SSE; one message or a batch.
-pub fn read_body(bytes: Vec<u8>) -> Body {
-    match envelope::split_batch(&bytes) {
-        Ok(Some(members)) => Body::Batch(members.into_iter().map(read_message).collect()),
-        Ok(None) => Body::Single(read_message(bytes)),
-        Err(malformed) => Body::Single(ClientMessage::Malformed(malformed)),
-    }
-}
-
-fn read_message(bytes: Vec<u8>) -> ClientMessage {
-    match Message::parse(bytes) {
-        Ok(message) => understand(Arc::new(message)),
-        Err(malformed) => ClientMessage::Malformed(malformed),
-    }
-}
-
-/// Parameters are read of `initialize`, and of each request of the stateless
-/// era what it says of its client.
-fn understand(message: Arc<Message>) -> ClientMessage {
-    let is_request = matches!(message.kind, Kind::Request(_));
-    if is_request && message.marks.version.is_some() {
-        return match stateless::read_request_meta(&message) {
-            Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
-            Err(malformed) => ClientMessage::Malformed(malformed),
-        };
-    }
-    if message.kind != Kind::Request(Method::Initialize) {
-        return ClientMessage::Message(message);
-    }
-    match handshake::read_client_hello(&message) {
-        Ok(hello) => ClientMessage::Initialize(message, Box::new(hello)),
-        Err(sentence) => ClientMessage::Malformed(Malformed {
-            code: envelope::INVALID_PARAMS,
-            sentence,
-            id: message.marks.id.map(|span| message.json(span).into()),
-            data: None,
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn single(text: &str) -> ClientMessage {
-        match read_body(text.as_bytes().to_vec()) {
+        match Body::read(text.as_bytes().to_vec()) {
             Body::Single(message) => message,
             Body::Batch(_) => panic!("no batch was sent"),
         }
@@ -178,7 +134,7 @@ mod tests {
     #[test]
     fn one_bad_member_does_not_spoil_a_batch() {
         let body =
-            read_body(br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"1.0"}]"#.to_vec());
+            Body::read(br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"1.0"}]"#.to_vec());
         let Body::Batch(members) = body else {
             panic!("{body:?}");
         };

@@ -3,7 +3,6 @@
 
 use std::io::{self, Read, Write};
 
-use crate::door::reading::read_body;
 use crate::door::writing::now;
 use crate::door::{LOCAL_CONNECTION, fresh_session};
 use crate::event::{
@@ -82,7 +81,7 @@ impl Reader {
     /// Passes a line on; says whether the gateway still takes any.
     fn tell(&self, line: Line<'_>) -> bool {
         let body = match line {
-            Line::Whole(bytes) => read_body(bytes.into_owned()),
+            Line::Whole(bytes) => Body::read(bytes.into_owned()),
             Line::Oversized {
                 length, request_id, ..
             } => Body::Single(ClientMessage::Malformed(Malformed {

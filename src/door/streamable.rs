@@ -295,9 +295,5 @@ pub fn delete(
         view,
         session: session_of(exchange),
     };
-    if connection.begin(word).is_err() {
-        return connection.answer_ended(exchange, extra);
-    }
-    let found = connection.wait();
-    connection.answer_found(exchange, &found, extra)
+    connection.answer_at_once(exchange, word, extra)
 }

@@ -4,18 +4,15 @@
 
 use crate::config::checked::Scope;
 use crate::event::{
-    Body, ClientMessage, Event, FromChild, FromClient, Life, Load, OutboxId, Reply, Report,
-    SessionKey, View,
+    Body, Event, FromChild, FromClient, Life, Load, OutboxId, Reply, Report, SessionKey, View,
 };
 use crate::hub::stories::world::{Client, Exchange, World};
 use crate::wire::discover;
-use crate::wire::envelope::{self, Kind, Malformed, Message};
+use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake;
 use crate::wire::input;
 use crate::wire::items::{self, ItemKind};
-use crate::wire::method::Method;
 use crate::wire::own_id::Purpose;
-use crate::wire::stateless;
 use std::sync::Arc;
 
 /// What a server offers. By default one tool, `x`.
@@ -131,41 +128,6 @@ fn member(key: &str, json: &str) -> String {
     match json {
         "" => String::new(),
         json => format!(r#","{key}":{json}"#),
-    }
-}
-
-/// Reads what a client sent, as the doors do.
-pub(super) fn read_body(text: &str) -> Body {
-    match envelope::split_batch(text.as_bytes()) {
-        Ok(Some(members)) => Body::Batch(members.into_iter().map(read_message).collect()),
-        Ok(None) => Body::Single(read_message(text.into())),
-        Err(malformed) => Body::Single(ClientMessage::Malformed(malformed)),
-    }
-}
-
-fn read_message(bytes: Vec<u8>) -> ClientMessage {
-    let message = match Message::parse(bytes) {
-        Ok(message) => Arc::new(message),
-        Err(malformed) => return ClientMessage::Malformed(malformed),
-    };
-    let is_request = matches!(message.kind, Kind::Request(_));
-    if is_request && message.marks.version.is_some() {
-        return match stateless::read_request_meta(&message) {
-            Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
-            Err(malformed) => ClientMessage::Malformed(malformed),
-        };
-    }
-    if message.kind != Kind::Request(Method::Initialize) {
-        return ClientMessage::Message(message);
-    }
-    match handshake::read_client_hello(&message) {
-        Ok(hello) => ClientMessage::Initialize(message, Box::new(hello)),
-        Err(sentence) => ClientMessage::Malformed(Malformed {
-            code: envelope::INVALID_PARAMS,
-            sentence,
-            id: message.marks.id.map(|span| message.json(span).into()),
-            data: None,
-        }),
     }
 }
 
@@ -375,7 +337,7 @@ impl World {
             version: client.version.clone(),
             fresh: SessionKey(format!("{who}-{}", client.exchanges + 1).into()),
             mirrored: Vec::new(),
-            body: read_body(text),
+            body: Body::read(text.into()),
         };
         self.begin(who, word)
     }
@@ -478,7 +440,7 @@ impl World {
         FromClient::Tell {
             view: client.view.clone(),
             session: client.session.clone().expect("its stream is open"),
-            body: read_body(text),
+            body: Body::read(text.into()),
         }
     }
 

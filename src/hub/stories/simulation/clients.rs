@@ -1,8 +1,8 @@
 //! The clients of a simulation, of all doors: they come, ask, answer, read
 //! slowly, break off, come back, and leave.
 
-use crate::event::{Event, FromClient, Load, OutboxId, SessionKey, View};
-use crate::hub::stories::cast::{initialize, notice, read_body, request, result};
+use crate::event::{Body, Event, FromClient, Load, OutboxId, SessionKey, View};
+use crate::hub::stories::cast::{initialize, notice, request, result};
 use crate::hub::stories::simulation::Simulation;
 use crate::hub::stories::world::Client;
 use crate::limits;
@@ -87,7 +87,7 @@ impl Simulation {
             version: None,
             fresh: self.fresh(who),
             mirrored: Vec::new(),
-            body: read_body(text),
+            body: Body::read(text.into()),
         };
         self.begins(who, session, word);
     }
@@ -194,7 +194,7 @@ impl Simulation {
         let word = FromClient::Tell {
             view: self.world.clients[who].view.clone(),
             session: session.clone(),
-            body: read_body(&text),
+            body: Body::read(text.into()),
         };
         match who {
             "stdio" => self.handle(Event::Client {
