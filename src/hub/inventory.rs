@@ -61,7 +61,7 @@ impl Hub {
         let catalog = self.catalog(&View::Merged);
         let mut servers = Vec::new();
         for (id, server, condition) in self.conditions() {
-            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let child = self.main_child(id);
             let count = |kind| child.map_or(0, |child| child.offer.items(kind).len());
             let mut part = json!({
                 "name": server.name,
@@ -96,7 +96,7 @@ impl Hub {
     /// What a server's lists held that cannot be offered to anyone, and which
     /// of them could not be read.
     fn unoffered(&self, id: ServerId) -> Vec<String> {
-        let child = self.main_of(id).and_then(|child| self.children.get(child));
+        let child = self.main_child(id);
         let sentences = child.map(|child| {
             let left_out = child.left_out.values().flatten();
             left_out.chain(child.unread.values()).cloned().collect()
@@ -109,7 +109,7 @@ impl Hub {
         if let Readiness::Misconfigured(why) = &self.server(id).readiness {
             return Some(why);
         }
-        let child = self.children.get(self.main_of(id)?)?;
+        let child = self.main_child(id)?;
         child.trouble.as_deref()
     }
 }

@@ -255,7 +255,7 @@ impl Hub {
             },
             (None, None) => None,
         };
-        let child = server.and_then(|server| self.children.get(self.main_of(server)?));
+        let child = server.and_then(|server| self.main_child(server));
         child.is_some_and(Child::is_stateless)
     }
 

@@ -100,7 +100,7 @@ impl Hub {
         let sole = self
             .view_of(key)
             .and_then(|view| self.sole_server(&view))
-            .and_then(|server| self.children.get(self.main_of(server)?)?.hello.as_ref());
+            .and_then(|server| self.main_child(server)?.hello.as_ref());
         sole.map_or(all, |hello| Filter {
             tools: hello.has.tools,
             prompts: hello.has.prompts,

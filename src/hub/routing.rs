@@ -74,7 +74,7 @@ impl Hub {
             if !self.shows(&view, id) || !is_own(&server.prefix) {
                 return None;
             }
-            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let child = self.main_child(id);
             let why = match (&server.readiness, child) {
                 (Readiness::Misconfigured(why), _) => why.clone(),
                 (_, Some(child)) if child.hello.is_none() => self.why_down(child),
@@ -187,8 +187,8 @@ impl Hub {
             return Vec::new();
         };
         let has = |server: &ServerId| {
-            self.main_of(*server)
-                .and_then(|child| self.children.get(child)?.hello.as_ref())
+            self.main_child(*server)
+                .and_then(|child| child.hello.as_ref())
                 .is_some_and(|hello| hello.has.resources)
         };
         self.servers_of_view(&view)

@@ -64,7 +64,7 @@ impl Hub {
     /// How each server does, in the order of the configuration.
     pub(super) fn conditions(&self) -> Vec<(ServerId, &ServerPlan, Condition)> {
         let condition = |id: ServerId, server: &ServerPlan| {
-            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let child = self.main_child(id);
             match (&server.readiness, child) {
                 (Readiness::Disabled, _) => Condition::Disabled,
                 (Readiness::Misconfigured(_), _) => Condition::Misconfigured,

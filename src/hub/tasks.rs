@@ -67,7 +67,7 @@ impl Hub {
     /// Whether a server of the stateless era begins tasks.
     pub(super) fn has_tasks(&self, view: &View) -> bool {
         self.servers_of_view(view).into_iter().any(|id| {
-            let child = self.main_of(id).and_then(|child| self.children.get(child));
+            let child = self.main_child(id);
             let hello = child
                 .filter(|child| child.is_stateless())
                 .and_then(|child| child.hello.as_ref());

@@ -11,7 +11,7 @@ use crate::catalog::merge::Catalog;
 use crate::catalog::offer::{Offer, Rules, Source};
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
-use crate::hub::children::{ChildId, Era};
+use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::greeting::OWN_INFO;
 use crate::hub::plan::Readiness;
 use crate::hub::refusal::Refusal;
@@ -70,6 +70,11 @@ impl Hub {
         self.mains.get(&server).copied()
     }
 
+    /// The same, as it stands in the book.
+    pub(super) fn main_child(&self, server: ServerId) -> Option<&Child> {
+        self.children.get(self.main_of(server)?)
+    }
+
     /// What a session sees.
     pub(super) fn catalog_of(&mut self, session: &SessionKey) -> Arc<Catalog> {
         let (overlay, view) = match self.sessions.get(session) {
@@ -125,7 +130,7 @@ impl Hub {
             .zip(&admits)
             .map(|(&id, admits)| {
                 let server = self.server(id);
-                let main = self.main_of(id).and_then(|child| self.children.get(child));
+                let main = self.main_child(id);
                 Source {
                     server: id,
                     name: &server.name,
@@ -224,11 +229,9 @@ impl Hub {
     /// Whether a client's first list would miss a server that is still in its
     /// first start.
     pub(super) fn is_starting(&self, view: &View) -> bool {
-        self.servers_of_view(view).into_iter().any(|server| {
-            self.main_of(server)
-                .and_then(|child| self.children.get(child))
-                .is_some_and(|child| !child.settled)
-        })
+        self.servers_of_view(view)
+            .into_iter()
+            .any(|server| self.main_child(server).is_some_and(|child| !child.settled))
     }
 
     /// The one server whose own word counts in this view, if there is one: the
@@ -278,8 +281,7 @@ impl Hub {
     fn introduction_of(&self, view: &View, era: Era) -> Introduction<'_> {
         let sole = self
             .sole_server(view)
-            .and_then(|server| self.main_of(server))
-            .and_then(|child| self.children.get(child))
+            .and_then(|server| self.main_child(server))
             .and_then(|child| Some((child, child.hello.as_ref()?)));
         match sole {
             Some((child, hello)) => Introduction {
@@ -304,7 +306,7 @@ impl Hub {
             .servers_of_view(view)
             .into_iter()
             .filter_map(|id| {
-                let child = self.children.get(self.main_of(id)?)?;
+                let child = self.main_child(id)?;
                 let text = child.hello.as_ref()?.instructions.as_ref()?;
                 let server = self.server(id);
                 Some(if server.prefix.is_empty() {
