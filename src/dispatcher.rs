@@ -170,6 +170,7 @@ impl Dispatcher {
                 Effect::Bury { life } => {
                     self.children.remove(&life);
                 }
+                Effect::Keep(record) => log::trace!("nothing keeps {record:?} yet"),
                 Effect::Finished => self.finished = true,
             }
         }

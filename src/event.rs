@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::record::Record;
 use crate::wire::envelope::{self, Kind, Malformed, Message};
 use crate::wire::handshake::{self, ClientHello, ServerHello};
 use crate::wire::input::InputRequired;
@@ -397,6 +398,8 @@ pub enum Effect {
         /// Whose.
         life: Life,
     },
+    /// Keep this beyond the end of the process.
+    Keep(Record),
     /// Every child is gone: the dispatcher may end.
     Finished,
 }

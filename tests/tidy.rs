@@ -23,14 +23,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("threads", &[]),
     ("seal", &["limits"]),
     ("wire", &["limits"]),
-    ("event", &["wire"]),
+    ("record", &["wire"]),
+    ("event", &["record", "wire"]),
     ("config", &["limits"]),
     ("logging", &["limits", "threads"]),
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits"]),
     (
         "hub",
-        &["catalog", "config", "event", "limits", "seal", "wire"],
+        &[
+            "catalog", "config", "event", "limits", "record", "seal", "wire",
+        ],
     ),
     ("http", &["limits", "threads"]),
     ("child", &["event", "limits", "threads", "wire"]),
@@ -68,7 +71,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 6] = ["seal", "wire", "catalog", "hub", "event", "config"];
+const PURE: [&str; 7] = [
+    "seal", "wire", "record", "catalog", "hub", "event", "config",
+];
 
 /// What a pure room never names: the world, and whatever differs from run to run.
 const WORLD: [&str; 11] = [

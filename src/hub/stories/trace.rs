@@ -119,6 +119,7 @@ impl World {
                 signal: Signal::Kill,
             } => format!("kill {}", life(whose)),
             Effect::Bury { life: whose } => format!("bury {}", life(whose)),
+            Effect::Keep(record) => format!("keep {record:?}"),
             Effect::Finished => "finished".to_owned(),
         };
         format!("{moment} {deed}")

@@ -10,6 +10,7 @@ use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, Sess
 use crate::hub::Hub;
 use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::hub::stories::cast::Offers;
+use crate::record::Record;
 use crate::seal::Seal;
 use crate::wire::envelope::Kind;
 use crate::wire::outgoing::Patch;
@@ -30,6 +31,8 @@ pub(super) struct World {
     pub(super) offers: BTreeMap<String, Offers>,
     /// What was done and not yet looked at.
     pub(super) deeds: Vec<(Moment, Effect)>,
+    /// What was to be kept beyond the end of the process.
+    pub(super) kept: Vec<Record>,
     pub(super) lives: BTreeMap<Life, Incarnation>,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) exchanges: HashMap<OutboxId, Exchange>,
@@ -114,6 +117,7 @@ impl World {
             offers: offers.collect(),
             plan,
             deeds: Vec::new(),
+            kept: Vec::new(),
             lives: BTreeMap::new(),
             clients: BTreeMap::new(),
             exchanges: HashMap::new(),
@@ -194,7 +198,11 @@ impl World {
     fn witness_all(&mut self) {
         for effect in std::mem::take(&mut self.effects) {
             self.witness(&effect);
-            self.deeds.push((self.now, effect));
+            match effect {
+                // Most stories do not ask.
+                Effect::Keep(record) => self.kept.push(record),
+                effect => self.deeds.push((self.now, effect)),
+            }
         }
     }
 
@@ -224,6 +232,7 @@ impl World {
                 self.finished = true;
             }
             Effect::ToClient { outbox, parcel } => self.witness_parcel(*outbox, parcel),
+            Effect::Keep(_) => {}
         }
     }
 

@@ -84,7 +84,7 @@ impl Processes {
                 self.alive.remove(life);
                 self.buried.push(*life);
             }
-            Effect::ToClient { .. } | Effect::Finished => {}
+            Effect::ToClient { .. } | Effect::Keep(_) | Effect::Finished => {}
         }
     }
 

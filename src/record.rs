@@ -1,0 +1,99 @@
+//! What outlives the process, as types: what servers offered when they were
+//! last asked, and what the id of a session cannot carry. The hub says what is
+//! to be kept (`Effect::Keep`) and is handed what was kept at its start; the
+//! files are the business of `state`.
+//!
+//! A low room: it knows only the shapes of `wire`. Nothing here acts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::wire::handshake::ServerHello;
+use crate::wire::items::{Item, ItemKind};
+use crate::wire::log_level::LogLevel;
+
+/// Something that is to be kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// What a server offers, in place of what was kept of it.
+    Lists {
+        /// The server's name.
+        server: String,
+        /// What it offers.
+        lists: Box<Lists>,
+    },
+    /// A word on a session.
+    Session {
+        /// Which.
+        session: SessionName,
+        /// What is new about it.
+        word: SessionWord,
+    },
+}
+
+/// What a server said of itself and all that it listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lists {
+    /// Tells whether it is still the same server: what it is started with.
+    pub fingerprint: u64,
+    /// Its answer to the greeting.
+    pub hello: ServerHello,
+    /// Its lists, each whole. A kind that is absent was never told.
+    pub items: BTreeMap<ItemKind, Vec<Item>>,
+}
+
+/// What tells a session from all others: the random part of its id, which is
+/// no secret by itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionName(pub Arc<str>);
+
+/// What is new about a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionWord {
+    /// It was heard of, in seconds since 1970. Told seldom.
+    Heard(u64),
+    /// Its client has ended it, or it has expired: its id is good for nothing.
+    Ended,
+    /// It has had children of its own, whose state no other process has.
+    Own,
+    /// It wants to be told log messages from this level on.
+    Level(LogLevel),
+    /// It wants to be told of changes of a resource.
+    Subscribed {
+        /// The name of the server.
+        server: String,
+        /// The resource, as that server calls it.
+        uri: Arc<str>,
+    },
+    /// Not any more.
+    Unsubscribed {
+        /// The name of the server.
+        server: String,
+        /// The resource, as that server calls it.
+        uri: Arc<str>,
+    },
+}
+
+/// What was kept of a session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Remembered {
+    /// When it was last heard of, in seconds since 1970, as far as that was told.
+    pub heard: u64,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Whether it has had children of its own.
+    pub own: bool,
+    /// The log level it asked for.
+    pub level: Option<LogLevel>,
+    /// What it has subscribed to: names of servers, and resources.
+    pub subscriptions: BTreeSet<(String, Arc<str>)>,
+}
+
+/// All that was kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recalled {
+    /// What was kept of sessions.
+    pub sessions: HashMap<SessionName, Remembered>,
+    /// What servers offered, by their names.
+    pub lists: BTreeMap<String, Lists>,
+}
