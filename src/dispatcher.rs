@@ -1,19 +1,20 @@
 //! The central thread: takes letters from the inbox, lets the hub think, and
 //! carries out what it says. It never blocks but on the inbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
 use crate::child::reaper::Reaper;
-use crate::child::{self, Handle, Recipe};
+use crate::child::{self, Handle};
 use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, Parcel, ServerId, Signal,
 };
 use crate::hub::Hub;
 use crate::limits;
 use crate::mail::{Inbox, Letter, OutboxSender};
+use crate::plan::Recipe;
 
 /// The dispatcher: the hub, and the ends of everything it speaks to.
 pub struct Dispatcher {
@@ -22,8 +23,8 @@ pub struct Dispatcher {
     inbox: Inbox,
     outboxes: HashMap<u64, OutboxSender>,
     children: HashMap<Life, Handle>,
-    /// How to start the child of each server, by the server's number.
-    recipes: Vec<Option<Recipe>>,
+    /// How to start the child of each server.
+    recipes: BTreeMap<ServerId, Recipe>,
     reaper: Reaper,
     began: Instant,
     /// When an orderly end becomes a disorderly one.
@@ -46,7 +47,7 @@ impl Dispatcher {
     pub fn new(
         hub: Hub,
         (inbox, letters): (Inbox, Receiver<Letter>),
-        recipes: Vec<Option<Recipe>>,
+        recipes: BTreeMap<ServerId, Recipe>,
         reaper: Reaper,
     ) -> Dispatcher {
         Dispatcher {
@@ -191,7 +192,7 @@ impl Dispatcher {
     }
 
     fn spawn(&mut self, life: Life, server: ServerId) {
-        let recipe = self.recipes.get(server.0 as usize).cloned().flatten();
+        let recipe = self.recipes.get(&server).cloned();
         let started = match recipe {
             Some(recipe) => {
                 let inbox = self.inbox.clone();

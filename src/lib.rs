@@ -15,6 +15,7 @@ pub mod hub;
 pub mod limits;
 pub mod logging;
 pub mod mail;
+pub mod plan;
 pub mod record;
 pub mod run;
 pub mod seal;

@@ -123,6 +123,9 @@ pub const PORT_DEFAULT: u16 = 12009;
 pub const STARTUP_TIMEOUT: Bounds<Duration> = seconds(60);
 /// The time of one call, counted anew at each progress notification.
 pub const CALL_TIMEOUT: Bounds<Duration> = seconds(30);
+/// The time without a call after which a server is stopped, if its entry asks for that at all: who does not
+/// keeps its process. The default is never taken.
+pub const IDLE_STOP: Bounds<Duration> = seconds(600);
 /// Calls under way on one server: as many as its queue takes, so that the queue, and not
 /// this number, refuses first unless the user says otherwise.
 pub const MAX_CONCURRENT: Bounds<u64> = whole(1000, 1, 100_000);

@@ -1,6 +1,5 @@
 //! Wires the channels, starts the threads, and stops them in order.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -12,9 +11,8 @@ use crossbeam_channel::{Receiver, Sender};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::child::Recipe;
 use crate::child::reaper::{Orphans, Reaper};
-use crate::config::checked::{Config, Launch, Secret, Server};
+use crate::config::checked::{Config, Secret};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
@@ -23,9 +21,10 @@ use crate::event::Event;
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::Hub;
-use crate::hub::plan::{Plan, Readiness, ServerPlan};
 use crate::limits;
 use crate::mail::{self, Inbox};
+use crate::plan::Drawn;
+use crate::plan::draft::{Draft, NESTING};
 use crate::seal::Seal;
 use crate::threads;
 
@@ -125,12 +124,9 @@ impl Gateway {
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
         stop_on_signals(&inbox)?;
-        let recipes = config
-            .servers
-            .iter()
-            .map(|server| recipe(server, config))
-            .collect();
-        let hub = Hub::new(plan(config), seal(config)?);
+        let draft = Draft::new(config, nesting());
+        let Drawn { plan, recipes } = draft.last().clone();
+        let hub = Hub::new(plan, seal(config)?);
         let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
@@ -223,81 +219,9 @@ fn seal(config: &Config) -> Result<Seal, Error> {
     Ok(Seal::new(&secret, token))
 }
 
-/// What the hub must know of the configuration.
-fn plan(config: &Config) -> Plan {
-    Plan {
-        servers: config.servers.iter().map(server_plan).collect(),
-        groups: config.groups.clone(),
-        tool_name_max: config.limits.max_tool_name,
-        queue_max: config.limits.max_queue_size,
-        processes_max: config.limits.max_processes,
-        connection_timeout: config.limits.connection_timeout,
-        instructions_wait: limits::INSTRUCTIONS_WAIT.min(config.limits.connection_timeout),
-        reconnect_delay: config.limits.reconnect_delay,
-        reconnect_attempts_max: config.limits.max_reconnect_attempts,
-    }
-}
-
-fn server_plan(server: &Server) -> ServerPlan {
-    ServerPlan {
-        name: server.name.clone(),
-        prefix: server.prefix.clone(),
-        scope: server.scope,
-        protocol: server.protocol,
-        tools: server.tools.clone(),
-        startup_timeout: server.startup_timeout,
-        timeout: server.timeout,
-        concurrent_max: server.max_concurrent,
-        readiness: match &server.state {
-            Launch::Run(_) => Readiness::Enabled,
-            Launch::Disabled => Readiness::Disabled,
-            Launch::Remote => Readiness::Misconfigured(
-                "it is reached by URL, which is not supported yet".to_owned(),
-            ),
-            Launch::Misconfigured(problems) => Readiness::Misconfigured(
-                problems
-                    .iter()
-                    .map(|problem| problem.fault.to_string())
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            ),
-        },
-    }
-}
-
-/// The variable that tells a gateway how many others it was started by, one
-/// inside the other: an entry that starts mcproxy with its own file would
-/// otherwise start processes without end.
-const NESTING: &str = "MCPROXY_NESTING";
-
 fn nesting() -> u32 {
     let told = std::env::var(NESTING).ok();
     told.and_then(|told| told.parse().ok()).unwrap_or_default()
-}
-
-/// How to start the child of a server.
-fn recipe(server: &Server, config: &Config) -> Option<Recipe> {
-    let Launch::Run(command) = &server.state else {
-        return None;
-    };
-    let mut env = command.env.clone();
-    if command.program.file_name() == Some(OsStr::new("mcproxy")) {
-        env.push((NESTING.to_owned(), (nesting() + 1).to_string()));
-    }
-    Some(Recipe {
-        name: server.name.clone(),
-        program: command.program.clone(),
-        args: command.args.clone(),
-        env,
-        cwd: command.cwd.clone(),
-        line_max: config.limits.max_child_message_size,
-        message_timeout: config.limits.message_timeout,
-        queue_slots: config.limits.max_queue_size + limits::CHILD_QUEUE_RESERVE,
-        taken_messages: u32::try_from(config.limits.max_queue_size / limits::TAKEN_PART)
-            .map_or(limits::TAKEN_MESSAGES, |part| {
-                part.clamp(1, limits::TAKEN_MESSAGES)
-            }),
-    })
 }
 
 /// Starts an HTTP engine on a listener.

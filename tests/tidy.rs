@@ -27,23 +27,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event", &["record", "wire"]),
     ("config", &["limits"]),
     ("logging", &["limits", "threads"]),
+    ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits"]),
     (
         "hub",
         &[
-            "catalog", "config", "event", "limits", "record", "seal", "wire",
+            "catalog", "config", "event", "limits", "plan", "record", "seal", "wire",
         ],
     ),
     ("http", &["limits", "threads"]),
-    ("child", &["event", "limits", "threads", "wire"]),
+    ("child", &["event", "limits", "plan", "threads", "wire"]),
     (
         "door",
         &[
             "config", "event", "http", "limits", "logging", "mail", "threads", "wire",
         ],
     ),
-    ("dispatcher", &["child", "event", "hub", "limits", "mail"]),
+    (
+        "dispatcher",
+        &["child", "event", "hub", "limits", "mail", "plan"],
+    ),
     (
         "run",
         &[
@@ -56,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hub",
             "limits",
             "mail",
+            "plan",
             "seal",
             "threads",
         ],
@@ -71,8 +76,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 7] = [
-    "seal", "wire", "record", "catalog", "hub", "event", "config",
+const PURE: [&str; 8] = [
+    "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
 ];
 
 /// What a pure room never names: the world, and whatever differs from run to run.

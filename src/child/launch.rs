@@ -12,9 +12,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::child::pipes::ExitWatch;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
-use crate::child::{Recipe, Report, stderr, stdin, stdout};
+use crate::child::{Report, stderr, stdin, stdout};
 use crate::event::FromChild;
 use crate::limits;
+use crate::plan::Recipe;
 use crate::threads;
 use crate::wire::outgoing::Outgoing;
 

@@ -25,40 +25,15 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
 use crate::event::{Event, FromChild, Life, Signal};
+use crate::plan::Recipe;
 use crate::wire::outgoing::Outgoing;
-
-/// What to run: everything a life needs to know of the configuration, checked.
-#[derive(Clone, Debug)]
-pub struct Recipe {
-    /// The server's name, for the names of threads and the log.
-    pub name: String,
-    /// The program: a path, or a name that is looked up in the `PATH` of `env`.
-    pub program: PathBuf,
-    /// Its arguments, without the program itself.
-    pub args: Vec<String>,
-    /// Its whole environment; nothing is inherited.
-    pub env: Vec<(String, String)>,
-    /// Its working directory; the gateway's own if absent.
-    pub cwd: Option<PathBuf>,
-    /// The longest line taken from its stdout, in bytes (`max_child_message_size`).
-    pub line_max: usize,
-    /// How long it may leave its stdin unread before that is reported.
-    pub message_timeout: Duration,
-    /// How many messages may wait for it.
-    pub queue_slots: usize,
-    /// After how many messages taken from its queue that is reported. What is
-    /// taken and not yet reported is always less.
-    pub taken_messages: u32,
-}
 
 /// Puts an event into the inbox. It may block, for the dispatcher always
 /// drains; once the dispatcher has ended it drops the event.

@@ -10,7 +10,8 @@ use crossbeam_channel::Receiver;
 use nix::poll::PollFlags;
 
 use crate::child::pipes::{self, ExitWatch, Woken};
-use crate::child::{Recipe, Report};
+use crate::child::Report;
+use crate::plan::Recipe;
 use crate::event::{FromChild, Load};
 use crate::limits;
 use crate::wire::outgoing::Outgoing;

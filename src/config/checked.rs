@@ -96,6 +96,14 @@ pub struct Server {
     pub timeout: Duration,
     /// Calls under way at once.
     pub max_concurrent: usize,
+    /// Whether it is started by the first call only, and not with the gateway.
+    pub is_lazy: bool,
+    /// Time without a call after which it is stopped, until the next; `None` = never.
+    pub idle_stop: Option<Duration>,
+    /// Whether what it offers stays listed while it is parked.
+    pub listed_when_parked: bool,
+    /// Whether it is pinged while it is idle.
+    pub is_pinged: bool,
     /// Whether it can be started, and how.
     pub state: Launch,
 }

@@ -79,6 +79,10 @@ pub fn untouched(name: &str) -> Server {
         startup_timeout: limits::STARTUP_TIMEOUT.default,
         timeout: limits::CALL_TIMEOUT.default,
         max_concurrent: size(limits::MAX_CONCURRENT.default),
+        is_lazy: false,
+        idle_stop: None,
+        listed_when_parked: true,
+        is_pinged: true,
         state: Launch::Disabled,
     }
 }
@@ -155,8 +159,19 @@ fn settings(name: &str, section: &Section<'_>, findings: &mut Findings) -> Serve
             prefix.clone_into(&mut server.prefix);
         }
     }
-    server.scope = scope(section, findings);
-    server.protocol = protocol(section, findings);
+    server.scope = choice(section, "scope", keys::SCOPES, findings)
+        .map_or(Scope::Shared, |at| [Scope::Shared, Scope::Session][at]);
+    server.protocol = choice(section, "protocol", keys::PROTOCOLS, findings).map_or(
+        Protocol::Legacy,
+        |at| [Protocol::Legacy, Protocol::Modern, Protocol::Auto][at],
+    );
+    server.is_lazy = choice(section, "start", keys::STARTS, findings) == Some(1);
+    server.listed_when_parked =
+        choice(section, "when_parked", keys::WHEN_PARKED, findings) != Some(1);
+    server.is_pinged = section.flag("ping", findings).unwrap_or(true);
+    if section.get("idle_stop").is_some() {
+        server.idle_stop = Some(section.duration("idle_stop", limits::IDLE_STOP, findings));
+    }
     server.tools = tools(section, findings);
     server.startup_timeout = section.duration("startup_timeout", limits::STARTUP_TIMEOUT, findings);
     server.timeout = section.duration("timeout", limits::CALL_TIMEOUT, findings);
@@ -164,32 +179,23 @@ fn settings(name: &str, section: &Section<'_>, findings: &mut Findings) -> Serve
     server
 }
 
-fn scope(section: &Section<'_>, findings: &mut Findings) -> Scope {
-    match section.text("scope", findings) {
-        None | Some("shared") => Scope::Shared,
-        Some("session") => Scope::Session,
-        Some(other) => {
-            let wanted =
-                meant(other, keys::SCOPES).unwrap_or("\"shared\" or \"session\"".to_owned());
-            findings.error(&section.place.key("scope"), Fault::invalid(other, wanted));
-            Scope::Shared
-        }
+/// Which of a key's words is written; the first of them is the default.
+fn choice(
+    section: &Section<'_>,
+    key: &str,
+    words: &'static [&'static str],
+    findings: &mut Findings,
+) -> Option<usize> {
+    let typed = section.text(key, findings)?;
+    let place = words.iter().position(|word| *word == typed);
+    if place.is_none() {
+        let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+        let (last, others) = quoted.split_last().expect("a choice has words");
+        let all = format!("{} or {last}", others.join(", "));
+        let wanted = meant(typed, words).unwrap_or(all);
+        findings.error(&section.place.key(key), Fault::invalid(typed, wanted));
     }
-}
-
-fn protocol(section: &Section<'_>, findings: &mut Findings) -> Protocol {
-    match section.text("protocol", findings) {
-        None | Some("legacy") => Protocol::Legacy,
-        Some("modern") => Protocol::Modern,
-        Some("auto") => Protocol::Auto,
-        Some(other) => {
-            let wanted = meant(other, keys::PROTOCOLS)
-                .unwrap_or("\"legacy\", \"modern\" or \"auto\"".to_owned());
-            let place = section.place.key("protocol");
-            findings.error(&place, Fault::invalid(other, wanted));
-            Protocol::Legacy
-        }
-    }
+    place
 }
 
 fn tools(section: &Section<'_>, findings: &mut Findings) -> ToolRules {

@@ -37,6 +37,10 @@ pub const SERVER: &[&str] = &[
     "protocol",
     "tools",
     "max_concurrent",
+    "start",
+    "idle_stop",
+    "when_parked",
+    "ping",
     "pass_environment",
 ];
 
@@ -63,6 +67,12 @@ pub const SCOPES: &[&str] = &["shared", "session"];
 
 /// What `protocol` may be.
 pub const PROTOCOLS: &[&str] = &["legacy", "modern", "auto"];
+
+/// What `start` may be.
+pub const STARTS: &[&str] = &["eager", "lazy"];
+
+/// What `when_parked` may be.
+pub const WHEN_PARKED: &[&str] = &["listed", "hidden"];
 
 /// What `type` may be for a server that is a process.
 pub const LOCAL_TYPES: &[&str] = &["stdio"];

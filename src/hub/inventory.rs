@@ -13,7 +13,7 @@ use crate::catalog::merge::{Catalog, Named};
 use crate::catalog::name::Change;
 use crate::event::{ServerId, View};
 use crate::hub::Hub;
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::status::Condition;
 use crate::wire::handshake::Revision;
 use crate::wire::items::ItemKind;

@@ -8,7 +8,7 @@ use crate::catalog::route::Found;
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::passing::Passage;
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::wire::envelope::{Message, Span};
@@ -68,9 +68,7 @@ impl Hub {
                 .strip_prefix(prefix)
                 .is_some_and(|rest| !prefix.is_empty() && rest.starts_with(SEPARATOR)),
         };
-        let places = 0..u32::try_from(self.plan.servers.len()).unwrap_or(u32::MAX);
-        places.map(ServerId).find_map(|id| {
-            let server = self.server(id);
+        self.plan.servers.iter().find_map(|(id, server)| {
             if !self.shows(&view, id) || !is_own(&server.prefix) {
                 return None;
             }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::event::{Effect, OutboxId, Parcel, Report, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::lifecycle::Phase;
-use crate::hub::plan::{Readiness, ServerPlan};
+use crate::plan::{Readiness, ServerPlan};
 use crate::hub::sessions::Session;
 
 /// How a server does, as its users see it.
@@ -96,9 +96,9 @@ impl Hub {
                 },
             }
         };
-        (0_u32..)
-            .map(ServerId)
-            .zip(&self.plan.servers)
+        self.plan
+            .servers
+            .iter()
             .map(|(id, server)| (id, server, condition(id, server)))
             .collect()
     }

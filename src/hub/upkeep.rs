@@ -10,7 +10,7 @@ use crate::hub::Hub;
 use crate::hub::belonging::is_idle;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
-use crate::hub::plan::{Readiness, ServerPlan};
+use crate::plan::{Readiness, ServerPlan};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
@@ -19,7 +19,8 @@ use crate::limits;
 impl Hub {
     /// The plan of a server.
     pub(super) fn server(&self, id: ServerId) -> &ServerPlan {
-        &self.plan.servers[id.0 as usize]
+        let server = self.plan.servers.get(id);
+        server.expect("a server is known as long as a child of it is")
     }
 
     /// The plan of a child's server.
@@ -40,10 +41,8 @@ impl Hub {
 
     /// Every server's first start.
     pub(super) fn start_servers(&mut self) {
-        for (index, server) in self.plan.servers.iter().enumerate() {
+        for (id, server) in self.plan.servers.iter() {
             if server.readiness == Readiness::Enabled {
-                let id =
-                    ServerId(u32::try_from(index).expect("the file's size bounds the servers"));
                 let child = self.children.insert(Child::new(id, None, self.now));
                 self.mains.insert(id, child);
             }

@@ -13,7 +13,7 @@ use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::greeting::OWN_INFO;
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::refusal::Refusal;
 use crate::hub::tasks::take_extension;
 use crate::hub::timers::Timer;
@@ -34,7 +34,7 @@ impl Hub {
     pub(super) fn check_view(&self, view: &View) -> Result<(), Refusal> {
         match view {
             View::Merged => Ok(()),
-            View::Server(name) if self.plan.servers.iter().any(|s| s.name == *name) => Ok(()),
+            View::Server(name) if self.plan.servers.by_name(name).is_some() => Ok(()),
             View::Server(name) => Err(Refusal::UnknownServer(name.clone())),
             View::Group(name) if self.plan.groups.contains_key(name) => Ok(()),
             View::Group(name) => Err(Refusal::UnknownGroup(name.clone())),
@@ -43,10 +43,12 @@ impl Hub {
 
     /// The servers of a view that can run, in the order of the configuration.
     pub(super) fn servers_of_view(&self, view: &View) -> Vec<ServerId> {
-        self.mains
-            .keys()
-            .copied()
-            .filter(|&id| self.shows(view, id))
+        let has_main = |id: &ServerId| self.mains.contains_key(id);
+        self.plan
+            .servers
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|id| has_main(id) && self.shows(view, *id))
             .collect()
     }
 
@@ -246,7 +248,7 @@ impl Hub {
             .plan
             .servers
             .iter()
-            .filter(|s| enabled(&s.readiness))
+            .filter(|(_, server)| enabled(&server.readiness))
             .count()
             == 1;
         let bare = alone && self.server(*only).prefix.is_empty();

@@ -26,6 +26,7 @@ const GOOD: &[&str] = &[
         "max_tool_name": 128}, "servers": [{"name": "x", "command": "node", "args": [], "cwd": "sub",
         "type": "stdio", "timeout": 1, "startup_timeout": "1m", "enabled": true, "disabled": false,
         "prefix": "", "scope": "session", "protocol": "auto", "max_concurrent": 1, "pass_environment": false,
+        "start": "lazy", "idle_stop": "10m", "when_parked": "hidden", "ping": false,
         "tools": {"allow": ["*"], "deny": [], "rename": {"a": "b"}}}]}"#,
 ];
 
@@ -90,6 +91,11 @@ fn the_schema_knows_the_same_words_as_the_code() {
         ("/properties/log_level/enum", keys::LOG_LEVELS),
         ("/$defs/server/properties/scope/enum", keys::SCOPES),
         ("/$defs/server/properties/protocol/enum", keys::PROTOCOLS),
+        ("/$defs/server/properties/start/enum", keys::STARTS),
+        (
+            "/$defs/server/properties/when_parked/enum",
+            keys::WHEN_PARKED,
+        ),
         ("/$defs/server/properties/type/enum", &types),
     ] {
         let words = schema
@@ -114,6 +120,12 @@ fn the_schema_knows_the_same_words_as_the_code() {
     }
     for word in keys::PROTOCOLS {
         assert!(one(&format!(r#""protocol": "{word}""#)).problems.is_empty());
+    }
+    for word in keys::STARTS {
+        assert!(one(&format!(r#""start": "{word}""#)).problems.is_empty());
+    }
+    for word in keys::WHEN_PARKED {
+        assert!(one(&format!(r#""when_parked": "{word}""#)).problems.is_empty());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::hub::stories::world::{World, plan};
 use crate::wire::own_id::OwnId;
 
 /// A world with one server whose plan is changed, and one client.
-fn with(change: impl FnOnce(&mut crate::hub::plan::Plan)) -> World {
+fn with(change: impl FnOnce(&mut crate::plan::Plan)) -> World {
     let mut plan = plan(&["git"]);
     change(&mut plan);
     let mut w = World::new(plan);

@@ -484,7 +484,7 @@ impl World {
     /// Makes the servers of that name ones with a child for each session.
     pub(super) fn scoped(names: &[&str], own: &[&str]) -> World {
         let mut plan = crate::hub::stories::world::plan(names);
-        for server in &mut plan.servers {
+        for server in plan.servers.iter_mut() {
             if own.contains(&server.name.as_str()) {
                 server.scope = Scope::Session;
             }

@@ -14,7 +14,7 @@ const UNKNOWN: &str = r#"{"code":-32601,"message":"Method not found"}"#;
 /// A world with shared servers of this protocol, just started.
 pub(super) fn speaking(names: &[&str], protocol: Protocol) -> World {
     let mut plan = plan(names);
-    for server in &mut plan.servers {
+    for server in plan.servers.iter_mut() {
         server.protocol = protocol;
     }
     World::new(plan)

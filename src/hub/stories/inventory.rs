@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::event::{Effect, Parcel, Report};
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::stories::cast::page;
 use crate::hub::stories::world::{World, plan};
 use crate::limits;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::event::{Effect, Parcel, Report, View};
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, plan};
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope};
 use crate::event::{Effect, Event};
-use crate::hub::plan::Plan;
+use crate::plan::Plan;
 use crate::hub::stories::cast::Offers;
 use crate::hub::stories::simulation::judge::Judge;
 use crate::hub::stories::simulation::processes::Processes;
@@ -86,7 +86,7 @@ struct Simulation {
 /// each session; all are quick to lose patience.
 fn stage(seed: u64) -> Plan {
     let mut plan = plan(&["git", "time", "pad", "new"]);
-    for server in &mut plan.servers {
+    for server in plan.servers.iter_mut() {
         server.startup_timeout = Duration::from_secs(10);
         server.timeout = Duration::from_secs(8);
     }

@@ -20,7 +20,7 @@ fn world() -> World {
     w
 }
 
-fn resourceful() -> crate::hub::plan::Plan {
+fn resourceful() -> crate::plan::Plan {
     let mut plan = plan(&["git"]);
     plan.queue_max = 8;
     plan.servers[0].concurrent_max = 4;

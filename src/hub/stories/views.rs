@@ -2,7 +2,7 @@
 //! views, groups, and single servers.
 
 use crate::event::View;
-use crate::hub::plan::Readiness;
+use crate::plan::Readiness;
 use crate::hub::stories::world::{World, plan};
 
 /// The result of `initialize` at a view.

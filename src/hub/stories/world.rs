@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
 use crate::hub::Hub;
-use crate::hub::plan::{Plan, Readiness, ServerPlan};
+use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 use crate::hub::stories::cast::Offers;
 use crate::record::Record;
 use crate::seal::Seal;
@@ -80,19 +80,29 @@ pub(super) struct Exchange {
 /// A plan of shared servers with these names, and the defaults of a
 /// configuration that says nothing.
 pub(super) fn plan(names: &[&str]) -> Plan {
-    let server = |name: &&str| ServerPlan {
-        name: (*name).to_owned(),
-        prefix: (*name).to_owned(),
+    let server = |name: &str| ServerPlan {
+        name: name.to_owned(),
+        prefix: name.to_owned(),
         scope: Scope::Shared,
         protocol: Protocol::Legacy,
         tools: ToolRules::default(),
         startup_timeout: Duration::from_secs(60),
         timeout: Duration::from_secs(30),
         concurrent_max: 1_000,
+        is_lazy: false,
+        idle_stop: None,
+        listed_when_parked: true,
+        is_pinged: false,
         readiness: Readiness::Enabled,
+        fault: None,
+        fingerprint: 1,
     };
+    let mut servers = Servers::default();
+    for (id, name) in (0..).map(ServerId).zip(names) {
+        servers.push(id, server(name));
+    }
     Plan {
-        servers: names.iter().map(server).collect(),
+        servers,
         groups: BTreeMap::new(),
         tool_name_max: 64,
         queue_max: 1_000,
@@ -101,6 +111,24 @@ pub(super) fn plan(names: &[&str]) -> Plan {
         instructions_wait: Duration::ZERO,
         reconnect_delay: Duration::from_secs(1),
         reconnect_attempts_max: 3,
+        ping_interval: Duration::from_secs(15),
+    }
+}
+
+/// Stories speak of a server by its place in their plan, which is its number.
+impl std::ops::Index<usize> for Servers {
+    type Output = ServerPlan;
+
+    fn index(&self, at: usize) -> &ServerPlan {
+        let id = ServerId(u32::try_from(at).expect("few servers"));
+        self.get(id).expect("the story's plan has it")
+    }
+}
+
+impl std::ops::IndexMut<usize> for Servers {
+    fn index_mut(&mut self, at: usize) -> &mut ServerPlan {
+        let id = ServerId(u32::try_from(at).expect("few servers"));
+        self.get_mut(id).expect("the story's plan has it")
     }
 }
 
@@ -110,7 +138,7 @@ impl World {
         let offers = plan
             .servers
             .iter()
-            .map(|server| (server.name.clone(), Offers::default()));
+            .map(|(_, server)| (server.name.clone(), Offers::default()));
         let mut world = World {
             hub: Hub::new(plan.clone(), Seal::new(b"a story", None)),
             now: Moment::default(),
