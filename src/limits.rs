@@ -422,6 +422,15 @@ pub const USELESS_KILL_WAIT: Duration = Duration::from_secs(2);
 /// After how long a ready life the failures before it are forgotten.
 pub const STABLE_LIFE: Duration = Duration::from_secs(60);
 
+/// After how long a server that is parked is tried again: often enough that one
+/// which was repaired is soon back, seldom enough that one which was not costs
+/// nothing.
+pub const PARKED_RETRY_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a child that is out of date may take to finish its calls: as long
+/// as one call has by default.
+pub const DRAIN_CALLS_WAIT: Duration = CALL_TIMEOUT.default;
+
 /// The longest wait before a new start.
 pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(60);
 

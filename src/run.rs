@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
@@ -20,11 +21,12 @@ use crate::door::stdio;
 use crate::event::Event;
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
-use crate::hub::Hub;
+use crate::hub::{Hub, Outset};
 use crate::limits;
 use crate::mail::{self, Inbox};
 use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
+use crate::record::Recalled;
 use crate::seal::Seal;
 use crate::threads;
 
@@ -126,7 +128,13 @@ impl Gateway {
         stop_on_signals(&inbox)?;
         let draft = Draft::new(config, nesting());
         let Drawn { plan, recipes } = draft.last().clone();
-        let hub = Hub::new(plan, seal(config)?);
+        let outset = Outset {
+            seal: seal(config)?,
+            recalled: Recalled::default(),
+            seed: 0,
+            unix: since_1970(),
+        };
+        let hub = Hub::new(plan, outset);
         let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
@@ -205,6 +213,18 @@ fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
     })
     .map_err(system("the thread for signals"))?;
     Ok(())
+}
+
+/// The wall-clock time at which the gateway begins; zero if the clock is
+/// before 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the hub is told once when it began, and counts from there"
+)]
+fn since_1970() -> Duration {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// A key of this run: what it seals opens in no other, nor for those who came in

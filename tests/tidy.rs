@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "limits",
             "mail",
             "plan",
+            "record",
             "seal",
             "threads",
         ],

@@ -9,11 +9,11 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use nix::poll::PollFlags;
 
-use crate::child::pipes::{self, ExitWatch, Woken};
 use crate::child::Report;
-use crate::plan::Recipe;
+use crate::child::pipes::{self, ExitWatch, Woken};
 use crate::event::{FromChild, Load};
 use crate::limits;
+use crate::plan::Recipe;
 use crate::wire::outgoing::Outgoing;
 
 /// What the thread needs before its pipe comes.

@@ -271,7 +271,7 @@ resource  file:///r   as it is                                           -
         let live = live(
             &servers,
             &json!([
-                {"name": "bad", "state": "failed", "trouble": "exited\u{1b} with code 1"},
+                {"name": "bad", "state": "parked", "trouble": "exited\u{1b} with code 1"},
                 {"name": "off", "state": "disabled"},
                 {"name": "far", "state": "misconfigured", "trouble": "it is reached by URL"},
                 {"name": "slow", "state": "starting"},

@@ -161,10 +161,10 @@ fn settings(name: &str, section: &Section<'_>, findings: &mut Findings) -> Serve
     }
     server.scope = choice(section, "scope", keys::SCOPES, findings)
         .map_or(Scope::Shared, |at| [Scope::Shared, Scope::Session][at]);
-    server.protocol = choice(section, "protocol", keys::PROTOCOLS, findings).map_or(
-        Protocol::Legacy,
-        |at| [Protocol::Legacy, Protocol::Modern, Protocol::Auto][at],
-    );
+    server.protocol = choice(section, "protocol", keys::PROTOCOLS, findings)
+        .map_or(Protocol::Legacy, |at| {
+            [Protocol::Legacy, Protocol::Modern, Protocol::Auto][at]
+        });
     server.is_lazy = choice(section, "start", keys::STARTS, findings) == Some(1);
     server.listed_when_parked =
         choice(section, "when_parked", keys::WHEN_PARKED, findings) != Some(1);

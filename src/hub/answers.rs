@@ -307,6 +307,7 @@ impl Hub {
                 child.held_bytes = child.held_bytes.saturating_sub(length);
             }
         }
+        self.look_if_drained(call.child);
         Some(call)
     }
 

@@ -80,8 +80,10 @@ pub struct Child {
     pub stale: BTreeSet<ItemKind>,
     /// Whether its first start is over, for good or ill.
     pub settled: bool,
-    /// Starts that have failed in a row.
+    /// Lives that have failed in a row, without a stable one between them.
     pub failures: u32,
+    /// Whether it has failed so often that nothing waits for its starts.
+    pub parked: bool,
     /// Why it does not run, or last did not.
     pub trouble: Option<String>,
     /// Calls that wait for it to be ready, or to have fewer under way.
@@ -180,6 +182,7 @@ impl Child {
             stale: BTreeSet::new(),
             settled: false,
             failures: 0,
+            parked: false,
             trouble: None,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -208,15 +211,7 @@ impl Child {
 
     /// Whether a process of it may be alive.
     pub fn has_process(&self) -> bool {
-        match self.phase {
-            Phase::Probing
-            | Phase::Parting
-            | Phase::Starting
-            | Phase::Ready
-            | Phase::Ousted
-            | Phase::Retiring => true,
-            Phase::Waiting | Phase::Down => false,
-        }
+        self.phase.has_process()
     }
 }
 

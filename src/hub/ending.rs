@@ -38,8 +38,7 @@ impl Hub {
 
     /// Who was asked to go before the stop gets no more time than the others.
     fn shorten_farewells(&mut self) {
-        let is_leaving = |phase| matches!(phase, Phase::Parting | Phase::Ousted | Phase::Retiring);
-        let leaving = self.children.iter().filter(|(_, c)| is_leaving(c.phase));
+        let leaving = self.children.iter().filter(|(_, c)| c.phase.is_farewell());
         for life in leaving.map(|(_, child)| child.life) {
             let terminate = self.now.after(limits::STOP_TERMINATE_WAIT);
             self.timers.set(terminate, Timer::Terminate(life));

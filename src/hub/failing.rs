@@ -133,6 +133,7 @@ impl Hub {
             call.timer = Some(self.timers.set(due, Timer::Call(id)));
             self.send_child(child, notice);
             self.send_held(child);
+            self.look_if_drained(child);
         } else {
             self.close_call(id);
         }

@@ -173,6 +173,9 @@ impl Hub {
 
     /// It serves from now on.
     pub(super) fn serve(&mut self, id: ChildId) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.parked = false;
+        }
         if self.children.get(id).is_some_and(Child::is_stateless) {
             // Before the lists are read, so that no change is missed.
             self.review_hearing(id);

@@ -1,8 +1,13 @@
 //! The life of a child as a table: in which phase, what happens, leads where,
 //! and what is to be done. Policy alone; the doing is in `children`.
 
+use Phase::{
+    Asleep, Down, Dozing, Leaving, Ousted, Parked, Parting, Probing, Ready, Renewing, Retiring,
+    Starting, Waiting, Yielding,
+};
+
 /// Where a child stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Phase {
     /// A throw-away process was asked for, which is to tell in which era the
     /// server is spoken to.
@@ -13,18 +18,87 @@ pub enum Phase {
     Starting,
     /// It takes calls.
     Ready,
+    /// It is out of date: it finishes its calls, and another life follows.
+    Yielding,
+    /// It is no longer wanted: it finishes its calls, and none follows.
+    Leaving,
     /// Its process was found useless and asked to go; another will follow.
     Ousted,
+    /// Its process was asked to go for no fault of its own; another follows at
+    /// once.
+    Renewing,
+    /// Its process was asked to go because nobody needs it at present.
+    Dozing,
+    /// No process, until somebody needs it.
+    Asleep,
     /// No process; the next start has its time.
     Waiting,
+    /// No process: it has failed too often. One start is tried now and then,
+    /// and nothing waits for it.
+    Parked,
     /// Its process was asked to go, for good.
     Retiring,
     /// No process, and none will be.
     Down,
 }
 
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Phase; 14] = [
+        Phase::Probing,
+        Phase::Parting,
+        Phase::Starting,
+        Phase::Ready,
+        Phase::Yielding,
+        Phase::Leaving,
+        Phase::Ousted,
+        Phase::Renewing,
+        Phase::Dozing,
+        Phase::Asleep,
+        Phase::Waiting,
+        Phase::Parked,
+        Phase::Retiring,
+        Phase::Down,
+    ];
+
+    /// Whether a process of the child may be alive.
+    pub fn has_process(self) -> bool {
+        match self {
+            Phase::Probing
+            | Phase::Parting
+            | Phase::Starting
+            | Phase::Ready
+            | Phase::Yielding
+            | Phase::Leaving
+            | Phase::Ousted
+            | Phase::Renewing
+            | Phase::Dozing
+            | Phase::Retiring => true,
+            Phase::Asleep | Phase::Waiting | Phase::Parked | Phase::Down => false,
+        }
+    }
+
+    /// Whether its process was asked to go and hears nothing more.
+    pub fn is_farewell(self) -> bool {
+        match self {
+            Phase::Parting | Phase::Ousted | Phase::Renewing | Phase::Dozing | Phase::Retiring => {
+                true
+            }
+            Phase::Probing
+            | Phase::Starting
+            | Phase::Ready
+            | Phase::Yielding
+            | Phase::Leaving
+            | Phase::Asleep
+            | Phase::Waiting
+            | Phase::Parked
+            | Phase::Down => false,
+        }
+    }
+}
+
 /// What happens to a child.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Happening {
     /// It has answered its greeting.
     HelloGood,
@@ -32,20 +106,49 @@ pub enum Happening {
     HelloBad,
     /// It has not answered its greeting in time.
     TooSlow,
-    /// It does not read its stdin, or has closed its stdout.
+    /// It does not read its stdin, has closed its stdout, or does not answer.
     Useless,
     /// Its process is gone and its last word was heard, or there never was one.
     LifeOver,
-    /// It is time for the next start.
+    /// The same, and it has now failed as often in a row as it may.
+    LastStraw,
+    /// It is time for the next start, or somebody needs it.
     StartDue,
     /// The same, of one whose era has to be found out first.
     ProbeDue,
+    /// What it is started with has changed.
+    RenewAsked,
+    /// It is no longer wanted, but may finish its calls.
+    LeaveAsked,
+    /// Its calls are done, or have had their time.
+    Drained,
+    /// Nobody has needed it for a while.
+    Unneeded,
     /// It is no longer wanted.
     StopAsked,
 }
 
+impl Happening {
+    /// Everything that can happen.
+    pub const ALL: [Happening; 13] = [
+        Happening::HelloGood,
+        Happening::HelloBad,
+        Happening::TooSlow,
+        Happening::Useless,
+        Happening::LifeOver,
+        Happening::LastStraw,
+        Happening::StartDue,
+        Happening::ProbeDue,
+        Happening::RenewAsked,
+        Happening::LeaveAsked,
+        Happening::Drained,
+        Happening::Unneeded,
+        Happening::StopAsked,
+    ];
+}
+
 /// What is to be done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Step {
     /// Nothing.
     Nothing,
@@ -53,61 +156,130 @@ pub enum Step {
     Start,
     /// Read its lists.
     Serve,
+    /// Let it finish its calls, but not for ever.
+    Drain,
     /// Ask its process to go, and see that it does.
     Dismiss,
     /// Set the time of the next start.
     Retry,
+    /// The same, and say that nothing waits for it.
+    Park,
+    /// Start anew, without delay.
+    Again,
+    /// It sleeps: start it if somebody waits for it after all.
+    Sleep,
     /// It is down: tell who waits for that.
     Rest,
 }
 
-/// The table. No default arm: a new phase or happening must be placed by hand.
+/// The table, a function for each happening. No default arm anywhere: a new
+/// phase or happening must be placed by hand.
 pub fn next(phase: Phase, happening: Happening) -> (Phase, Step) {
-    use Happening::{
-        HelloBad, HelloGood, LifeOver, ProbeDue, StartDue, StopAsked, TooSlow, Useless,
-    };
-    use Phase::{Down, Ousted, Parting, Probing, Ready, Retiring, Starting, Waiting};
+    match happening {
+        Happening::HelloGood => greeted(phase, (Ready, Step::Serve)),
+        Happening::HelloBad | Happening::TooSlow => greeted(phase, (Ousted, Step::Dismiss)),
+        Happening::Useless => useless(phase),
+        Happening::LifeOver => over(phase, (Waiting, Step::Retry)),
+        Happening::LastStraw => over(phase, (Parked, Step::Park)),
+        Happening::StartDue => due(phase, Starting),
+        Happening::ProbeDue => due(phase, Probing),
+        Happening::RenewAsked => renew(phase),
+        Happening::LeaveAsked => leave(phase),
+        Happening::Drained => drained(phase),
+        Happening::Unneeded => unneeded(phase),
+        Happening::StopAsked => stop(phase),
+    }
+}
 
-    match (phase, happening) {
+/// It has answered its greeting, or failed to.
+fn greeted(phase: Phase, starting: (Phase, Step)) -> (Phase, Step) {
+    match phase {
         // Whatever it says, and if it says nothing, it has told its era.
-        (Probing, HelloGood | HelloBad | TooSlow | Useless) => (Parting, Step::Dismiss),
-        (Probing | Parting, LifeOver) => (Starting, Step::Start),
-        (Probing, StopAsked) => (Retiring, Step::Dismiss),
-        (Parting, StopAsked) => (Retiring, Step::Nothing),
-        (Parting, HelloGood | HelloBad | TooSlow | Useless) => (Parting, Step::Nothing),
-        // The start that was due is the one under way.
-        (Probing | Parting | Starting, StartDue | ProbeDue) => (phase, Step::Nothing),
+        Probing => (Parting, Step::Dismiss),
+        Starting => starting,
+        // A second answer, or a deadline that crossed the first.
+        Parting | Ready | Yielding | Leaving | Ousted | Renewing | Dozing | Asleep | Waiting
+        | Parked | Retiring | Down => (phase, Step::Nothing),
+    }
+}
 
-        (Starting, HelloGood) => (Ready, Step::Serve),
-        (Starting, HelloBad | TooSlow | Useless) => (Ousted, Step::Dismiss),
-        (Starting | Ready | Ousted, LifeOver) => (Waiting, Step::Retry),
-        (Starting | Ready, StopAsked) => (Retiring, Step::Dismiss),
-
-        (Ready, Useless) => (Ousted, Step::Dismiss),
-        // A second answer to a greeting, or a deadline that crossed the first.
-        (Ready, HelloGood | HelloBad | TooSlow | StartDue | ProbeDue) => (Ready, Step::Nothing),
-
-        // It is on its way out already; only what follows changes.
-        (Ousted, StopAsked) => (Retiring, Step::Nothing),
-        (Ousted, HelloGood | HelloBad | TooSlow | Useless | StartDue | ProbeDue) => {
-            (Ousted, Step::Nothing)
+fn useless(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Probing => (Parting, Step::Dismiss),
+        Starting | Ready => (Ousted, Step::Dismiss),
+        Yielding => (Renewing, Step::Dismiss),
+        Leaving => (Retiring, Step::Dismiss),
+        Parting | Ousted | Renewing | Dozing | Asleep | Waiting | Parked | Retiring | Down => {
+            (phase, Step::Nothing)
         }
+    }
+}
 
-        (Waiting, StartDue) => (Starting, Step::Start),
-        (Waiting, ProbeDue) => (Probing, Step::Start),
-        (Waiting, StopAsked) => (Down, Step::Rest),
-        // Words of the life that ended.
-        (Waiting, HelloGood | HelloBad | TooSlow | Useless | LifeOver) => (Waiting, Step::Nothing),
+fn over(phase: Phase, failed: (Phase, Step)) -> (Phase, Step) {
+    match phase {
+        Probing | Parting => (Starting, Step::Start),
+        Starting | Ready | Ousted => failed,
+        Yielding | Renewing => (Waiting, Step::Again),
+        Dozing => (Asleep, Step::Sleep),
+        Leaving | Retiring => (Down, Step::Rest),
+        Asleep | Waiting | Parked | Down => (phase, Step::Nothing),
+    }
+}
 
-        (Retiring, LifeOver) => (Down, Step::Rest),
-        (Retiring, HelloGood | HelloBad | TooSlow | Useless | StartDue | ProbeDue | StopAsked) => {
-            (Retiring, Step::Nothing)
-        }
+/// It is to be started: first to be asked its era, or to serve.
+fn due(phase: Phase, start: Phase) -> (Phase, Step) {
+    match phase {
+        Asleep | Waiting | Parked => (start, Step::Start),
+        Dozing => (Renewing, Step::Nothing),
+        // The start that was due is the one under way, or follows.
+        Probing | Parting | Starting | Ready | Yielding | Leaving | Ousted | Renewing
+        | Retiring | Down => (phase, Step::Nothing),
+    }
+}
 
-        (
-            Down,
-            HelloGood | HelloBad | TooSlow | Useless | LifeOver | StartDue | ProbeDue | StopAsked,
-        ) => (Down, Step::Nothing),
+fn renew(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Probing | Starting => (Renewing, Step::Dismiss),
+        Ready => (Yielding, Step::Drain),
+        Yielding | Leaving => (Yielding, Step::Nothing),
+        // On its way out already; only what follows changes.
+        Parting | Ousted | Renewing | Dozing | Retiring => (Renewing, Step::Nothing),
+        Asleep | Waiting | Parked | Down => (Waiting, Step::Again),
+    }
+}
+
+fn leave(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Ready => (Leaving, Step::Drain),
+        Yielding | Leaving => (Leaving, Step::Nothing),
+        Probing | Parting | Starting | Ousted | Renewing | Dozing | Asleep | Waiting | Parked
+        | Retiring | Down => stop(phase),
+    }
+}
+
+fn drained(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Yielding => (Renewing, Step::Dismiss),
+        Leaving => (Retiring, Step::Dismiss),
+        Probing | Parting | Starting | Ready | Ousted | Renewing | Dozing | Asleep | Waiting
+        | Parked | Retiring | Down => (phase, Step::Nothing),
+    }
+}
+
+fn unneeded(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Ready => (Dozing, Step::Dismiss),
+        Probing | Parting | Starting | Yielding | Leaving | Ousted | Renewing | Dozing | Asleep
+        | Waiting | Parked | Retiring | Down => (phase, Step::Nothing),
+    }
+}
+
+fn stop(phase: Phase) -> (Phase, Step) {
+    match phase {
+        Probing | Starting | Ready | Yielding | Leaving => (Retiring, Step::Dismiss),
+        Parting | Ousted | Renewing | Dozing | Retiring => (Retiring, Step::Nothing),
+        Asleep | Waiting | Parked => (Down, Step::Rest),
+        Down => (Down, Step::Nothing),
     }
 }
 
@@ -115,39 +287,17 @@ pub fn next(phase: Phase, happening: Happening) -> (Phase, Step) {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 8] = [
-        Phase::Probing,
-        Phase::Parting,
-        Phase::Starting,
-        Phase::Ready,
-        Phase::Ousted,
-        Phase::Waiting,
-        Phase::Retiring,
-        Phase::Down,
-    ];
-    const HAPPENINGS: [Happening; 8] = [
-        Happening::HelloGood,
-        Happening::HelloBad,
-        Happening::TooSlow,
-        Happening::Useless,
-        Happening::LifeOver,
-        Happening::StartDue,
-        Happening::ProbeDue,
-        Happening::StopAsked,
-    ];
-
-    /// Whether a process of the child may be alive in this phase.
-    fn has_process(phase: Phase) -> bool {
-        !matches!(phase, Phase::Waiting | Phase::Down)
+    fn is_end(happening: Happening) -> bool {
+        matches!(happening, Happening::LifeOver | Happening::LastStraw)
     }
 
     #[test]
     fn a_process_is_started_only_where_none_is_alive() {
-        for phase in PHASES {
-            for happening in HAPPENINGS {
+        for phase in Phase::ALL {
+            for happening in Happening::ALL {
                 let (_, step) = next(phase, happening);
                 // The end of one may be the start of the next.
-                let is_free = !has_process(phase) || happening == Happening::LifeOver;
+                let is_free = !phase.has_process() || is_end(happening);
                 assert!(step != Step::Start || is_free, "{phase:?} {happening:?}");
             }
         }
@@ -155,12 +305,12 @@ mod tests {
 
     #[test]
     fn a_phase_without_process_is_entered_only_when_the_life_is_over() {
-        for phase in PHASES.into_iter().filter(|&phase| has_process(phase)) {
-            for happening in HAPPENINGS {
+        for phase in Phase::ALL.into_iter().filter(|&phase| phase.has_process()) {
+            for happening in Happening::ALL {
                 let (to, step) = next(phase, happening);
                 assert_eq!(
-                    !has_process(to) || step == Step::Start,
-                    happening == Happening::LifeOver,
+                    !to.has_process() || step == Step::Start,
+                    is_end(happening),
                     "{phase:?} {happening:?}"
                 );
             }
@@ -169,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_process_that_was_to_tell_its_era_never_serves() {
-        for happening in HAPPENINGS {
+        for happening in Happening::ALL {
             let (mut phase, step) = next(Phase::Probing, happening);
             assert!(phase != Phase::Ready && step != Step::Serve);
             while phase == Phase::Parting {
@@ -177,22 +327,57 @@ mod tests {
             }
             assert!(matches!(
                 phase,
-                Phase::Probing | Phase::Starting | Phase::Retiring
+                Phase::Probing | Phase::Starting | Phase::Renewing | Phase::Retiring
             ));
         }
     }
 
     #[test]
     fn who_is_no_longer_wanted_never_starts_again() {
-        for phase in PHASES {
+        for phase in Phase::ALL {
             let (mut now, _) = next(phase, Happening::StopAsked);
-            for happening in HAPPENINGS {
+            let others = Happening::ALL.into_iter();
+            for happening in others.filter(|&other| other != Happening::RenewAsked) {
                 let (to, step) = next(now, happening);
                 assert!(matches!(to, Phase::Retiring | Phase::Down));
-                assert!(!matches!(step, Step::Start | Step::Serve | Step::Retry));
+                assert!(matches!(step, Step::Nothing | Step::Rest));
                 now = to;
             }
         }
+    }
+
+    #[test]
+    fn who_may_finish_its_calls_is_dismissed_only_when_it_has_or_is_no_use() {
+        for phase in [Phase::Yielding, Phase::Leaving] {
+            for happening in Happening::ALL {
+                let (to, step) = next(phase, happening);
+                let may_go = matches!(
+                    happening,
+                    Happening::Drained | Happening::Useless | Happening::StopAsked
+                );
+                assert_eq!(step == Step::Dismiss, may_go, "{phase:?} {happening:?}");
+                assert!(may_go || is_end(happening) || to.has_process());
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_needed_while_it_goes_for_lack_of_need_starts_again() {
+        for needed in [Happening::StartDue, Happening::ProbeDue] {
+            let (going, step) = next(Phase::Dozing, needed);
+            assert_eq!(step, Step::Nothing);
+            assert_eq!(next(going, Happening::LifeOver).1, Step::Again);
+        }
+        assert_eq!(next(Phase::Dozing, Happening::LifeOver).0, Phase::Asleep);
+    }
+
+    #[test]
+    fn what_is_parked_is_tried_again_and_serves_if_that_succeeds() {
+        let (parked, _) = next(Phase::Starting, Happening::LastStraw);
+        let (trying, step) = next(parked, Happening::StartDue);
+        assert_eq!(step, Step::Start);
+        assert_eq!(next(trying, Happening::HelloGood).1, Step::Serve);
+        assert_eq!(next(trying, Happening::LastStraw).0, Phase::Parked);
     }
 
     #[test]

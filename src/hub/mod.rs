@@ -59,6 +59,7 @@ pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::catalog::links::Links;
 use crate::catalog::merge::Catalog;
@@ -69,18 +70,40 @@ use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children, Era};
 use crate::hub::fans::Fans;
 use crate::hub::leases::Leases;
-use crate::plan::Plan;
 use crate::hub::questions::Questions;
 use crate::hub::requests::Waiter;
 use crate::hub::rounds::Rounds;
 use crate::hub::sessions::Sessions;
 use crate::hub::streams::Streams;
 use crate::hub::timers::{Timer, Timers};
+use crate::plan::Plan;
+use crate::record::Recalled;
 use crate::seal::Seal;
+
+/// What the hub is given at its start, for it cannot find it out itself.
+pub struct Outset {
+    /// What it seals with what clients carry.
+    pub seal: Seal,
+    /// What was kept of those before it.
+    pub recalled: Recalled,
+    /// Where its dice begin: no two processes roll alike.
+    pub seed: u64,
+    /// The wall-clock time at [`Moment`] zero, since 1970.
+    pub unix: Duration,
+}
 
 /// The core of the gateway.
 pub struct Hub {
     plan: Plan,
+    /// What was kept of those before it, until it is asked for.
+    #[expect(dead_code, reason = "asked for when sessions and lists are recalled")]
+    recalled: Recalled,
+    /// The last throw of its dice.
+    #[expect(dead_code, reason = "thrown when starts are spread")]
+    seed: u64,
+    /// The wall-clock time at moment zero, since 1970.
+    #[expect(dead_code, reason = "asked for when sessions are sealed")]
+    unix: Duration,
     /// The moment of the event being handled.
     now: Moment,
     /// What is to be done about the event being handled.
@@ -125,9 +148,12 @@ pub struct Hub {
 
 impl Hub {
     /// A hub that has started nothing yet; [`Hub::start`] does.
-    pub fn new(plan: Plan, seal: Seal) -> Hub {
+    pub fn new(plan: Plan, outset: Outset) -> Hub {
         Hub {
             plan,
+            recalled: outset.recalled,
+            seed: outset.seed,
+            unix: outset.unix,
             now: Moment::default(),
             effects: Vec::new(),
             children: Children::default(),
@@ -139,7 +165,7 @@ impl Hub {
             listeners: BTreeSet::new(),
             questions: Questions::default(),
             leases: Leases::default(),
-            seal,
+            seal: outset.seal,
             rounds: Rounds::default(),
             fans: Fans::default(),
             timers: Timers::default(),
@@ -272,6 +298,7 @@ impl Hub {
                 Timer::Startup(life) => self.startup_overdue(life),
                 Timer::Retry(child) => self.start_due(child),
                 Timer::Drain(life) => self.drain_overdue(life),
+                Timer::Drained(life) => self.drain_over(life),
                 Timer::Terminate(life) => self.terminate_due(life),
                 Timer::Kill(life) => self.kill_due(life),
                 Timer::Hearing(child) => self.hearing_due(child),

@@ -116,6 +116,7 @@ impl Hub {
             self.send_held(child);
         } else {
             self.wait_for_start(id, child);
+            self.wake(child);
         }
         Some(id)
     }
@@ -143,7 +144,8 @@ impl Hub {
             return Err(Refusal::ClientLeft);
         };
         let server = self.server_of(place);
-        if matches!(place.phase, Phase::Down | Phase::Retiring) {
+        let is_closed = matches!(place.phase, Phase::Leaving | Phase::Retiring | Phase::Down);
+        if is_closed || place.parked {
             return Err(Refusal::ServerDown {
                 server: server.name.clone(),
                 why: self.why_down(place),
@@ -178,6 +180,14 @@ impl Hub {
         child.under_way.len() >= max && {
             let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
             child.under_way.iter().filter(goes_on).count() >= max
+        }
+    }
+
+    /// A child that sleeps is started by its first call.
+    fn wake(&mut self, id: ChildId) {
+        let phase = self.children.get(id).map(|child| child.phase);
+        if matches!(phase, Some(Phase::Asleep | Phase::Dozing)) {
+            self.start_due(id);
         }
     }
 
@@ -272,7 +282,7 @@ impl Hub {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        if !child.has_process() || matches!(child.phase, Phase::Parting | Phase::Retiring) {
+        if !child.has_process() || child.phase.is_farewell() {
             return;
         }
         let is_full = child.load.messages as usize >= slots

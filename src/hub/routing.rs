@@ -8,9 +8,9 @@ use crate::catalog::route::Found;
 use crate::event::{ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::passing::Passage;
-use crate::plan::Readiness;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
+use crate::plan::Readiness;
 use crate::wire::envelope::{Message, Span};
 use crate::wire::method::Method;
 

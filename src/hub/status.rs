@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::event::{Effect, OutboxId, Parcel, Report, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::lifecycle::Phase;
-use crate::plan::{Readiness, ServerPlan};
 use crate::hub::sessions::Session;
+use crate::plan::{Readiness, ServerPlan};
 
 /// How a server does, as its users see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +15,7 @@ pub(super) enum Condition {
     Ready,
     Starting,
     Restarting,
-    Failed,
+    Parked,
     Stopped,
     Disabled,
     Misconfigured,
@@ -27,7 +27,7 @@ impl Condition {
             Condition::Ready => "ready",
             Condition::Starting => "starting",
             Condition::Restarting => "restarting",
-            Condition::Failed => "failed",
+            Condition::Parked => "parked",
             Condition::Stopped => "stopped",
             Condition::Disabled => "disabled",
             Condition::Misconfigured => "misconfigured",
@@ -40,7 +40,7 @@ impl Condition {
             Condition::Ready | Condition::Disabled => "healthy",
             Condition::Starting => "degraded",
             Condition::Restarting
-            | Condition::Failed
+            | Condition::Parked
             | Condition::Stopped
             | Condition::Misconfigured => "unhealthy",
         }
@@ -82,17 +82,25 @@ impl Hub {
                     | Phase::Parting
                     | Phase::Starting
                     | Phase::Waiting
+                    | Phase::Parked
                     | Phase::Ousted
-                        if child.failures >= self.plan.reconnect_attempts_max =>
+                        if child.parked =>
                     {
-                        Condition::Failed
+                        Condition::Parked
                     }
                     Phase::Probing
                     | Phase::Parting
                     | Phase::Starting
                     | Phase::Waiting
+                    | Phase::Parked
+                    | Phase::Yielding
+                    | Phase::Renewing
                     | Phase::Ousted => Condition::Restarting,
-                    Phase::Retiring | Phase::Down => Condition::Stopped,
+                    Phase::Leaving
+                    | Phase::Dozing
+                    | Phase::Asleep
+                    | Phase::Retiring
+                    | Phase::Down => Condition::Stopped,
                 },
             }
         };

@@ -21,6 +21,8 @@ pub enum Timer {
     Retry(ChildId),
     /// A life is over though its stdout has not ended, or its process has not.
     Drain(Life),
+    /// The calls that a life may finish have had their time.
+    Drained(Life),
     /// A life that was asked to go has not gone: SIGTERM.
     Terminate(Life),
     /// Nor after SIGTERM: SIGKILL.

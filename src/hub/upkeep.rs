@@ -5,16 +5,22 @@
 use std::time::Duration;
 
 use crate::config::checked::Protocol;
-use crate::event::{Effect, Life, ServerId, SessionKey, Signal};
+use crate::event::{Effect, Life, Moment, ServerId, SessionKey, Signal};
 use crate::hub::Hub;
 use crate::hub::belonging::is_idle;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
-use crate::plan::{Readiness, ServerPlan};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
+use crate::plan::{Readiness, ServerPlan};
+use crate::wire::own_id::OwnId;
+
+/// Whether a child has been ready for so long that its failures are forgotten.
+fn is_stable(child: &Child, now: Moment) -> bool {
+    child.phase == Phase::Ready && now.since(child.since) >= limits::STABLE_LIFE
+}
 
 impl Hub {
     /// The plan of a server.
@@ -137,11 +143,13 @@ impl Hub {
         };
         let (phase, step) = next(child.phase, happening);
         if phase != child.phase {
-            if child.phase == Phase::Ready && self.now.since(child.since) >= limits::STABLE_LIFE {
+            if is_stable(child, self.now) {
                 child.failures = 0;
             }
             // What was found out of its era does not hold, or not any more.
-            if child.phase == Phase::Starting && matches!(phase, Phase::Ousted | Phase::Waiting) {
+            if child.phase == Phase::Starting
+                && matches!(phase, Phase::Ousted | Phase::Waiting | Phase::Parked)
+            {
                 self.eras.remove(&child.server);
             }
             child.phase = phase;
@@ -152,7 +160,11 @@ impl Hub {
             Step::Start => self.begin_life(id),
             Step::Serve => self.serve(id),
             Step::Dismiss => self.dismiss(id, happening),
+            Step::Drain => self.drain(id),
             Step::Retry => self.set_retry(id),
+            Step::Park => self.park(id),
+            Step::Again => self.start_due(id),
+            Step::Sleep => self.sleep(id),
             Step::Rest => self.rest(id),
         }
     }
@@ -364,18 +376,31 @@ impl Hub {
         self.drop_questions_of(life);
         self.children.end_life(life);
         self.effects.push(Effect::Bury { life });
-        if was == Phase::Retiring {
+        if matches!(was, Phase::Retiring | Phase::Renewing | Phase::Dozing) {
             log::info!("{}: {how}", self.label(id));
         }
-        self.happen(id, Happening::LifeOver);
-        // A ready child is soon there again; after a probe the start follows.
-        if was != Phase::Ready && !is_probe {
+        let happening = self.end_of(id);
+        self.happen(id, happening);
+        // A ready child is soon there again; what was to be asked its era, was
+        // renewed or dozed off, starts at once, or was needed by nobody.
+        if matches!(was, Phase::Starting | Phase::Ousted) {
             self.fail_held(id);
         }
     }
 
+    /// Whether the end of a child's life is one of those that are retried soon.
+    fn end_of(&self, id: ChildId) -> Happening {
+        let lives = |child: &Child| match is_stable(child, self.now) {
+            true => 1,
+            false => child.failures.saturating_add(1),
+        };
+        match self.children.get(id).map(lives) {
+            Some(failed) if failed >= self.plan.reconnect_attempts_max => Happening::LastStraw,
+            _ => Happening::LifeOver,
+        }
+    }
+
     fn set_retry(&mut self, id: ChildId) {
-        let attempts_max = self.plan.reconnect_attempts_max;
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
@@ -383,7 +408,6 @@ impl Hub {
         let doublings = (child.failures - 1).min(limits::RECONNECT_DOUBLINGS_MAX);
         let delay =
             (self.plan.reconnect_delay * 2_u32.pow(doublings)).min(limits::RECONNECT_DELAY_MAX);
-        let given_up = child.failures >= attempts_max;
         let trouble = child.trouble.clone().unwrap_or_default();
         self.timers.set(self.now.after(delay), Timer::Retry(id));
         log::warn!(
@@ -391,8 +415,67 @@ impl Hub {
             self.label(id),
             delay.as_secs_f64()
         );
-        if given_up {
-            self.settle(id);
+    }
+
+    /// It has failed too often: calls are refused, and one start is tried now
+    /// and then.
+    fn park(&mut self, id: ChildId) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        child.failures = child.failures.saturating_add(1);
+        child.parked = true;
+        let failures = child.failures;
+        let trouble = child.trouble.clone().unwrap_or_default();
+        let wait = limits::PARKED_RETRY_WAIT;
+        self.timers.set(self.now.after(wait), Timer::Retry(id));
+        log::warn!(
+            "{}: {trouble}; parked (failures in a row: {failures}), tried again in {} s",
+            self.label(id),
+            wait.as_secs()
+        );
+        self.fail_held(id);
+        self.settle(id);
+    }
+
+    /// It went because nobody needed it.
+    fn sleep(&mut self, id: ChildId) {
+        let is_needed = |child: &Child| !child.held.is_empty();
+        if self.children.get(id).is_some_and(is_needed) {
+            self.start_due(id);
+        }
+    }
+
+    /// It may finish its calls, but not take for ever.
+    fn drain(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let due = self.now.after(limits::DRAIN_CALLS_WAIT);
+        self.timers.set(due, Timer::Drained(child.life));
+        if child.phase == Phase::Leaving {
+            self.fail_held(id);
+        }
+        self.look_if_drained(id);
+    }
+
+    /// A call of a child has ended; perhaps it was the last that it may finish.
+    pub(super) fn look_if_drained(&mut self, id: ChildId) {
+        let is_drained = |child: &Child| {
+            let goes_on = |call: &OwnId| self.calls.get(*call).is_some_and(|call| !call.abandoned);
+            matches!(child.phase, Phase::Yielding | Phase::Leaving)
+                && child.ended.is_none()
+                && !child.under_way.iter().any(goes_on)
+        };
+        if self.children.get(id).is_some_and(is_drained) {
+            self.happen(id, Happening::Drained);
+        }
+    }
+
+    /// The calls that a child may finish have had their time.
+    pub(super) fn drain_over(&mut self, life: Life) {
+        if let Some(id) = self.children.of_life(life) {
+            self.happen(id, Happening::Drained);
         }
     }
 

@@ -125,12 +125,13 @@ fn a_childs_last_line_on_stderr_is_told_with_its_end() {
 }
 
 /// Ten servers exit five times each: a server that has failed often is started again later and
-/// later, so no single one can do it fifty times in the time of a test.
+/// later, so no single one can do it fifty times in the time of a test. None is parked for that.
 #[test]
 fn the_last_answer_before_an_exit_is_never_lost() {
     let names: Vec<String> = (0..10).map(|number| format!("s{number}")).collect();
     let servers: Vec<Value> = names.iter().map(|name| fault(name, &[])).collect();
-    let gateway = gateway(&json!({"reconnect_delay": "1ms"}), &servers);
+    let limits = json!({"reconnect_delay": "1ms", "max_reconnect_attempts": 100});
+    let gateway = gateway(&limits, &servers);
     let mut client = client(&gateway, "/mcp");
     for round in 0..5 {
         for name in &names {

@@ -125,7 +125,11 @@ fn the_schema_knows_the_same_words_as_the_code() {
         assert!(one(&format!(r#""start": "{word}""#)).problems.is_empty());
     }
     for word in keys::WHEN_PARKED {
-        assert!(one(&format!(r#""when_parked": "{word}""#)).problems.is_empty());
+        assert!(
+            one(&format!(r#""when_parked": "{word}""#))
+                .problems
+                .is_empty()
+        );
     }
 }
 

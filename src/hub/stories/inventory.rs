@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::event::{Effect, Parcel, Report};
-use crate::plan::Readiness;
 use crate::hub::stories::cast::page;
 use crate::hub::stories::world::{World, plan};
 use crate::limits;
+use crate::plan::Readiness;
 use crate::wire::items::ItemKind;
 
 /// Whether all is well, and what is told of each server.

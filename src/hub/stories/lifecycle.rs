@@ -42,10 +42,26 @@ fn the_handshake_offers_the_latest_revision_and_no_roots() {
 
 #[test]
 fn a_start_that_fails_is_tried_again_after_1_2_4_up_to_60_seconds() {
+    let mut plan = plan(&["git"]);
+    plan.reconnect_attempts_max = 100;
+    let mut w = World::new(plan);
+    assert_eq!(
+        waits_after_failures(&mut w, 9),
+        [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    );
+}
+
+#[test]
+fn a_server_that_fails_three_times_is_parked_and_tried_each_minute() {
     let mut w = World::of(&["git"]);
+    assert_eq!(waits_after_failures(&mut w, 5), [1, 2, 60, 60, 60]);
+}
+
+/// How many seconds pass before each new start, if every start fails.
+fn waits_after_failures(w: &mut World, lives: u32) -> Vec<u64> {
     w.forget();
     let mut waits = Vec::new();
-    for life in 1..=9 {
+    for life in 1..=lives {
         let died = w.now;
         w.dies(&format!("git.{life}"));
         w.pass(60.0);
@@ -56,7 +72,7 @@ fn a_start_that_fails_is_tried_again_after_1_2_4_up_to_60_seconds() {
         ]);
         waits.push(spawn.since(died).as_secs());
     }
-    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    waits
 }
 
 #[test]
@@ -70,14 +86,14 @@ fn a_minute_of_work_makes_the_failures_before_it_forgotten() {
     w.pass(59.0);
     w.forget();
     w.dies("git.3");
-    w.pass(4.0);
-    w.expect(&["62.000s bury git.3", "66.000s spawn git.4"]);
+    w.pass(60.0);
+    w.expect(&["62.000s bury git.3", "122.000s spawn git.4"]);
     w.serve("git.4");
     w.pass(60.0);
     w.forget();
     w.dies("git.4");
     w.pass(1.0);
-    w.expect(&["126.000s bury git.4", "127.000s spawn git.5"]);
+    w.expect(&["182.000s bury git.4", "183.000s spawn git.5"]);
 }
 
 #[test]

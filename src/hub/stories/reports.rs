@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::event::{Effect, Parcel, Report, View};
-use crate::plan::Readiness;
 use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, plan};
+use crate::plan::Readiness;
 
 fn report(w: &mut World, report: Report) -> (bool, Value) {
     w.forget();
@@ -60,8 +60,8 @@ fn health_follows_a_server_through_its_lives() {
     w.dies("git.2");
     w.pass(2.0);
     w.dies("git.3");
-    assert_eq!(health(&mut w), words("degraded", "unhealthy", "failed"));
-    w.pass(4.0);
+    assert_eq!(health(&mut w), words("degraded", "unhealthy", "parked"));
+    w.pass(60.0);
     w.serve("git.4");
     assert_eq!(health(&mut w), words("healthy", "healthy", "ready"));
     w.stop();

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope};
 use crate::event::{Effect, Event};
-use crate::plan::Plan;
 use crate::hub::stories::cast::Offers;
 use crate::hub::stories::simulation::judge::Judge;
 use crate::hub::stories::simulation::processes::Processes;
 use crate::hub::stories::world::{World, plan};
+use crate::plan::Plan;
 
 /// How many seeds are played when nobody says otherwise: a few seconds' worth.
 const SEEDS: u64 = 80;

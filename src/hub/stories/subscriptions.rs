@@ -229,6 +229,7 @@ fn what_was_subscribed_can_be_given_up_though_it_is_listed_no_more() {
 fn crowded() -> World {
     let mut plan = plan(&["git"]);
     plan.servers[0].concurrent_max = 1;
+    plan.reconnect_attempts_max = 100;
     let mut w = World::new(plan);
     let uris = ["a", "b", "c"];
     w.offers.get_mut("git").expect("it is there").resources = uris.map(String::from).into();

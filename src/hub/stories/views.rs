@@ -2,8 +2,8 @@
 //! views, groups, and single servers.
 
 use crate::event::View;
-use crate::plan::Readiness;
 use crate::hub::stories::world::{World, plan};
+use crate::plan::Readiness;
 
 /// The result of `initialize` at a view.
 fn welcome(w: &mut World, view: View) -> serde_json::Value {

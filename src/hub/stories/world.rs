@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
-use crate::hub::Hub;
-use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 use crate::hub::stories::cast::Offers;
-use crate::record::Record;
+use crate::hub::{Hub, Outset};
+use crate::plan::{Plan, Readiness, ServerPlan, Servers};
+use crate::record::{Recalled, Record};
 use crate::seal::Seal;
 use crate::wire::envelope::Kind;
 use crate::wire::outgoing::Patch;
@@ -132,6 +132,16 @@ impl std::ops::IndexMut<usize> for Servers {
     }
 }
 
+/// The beginning of a story: nothing is remembered.
+pub(super) fn outset() -> Outset {
+    Outset {
+        seal: Seal::new(b"a story", None),
+        recalled: Recalled::default(),
+        seed: 0,
+        unix: Duration::from_secs(1_800_000_000),
+    }
+}
+
 impl World {
     /// A world in which the servers of that plan have just been started.
     pub(super) fn new(plan: Plan) -> World {
@@ -140,7 +150,7 @@ impl World {
             .iter()
             .map(|(_, server)| (server.name.clone(), Offers::default()));
         let mut world = World {
-            hub: Hub::new(plan.clone(), Seal::new(b"a story", None)),
+            hub: Hub::new(plan.clone(), outset()),
             now: Moment::default(),
             offers: offers.collect(),
             plan,

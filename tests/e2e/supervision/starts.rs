@@ -54,7 +54,7 @@ fn one_that_is_no_program() {
     drop(beside_a_good_one(
         bad,
         "the interpreter that its first line names, or its loader, is missing",
-        "failed",
+        "parked",
     ));
 }
 
@@ -64,8 +64,8 @@ fn one_that_exits() {
     let gateway = beside_a_good_one(
         bad,
         "bad: exited with code 3 (last line on stderr: \"fault_server: exiting with code 3 as \
-         asked\"); starting again in 0.02 s",
-        "failed",
+         asked\"); parked (failures in a row: 1), tried again in 60 s",
+        "parked",
     );
     let told = told_of(&gateway, "/servers/bad/mcp", "echo");
     assert!(
@@ -85,7 +85,7 @@ fn one_that_never_answers_initialize() {
     beside_a_good_one(
         bad,
         "bad: has not answered \"initialize\" within 0.3 s (\"startup_timeout\")",
-        "failed",
+        "parked",
     );
 }
 
@@ -94,13 +94,13 @@ fn one_that_answers_initialize_with_an_error() {
     beside_a_good_one(
         fault("bad", &["--initialize-error"]),
         "initialize fails as asked",
-        "failed",
+        "parked",
     );
 }
 
 #[test]
 fn one_of_a_version_nobody_knows() {
-    beside_a_good_one(fault("bad", &["--wrong-version"]), "1999-01-01", "failed");
+    beside_a_good_one(fault("bad", &["--wrong-version"]), "1999-01-01", "parked");
 }
 
 #[test]

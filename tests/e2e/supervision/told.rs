@@ -59,7 +59,7 @@ fn ready_does_not_wait_for_a_server_that_has_failed_for_good() {
     wait_until_ready(&gateway);
     assert_eq!(
         health(&gateway)["components"]["server:bad"]["state"],
-        "failed"
+        "parked"
     );
 }
 
@@ -85,7 +85,7 @@ fn health_has_a_component_for_the_front_and_one_for_each_server() {
         json!({"name": "typo", "command": "no-such-program-anywhere"}),
     ];
     let gateway = gateway(&limits, &servers);
-    wait_for_state(&gateway, "bad", "failed");
+    wait_for_state(&gateway, "bad", "parked");
     wait_for_state(&gateway, "good", "ready");
     let reply = get(&gateway, "/health");
     assert_eq!(reply.head.status, 200);
@@ -101,7 +101,7 @@ fn health_has_a_component_for_the_front_and_one_for_each_server() {
     let expected = |status: &str, state: &str| (status.to_owned(), state.to_owned());
     assert_eq!(component("front"), expected("healthy", ""));
     assert_eq!(component("server:good"), expected("healthy", "ready"));
-    assert_eq!(component("server:bad"), expected("unhealthy", "failed"));
+    assert_eq!(component("server:bad"), expected("unhealthy", "parked"));
     assert_eq!(component("server:off"), expected("healthy", "disabled"));
     assert_eq!(
         component("server:typo"),
@@ -116,7 +116,7 @@ fn health_is_healthy_where_all_is_well_and_unhealthy_where_nothing_is() {
     assert_eq!(health(&well)["status"], "healthy");
     let limits = json!({"reconnect_delay": "20ms", "max_reconnect_attempts": 1});
     let ill = gateway(&limits, &[fault("bad", &["--exit-at-start", "1"])]);
-    wait_for_state(&ill, "bad", "failed");
+    wait_for_state(&ill, "bad", "parked");
     let reply = get(&ill, "/health");
     assert_eq!(reply.json()["status"], "unhealthy");
     assert_eq!(reply.head.status, 200, "the gateway itself works");
