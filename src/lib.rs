@@ -19,5 +19,6 @@ pub mod plan;
 pub mod record;
 pub mod run;
 pub mod seal;
+pub mod state;
 pub mod threads;
 pub mod wire;

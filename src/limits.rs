@@ -601,6 +601,7 @@ const _: () = assert!(
         + HTTP_STOP_GRACE.as_millis()
         + HTTP_STOP_WAIT.as_millis()
         + STOP_REAP_MAX.as_millis()
+        + STATE_STOP_WAIT.as_millis()
         + LOG_STOP_WAIT.as_millis()
         < 3_000
 );
@@ -712,3 +713,97 @@ pub const LEASES_BYTES_MAX: usize = 32 << 20;
 /// How many elicitations by URL are remembered of a child, for the word that
 /// they are complete. A child that asks more often tells of the oldest in vain.
 pub const CHILD_URLS_MAX: usize = 64;
+
+// ---- state: what outlives the process, on disk
+
+/// The fewest characters of `MCPROXY_SESSION_KEY`: fewer can be guessed, and
+/// whoever guesses it can write session ids of his own.
+pub const STATE_KEY_CHARS_LEAST: usize = 16;
+
+/// Stack of the thread `state`, in bytes. It formats lines and writes files.
+pub const STATE_STACK_BYTES: usize = 128 << 10;
+
+/// How many records may wait for the thread `state`. A restart of all servers
+/// is some hundreds; past this the disk hangs, and records are dropped and
+/// counted.
+pub const STATE_QUEUE_RECORDS: usize = 1_024;
+
+/// How many bytes of lists may wait for it: four servers that do their worst.
+/// Past this they are dropped and counted; they come again with the next start.
+pub const STATE_QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// How long the thread `state` may take at the end to write what waits. A write
+/// takes microseconds; what is written survives the process even where the disk
+/// is too slow to confirm it in time.
+pub const STATE_STOP_WAIT: Duration = Duration::from_millis(80);
+
+/// How long a disk that refused the journal is left alone. People free a full
+/// disk in minutes, and each try writes all of it.
+pub const STATE_RETRY_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a start waits for the lock of the journal: a gateway that is being
+/// replaced lets go of it when its children are down, mostly within a second.
+pub const STATE_LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// The pause between two tries to get it: nobody notices so late a start.
+pub const STATE_LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Up to which length the journal is only appended to, in bytes: rewriting
+/// less than this saves nothing that anybody would notice.
+pub const STATE_JOURNAL_BYTES_LEAST: usize = 256 << 10;
+
+/// The longest journal that is read, in bytes. A longer one is none of ours.
+pub const STATE_JOURNAL_BYTES_MAX: usize = 32 << 20;
+
+/// How many bytes the lines may have to which the journal boils down. Past this
+/// the living sessions not heard of for longest are forgotten. A session takes a
+/// hundred bytes, and as much again for each resource that it subscribed to.
+pub const STATE_LIVE_BYTES_MAX: usize = 4 << 20;
+
+/// And those of one session, so that none pushes out others: about 600 ordinary
+/// subscriptions. A session with more begins anew after a restart.
+pub const STATE_SESSION_BYTES_MAX: usize = 64 << 10;
+
+/// The longest line of the journal, in bytes: a subscription with the longest
+/// URI, each byte of it escaped.
+pub const STATE_LINE_BYTES_MAX: usize = 6 * SUBSCRIPTION_URI_BYTES_MAX + 1_024;
+
+/// The longest name of a session that is kept, in bytes. Ours have 22 to 43.
+pub const STATE_SESSION_NAME_BYTES_MAX: usize = 64;
+
+/// Bytes of a session's own line without its name, at most: two numbers, two
+/// flags and a log level.
+pub const STATE_HEAD_BYTES: usize = 64;
+
+/// How many ended sessions are remembered until their ids would have expired.
+/// At one each five seconds it is a whole day of them; past this the one not
+/// heard of for longest is forgotten.
+pub const STATE_ENDED_MAX: usize = 20_000;
+
+/// The longest file of what one server offers, in bytes: as much as one of its
+/// lists may have. What is longer is not kept.
+pub const STATE_LISTS_BYTES_MAX: usize = CATALOG_BYTES_PER_SERVER_MAX;
+
+/// After how long without use a file that belongs to nothing is removed:
+/// someone who took a server out for a month has taken it out.
+pub const STATE_FILE_UNUSED_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// After how long a file's time of use is set anew. Once a day is far more often
+/// than it is asked for, and spares the disk a write at each start.
+pub const STATE_FILE_TOUCH_AFTER: Duration = Duration::from_hours(24);
+
+/// How many files of one folder are looked at for that, so that somebody else's
+/// thousands do not hold up the start.
+pub const STATE_FILES_SEEN_MAX: usize = 4_096;
+
+// All sessions without subscriptions have a place, and a journal that has just
+// not been rewritten, with a whole queue behind it, can be read.
+const _: () = assert!(
+    (SESSIONS_MAX + STATE_ENDED_MAX) * (STATE_HEAD_BYTES + STATE_SESSION_NAME_BYTES_MAX + 2)
+        <= STATE_LIVE_BYTES_MAX
+        && 2 * STATE_LIVE_BYTES_MAX + STATE_QUEUE_RECORDS * STATE_LINE_BYTES_MAX
+            <= STATE_JOURNAL_BYTES_MAX
+        && STATE_LINE_BYTES_MAX <= STATE_SESSION_BYTES_MAX
+);
+// A list is one page of its file.
+const _: () = assert!(CATALOG_ITEMS_PER_SERVER_MAX <= PAGE_ITEMS_MAX);

@@ -77,11 +77,13 @@ pub enum SessionWord {
 /// What was kept of a session.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Remembered {
-    /// When it was last heard of, in seconds since 1970, as far as that was told.
+    /// When it was last heard of, in seconds since 1970, as far as that was told;
+    /// else the latest time that was told of any, when it was first named.
     pub heard: u64,
     /// Whether it has ended.
     pub ended: bool,
-    /// Whether it has had children of its own.
+    /// Whether it has had what no other process has: children of its own, or
+    /// more subscriptions than are kept. So it must begin anew, knowingly.
     pub own: bool,
     /// The log level it asked for.
     pub level: Option<LogLevel>,

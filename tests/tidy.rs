@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits"]),
+    ("state", &["limits", "mail", "record", "threads", "wire"]),
     (
         "hub",
         &[

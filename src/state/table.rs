@@ -1,0 +1,235 @@
+//! What the lines of the journal come to: each session with what is remembered
+//! of it. Pure, and bounded in sessions and in bytes; what does not fit is
+//! forgotten in the order in which it is missed least.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::limits;
+use crate::record::{Remembered, SessionName, SessionWord};
+use crate::state::line;
+use crate::wire::envelope::quoted;
+
+/// All sessions that something is remembered of.
+#[derive(Debug, Default)]
+pub struct Table {
+    sessions: HashMap<SessionName, Entry>,
+    /// The same, the living before the ended, each kind by when it was heard of.
+    order: BTreeSet<(bool, u64, SessionName)>,
+    /// How many of them have ended.
+    ended: usize,
+    /// How many bytes the lines may have that say all this.
+    bytes: usize,
+    /// The latest time that was told of any session.
+    latest: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    remembered: Remembered,
+    bytes: usize,
+}
+
+impl Table {
+    /// An empty one, at a time in seconds since 1970.
+    pub fn new(now: u64) -> Table {
+        Table {
+            latest: now,
+            ..Table::default()
+        }
+    }
+
+    /// Takes a word in. Tells what must be written so that reading it back comes
+    /// to the same: mostly that word, and nothing if it says nothing new.
+    ///
+    /// A session that is first named without a time counts as heard of at the
+    /// latest time that is known. What has ended stays so, whatever is said.
+    pub fn apply(&mut self, session: &SessionName, word: SessionWord) -> Option<SessionWord> {
+        if session.0.is_empty() || session.0.len() > limits::STATE_SESSION_NAME_BYTES_MAX {
+            return None;
+        }
+        let known = self.take(session);
+        let is_new = known.is_none();
+        let mut entry = known.unwrap_or_else(|| Entry::new(session));
+        let news = entry.learn(session, word);
+        if let Some(SessionWord::Heard(at)) = news {
+            self.latest = self.latest.max(at);
+        }
+        if is_new && news.is_none() {
+            return None;
+        }
+        if entry.remembered.heard == 0 {
+            entry.remembered.heard = self.latest;
+        }
+        self.put(session.clone(), entry);
+        self.make_room();
+        news
+    }
+
+    /// Sets the time, which only now is known for certain: what was heard of
+    /// later than that was not, and what was not heard of for
+    /// [`limits::SESSION_IDLE_MAX`] is forgotten, as its id is good for nothing.
+    pub fn set_time(&mut self, now: u64) {
+        self.latest = now;
+        let sessions = self.sessions.iter();
+        let ahead: Vec<SessionName> = sessions
+            .filter(|(_, entry)| entry.remembered.heard > now)
+            .map(|(session, _)| session.clone())
+            .collect();
+        for session in ahead {
+            if let Some(mut entry) = self.take(&session) {
+                entry.remembered.heard = now;
+                self.put(session, entry);
+            }
+        }
+        self.expire();
+    }
+
+    /// Forgets what was not heard of for [`limits::SESSION_IDLE_MAX`], by the
+    /// latest time that is known.
+    pub fn expire(&mut self) {
+        let oldest = self
+            .latest
+            .saturating_sub(limits::SESSION_IDLE_MAX.as_secs());
+        for ended in [false, true] {
+            while let Some(session) = self.first(ended, Some(oldest)) {
+                self.take(&session);
+            }
+        }
+    }
+
+    /// All of it, for the hub.
+    pub fn sessions(&self) -> HashMap<SessionName, Remembered> {
+        let all = self.sessions.iter();
+        all.map(|(session, entry)| (session.clone(), entry.remembered.clone()))
+            .collect()
+    }
+
+    /// All of it as a journal.
+    pub fn lines(&self) -> String {
+        let mut lines = String::with_capacity(self.bytes);
+        lines += &line::first(self.latest);
+        for (session, entry) in &self.sessions {
+            lines += &line::of_session(session, &entry.remembered);
+        }
+        lines
+    }
+
+    /// How many bytes these lines may have.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets what is too much: first the living, for an id that has ended must
+    /// stay dead for as long as it could be used.
+    fn make_room(&mut self) {
+        let too_many = |table: &Table| {
+            let living = table.sessions.len() - table.ended;
+            living > limits::SESSIONS_MAX || table.bytes > limits::STATE_LIVE_BYTES_MAX
+        };
+        while too_many(self) {
+            let least = self.first(false, None).or_else(|| self.first(true, None));
+            let Some(session) = least else { return };
+            self.take(&session);
+        }
+        while self.ended > limits::STATE_ENDED_MAX {
+            let Some(session) = self.first(true, None) else {
+                return;
+            };
+            self.take(&session);
+        }
+    }
+
+    /// The session not heard of for longest among the living, or the ended, if
+    /// that was before a time.
+    fn first(&self, ended: bool, before: Option<u64>) -> Option<SessionName> {
+        let from = (ended, 0, SessionName("".into()));
+        let (is_ended, heard, session) = self.order.range(from..).next()?;
+        let fits = *is_ended == ended && before.is_none_or(|before| *heard < before);
+        fits.then(|| session.clone())
+    }
+
+    fn take(&mut self, session: &SessionName) -> Option<Entry> {
+        let entry = self.sessions.remove(session)?;
+        let Remembered { ended, heard, .. } = entry.remembered;
+        self.order.remove(&(ended, heard, session.clone()));
+        self.ended -= usize::from(ended);
+        self.bytes -= entry.bytes;
+        Some(entry)
+    }
+
+    fn put(&mut self, session: SessionName, entry: Entry) {
+        let Remembered { ended, heard, .. } = entry.remembered;
+        self.order.insert((ended, heard, session.clone()));
+        self.ended += usize::from(ended);
+        self.bytes += entry.bytes;
+        self.sessions.insert(session, entry);
+    }
+}
+
+impl Entry {
+    fn new(session: &SessionName) -> Entry {
+        Entry {
+            remembered: Remembered::default(),
+            bytes: limits::STATE_HEAD_BYTES + quoted(&session.0).len(),
+        }
+    }
+
+    /// Takes a word in; tells what is new.
+    fn learn(&mut self, session: &SessionName, word: SessionWord) -> Option<SessionWord> {
+        let known = &mut self.remembered;
+        if known.ended {
+            return None;
+        }
+        let is_news = match &word {
+            SessionWord::Heard(at) => {
+                let is_later = *at > known.heard;
+                known.heard = known.heard.max(*at);
+                is_later
+            }
+            SessionWord::Ended => {
+                let heard = known.heard;
+                *self = Entry::new(session);
+                self.remembered.heard = heard;
+                self.remembered.ended = true;
+                true
+            }
+            SessionWord::Own => !std::mem::replace(&mut known.own, true),
+            SessionWord::Level(level) => known.level.replace(*level) != Some(*level),
+            SessionWord::Subscribed { server, uri } => {
+                let resource = (server.clone(), uri.clone());
+                if known.subscriptions.contains(&resource) {
+                    return None;
+                }
+                let bytes = line::of_word(session, &word).len();
+                if !self.has_room(server, uri, bytes) {
+                    // It would wait in vain for word of this one.
+                    return self.learn(session, SessionWord::Own);
+                }
+                self.bytes += bytes;
+                self.remembered.subscriptions.insert(resource)
+            }
+            SessionWord::Unsubscribed { server, uri } => {
+                let resource = (server.clone(), uri.clone());
+                let was_there = known.subscriptions.remove(&resource);
+                if was_there {
+                    let (server, uri) = resource;
+                    let before = SessionWord::Subscribed { server, uri };
+                    self.bytes -= line::of_word(session, &before).len();
+                }
+                was_there
+            }
+        };
+        is_news.then_some(word)
+    }
+
+    /// Whether one more subscription is kept.
+    fn has_room(&self, server: &str, uri: &str, bytes: usize) -> bool {
+        self.remembered.subscriptions.len() < limits::SESSION_SUBSCRIPTIONS_MAX
+            && server.len() <= limits::SERVER_NAME_LENGTH_MAX
+            && uri.len() <= limits::SUBSCRIPTION_URI_BYTES_MAX
+            && self.bytes + bytes <= limits::STATE_SESSION_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests;
