@@ -224,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_somebody_else_is_not_read() {
+        let scratch = Scratch::new();
+        let path = scratch.write("file", b"four");
+        // Only root can give away what is his.
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+            assert!(matches!(read(&path, 4, 0), Err(Fault::Foreign)));
+        }
+    }
+
+    #[test]
     fn a_pipe_in_place_of_a_file_is_refused_and_not_waited_for() {
         let scratch = Scratch::new();
         let path = scratch.path().join("pipe");
