@@ -279,7 +279,7 @@ resource  file:///r   as it is                                           -
         );
         assert_eq!(
             live.text,
-            "\nbad: failed\n\noff: disabled\n\nfar: skipped (remote)\n\nslow: starting\n"
+            "\nbad: parked\n\noff: disabled\n\nfar: skipped (remote)\n\nslow: starting\n"
         );
         assert_eq!(
             live.errors,
