@@ -298,6 +298,13 @@ pub const HTTP_CONNECTIONS_MAX: usize = 512;
 /// Most refused connections that linger at once so that the 503 is seen; past it the oldest is cut.
 pub const HTTP_REFUSED_MAX: usize = 64;
 
+/// Connections beyond the most that are there for monitors: a few, each for one short answer.
+pub const HTTP_SPARE_MAX: usize = 8;
+
+/// Time for the head on such a connection; past it 503. A monitor sends it at once, and who only
+/// holds the connection shall not keep the place.
+pub const HTTP_SPARE_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Most connections accepted in a row before the accept thread looks at its other duties.
 pub const HTTP_ACCEPT_BURST: usize = 64;
 

@@ -188,6 +188,11 @@ impl Connection {
             Route::Ready => return self.report(exchange, &route, Report::Ready),
             Route::Status | Route::Mcp(_) | Route::Sse(_) | Route::Messages(_) => {}
         }
+        if exchange.is_spare() {
+            let later = [("Retry-After", "1")];
+            let sentence = "too many connections now: only /health and /ready are answered";
+            return writing::answer_error(exchange, 503, &later, sentence);
+        }
         if exchange.head().count("Origin") > 1 {
             return turn_away(exchange, Turned::Origin, &[]);
         }

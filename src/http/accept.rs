@@ -34,7 +34,7 @@ pub struct Acceptor {
     refusals: Refusals,
     /// An error was logged and no connection came since.
     failing: bool,
-    /// A refusal for lack of room was logged and no connection was admitted since.
+    /// It was logged that there is no room, and no connection was admitted since but spare ones.
     full: bool,
 }
 
@@ -59,9 +59,9 @@ impl Acceptor {
         })
     }
 
-    /// Accepts until the engine stops, then closes the listener.
+    /// Accepts until it shall no longer, then closes the listener.
     pub fn run(mut self) {
-        while !self.shared.is_stopping() {
+        while !self.shared.closed.load(Ordering::SeqCst) {
             self.wait();
             self.bell.hush();
             self.refusals.sweep();
@@ -112,31 +112,53 @@ impl Acceptor {
 
     fn admit(&mut self, stream: TcpStream, address: SocketAddr) {
         let peer = Arc::new(Peer::new(stream, address, next_id()));
-        let Err(why) = self.start_thread(&peer) else {
+        let started = self.start_thread(&peer);
+        if matches!(started, Ok(Room::Ordinary)) {
             self.full = false;
             return;
-        };
+        }
         // A flood of connections shall not become a flood of the log.
         if !std::mem::replace(&mut self.full, true) {
-            log::warn!(
-                "http: {}: refused with 503, as others may be: {why}",
-                peer.id
-            );
+            let why = match &started {
+                Err(why) => why.clone(),
+                Ok(_) => self.no_room(),
+            };
+            log::warn!("http: {why}; new ones are refused with 503 until some end");
         }
-        self.refusals
-            .refuse(peer, self.shared.settings.linger_deadline);
+        if started.is_err() {
+            self.refusals
+                .refuse(peer, self.shared.settings.linger_deadline);
+        }
     }
 
-    fn start_thread(&self, peer: &Arc<Peer>) -> Result<(), String> {
+    fn no_room(&self) -> String {
+        let most = self.shared.settings.max_connections;
+        format!("{most} connections are open")
+    }
+
+    fn start_thread(&self, peer: &Arc<Peer>) -> Result<Room, String> {
         let settings = &self.shared.settings;
-        let place = self.shared.table.enter(peer, settings.max_connections);
-        let place =
-            place.ok_or_else(|| format!("{} connections are open", settings.max_connections))?;
+        let (most, spare) = (settings.max_connections, settings.spare_connections);
+        let place = self.shared.table.enter(peer, most, spare);
+        let place = place.ok_or_else(|| self.no_room())?;
+        let room = if place.is_spare {
+            Room::Spare
+        } else {
+            Room::Ordinary
+        };
         let (shared, own_peer) = (Arc::clone(&self.shared), Arc::clone(peer));
         let work = move || connection::run(&shared, &own_peer, place);
         match threads::spawn(&peer.id.to_string(), settings.stack_bytes, work) {
-            Ok(_detached) => Ok(()),
+            Ok(_detached) => Ok(room),
             Err(error) => Err(format!("the system gives no thread: {error}")),
         }
     }
+}
+
+/// Where a connection was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Ordinary,
+    /// Beyond the most, for one short exchange.
+    Spare,
 }

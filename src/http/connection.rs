@@ -25,6 +25,8 @@ pub struct Shared {
     pub table: Arc<Table>,
     /// Who notices that a peer left.
     pub watch: Arc<Watch>,
+    /// Set once, when no further connection is to be accepted.
+    pub closed: AtomicBool,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
 }
@@ -39,7 +41,8 @@ impl Shared {
 /// Serves a connection to its end; the whole work of a `conn-N` thread.
 pub fn run(shared: &Shared, peer: &Arc<Peer>, place: Place) {
     let served = catch_unwind(AssertUnwindSafe(|| {
-        if let Ok(mut connection) = Connection::new(shared, Arc::clone(peer)) {
+        let connection = Connection::new(shared, Arc::clone(peer), place.is_spare);
+        if let Ok(mut connection) = connection {
             connection.serve(&mut *shared.service.connection(peer.id));
         }
     }));
@@ -62,6 +65,8 @@ pub struct Connection<'a> {
     pub socket: Socket,
     /// Our address.
     pub local: SocketAddr,
+    /// It is one more than there is room for: it ends with its first exchange.
+    pub is_spare: bool,
     /// The head of the request at hand.
     pub head: Head,
     /// Heads of answers and of chunks are put together here.
@@ -79,13 +84,14 @@ enum Awaited {
 }
 
 impl<'a> Connection<'a> {
-    fn new(shared: &'a Shared, peer: Arc<Peer>) -> io::Result<Connection<'a>> {
+    fn new(shared: &'a Shared, peer: Arc<Peer>, is_spare: bool) -> io::Result<Connection<'a>> {
         let local = peer.stream.local_addr()?;
         let socket = Socket::new(peer, &shared.settings)?;
         Ok(Connection {
             shared,
             socket,
             local,
+            is_spare,
             head: Head::default(),
             scratch: Vec::new(),
         })
@@ -99,6 +105,7 @@ impl<'a> Connection<'a> {
                     is_first = false;
                     continue;
                 }
+                Awaited::Over if self.is_spare => (503, "too many connections now".to_owned()),
                 Awaited::Request | Awaited::Over => return,
                 Awaited::TooSlow => (408, "the request head came too slowly".to_owned()),
                 Awaited::Refused(error) => (error.status(), error.to_string()),
@@ -119,7 +126,11 @@ impl<'a> Connection<'a> {
     /// but once begun it must come within the same time.
     fn await_request(&mut self, is_first: bool) -> Awaited {
         let settings = &self.shared.settings;
-        let mut pace = Pace::fixed(settings.head_deadline);
+        let head_deadline = match self.is_spare {
+            true => settings.spare_deadline,
+            false => settings.head_deadline,
+        };
+        let mut pace = Pace::fixed(head_deadline);
         if self.socket.unread().is_empty() {
             self.socket.peer().set_idle(true);
             let waited = match (self.shared.is_stopping(), is_first) {
@@ -131,7 +142,7 @@ impl<'a> Connection<'a> {
             self.socket.peer().set_idle(false);
             match waited {
                 Ok(_) if is_first => {}
-                Ok(_) => pace = Pace::fixed(settings.head_deadline),
+                Ok(_) => pace = Pace::fixed(head_deadline),
                 Err(_) => return Awaited::Over,
             }
         }
@@ -190,7 +201,8 @@ impl<'a> Connection<'a> {
     fn exchange(&mut self, handler: &mut dyn Handler) -> bool {
         let deadline = self.shared.settings.linger_deadline;
         let id = self.socket.peer().id;
-        let mut turn = Turn::new(self, false);
+        let closing = self.is_spare;
+        let mut turn = Turn::new(self, closing);
         // After a panic the handler is used no more, only dropped.
         let served = catch_unwind(AssertUnwindSafe(|| handler.serve(&mut turn)));
         let panicked = served.is_err();

@@ -58,6 +58,11 @@ pub trait Running: Send {
     /// Where it listens; the port is the real one where 0 was asked for.
     fn local_addr(&self) -> SocketAddr;
 
+    /// Accepts no further connection, and lets go of the listener before it returns; open connections are served on.
+    /// Of use where another process has the listener, too: who comes now waits for it instead of for an end. An
+    /// engine that cannot do this does nothing.
+    fn stop_accepting(&mut self) {}
+
     /// Stops to accept, closes idle connections, gives the others a moment, then cuts them.
     /// Takes a bounded time, and returns how many connections had not ended by then (0 if all is well).
     fn stop(self: Box<Self>) -> usize;
@@ -96,6 +101,12 @@ pub trait Exchange {
     /// Has `hangup` called once, from the watch thread, if the peer leaves (or shuts down its sending side)
     /// while the returned guard lives. It must not block. At the moment of the guard's end it may just be running.
     fn watch(&mut self, hangup: Box<dyn FnOnce() + Send>) -> Watching;
+
+    /// Whether the connection is one more than there is room for, and ends with this exchange: only what is short
+    /// and must be answered all the same should be, all else with 503.
+    fn is_spare(&self) -> bool {
+        false
+    }
 
     /// Our address on this connection.
     fn local_addr(&self) -> SocketAddr;

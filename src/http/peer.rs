@@ -64,19 +64,23 @@ pub struct Table {
 pub struct Place {
     table: Arc<Table>,
     id: ConnectionId,
+    /// It was one of the spare ones when it was taken, and stays one.
+    pub is_spare: bool,
 }
 
 impl Table {
-    /// Enters a connection, unless there are `max` already.
-    pub fn enter(self: &Arc<Table>, peer: &Arc<Peer>, max: usize) -> Option<Place> {
+    /// Enters a connection: where there are `max` already, into one of `spare` places, if one is free.
+    pub fn enter(self: &Arc<Table>, peer: &Arc<Peer>, max: usize, spare: usize) -> Option<Place> {
         let mut peers = lock(&self.peers);
-        if peers.len() >= max {
+        let is_spare = peers.len() >= max;
+        if peers.len() >= max.saturating_add(spare) {
             return None;
         }
         peers.insert(peer.id, Arc::clone(peer));
         Some(Place {
             table: Arc::clone(self),
             id: peer.id,
+            is_spare,
         })
     }
 

@@ -28,13 +28,13 @@ pub fn start(
     let bell = Arc::new(Bell::new()?);
     let (watch, watcher) = Watch::start()?;
     let table = Arc::<Table>::default();
-    let stopping = AtomicBool::new(false);
     let shared = Arc::new(Shared {
         service,
         settings,
         table,
         watch: Arc::clone(&watch),
-        stopping,
+        closed: AtomicBool::new(false),
+        stopping: AtomicBool::new(false),
     });
     let accepting =
         Acceptor::new(listener, Arc::clone(&bell), Arc::clone(&shared)).and_then(|acceptor| {
@@ -47,7 +47,7 @@ pub fn start(
             address,
             bell,
             shared,
-            acceptor,
+            acceptor: Some(acceptor),
             watcher,
         })),
         Err(error) => {
@@ -62,7 +62,8 @@ struct Engine {
     address: SocketAddr,
     bell: Arc<Bell>,
     shared: Arc<Shared>,
-    acceptor: JoinHandle<()>,
+    /// Until it was stopped.
+    acceptor: Option<JoinHandle<()>>,
     watcher: JoinHandle<()>,
 }
 
@@ -71,17 +72,24 @@ impl Running for Engine {
         self.address
     }
 
-    fn stop(self: Box<Self>) -> usize {
+    fn stop_accepting(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        self.bell.ring();
+        if let Some(acceptor) = self.acceptor.take() {
+            join(acceptor);
+        }
+    }
+
+    fn stop(mut self: Box<Self>) -> usize {
+        // First, so that a connection that is accepted meanwhile is cut with the others.
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.stop_accepting();
         let Shared {
             table,
             settings,
             watch,
-            stopping,
             ..
         } = &*self.shared;
-        stopping.store(true, Ordering::SeqCst);
-        self.bell.ring();
-        join(self.acceptor);
         table.cut(true);
         let mut left = table.wait_until_empty(settings.stop_grace);
         if left > 0 {

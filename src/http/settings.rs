@@ -7,8 +7,12 @@ use crate::limits;
 /// The limits and deadlines of one engine. The fields say what the constants of the same name in `limits` say.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Most connections at once; past it 503.
+    /// Most connections at once; past it 503, but for the spare ones.
     pub max_connections: usize,
+    /// Connections beyond these, each for one exchange that says [`crate::http::Exchange::is_spare`].
+    pub spare_connections: usize,
+    /// Time for the head on a spare connection; past it 503.
+    pub spare_deadline: Duration,
     /// Time for a whole head; past it 408.
     pub head_deadline: Duration,
     /// Time for a body to get going; past it 408.
@@ -36,6 +40,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             max_connections: limits::HTTP_CONNECTIONS_MAX,
+            spare_connections: limits::HTTP_SPARE_MAX,
+            spare_deadline: limits::HTTP_SPARE_DEADLINE,
             head_deadline: limits::HTTP_HEAD_DEADLINE,
             body_grace: limits::HTTP_TRANSFER_GRACE,
             write_grace: limits::HTTP_TRANSFER_GRACE,

@@ -57,6 +57,14 @@ impl Engine {
         serve: impl Fn(ConnectionId, &mut dyn Exchange) + Send + Sync + 'static,
     ) -> Engine {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Engine::on(listener, settings, serve)
+    }
+
+    fn on(
+        listener: TcpListener,
+        settings: Settings,
+        serve: impl Fn(ConnectionId, &mut dyn Exchange) + Send + Sync + 'static,
+    ) -> Engine {
         let running =
             server::start(listener, Arc::new(TestService(Arc::new(serve))), settings).unwrap();
         Engine {

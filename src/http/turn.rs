@@ -301,6 +301,10 @@ impl Exchange for Turn<'_, '_> {
             .arm(self.connection.socket.peer(), hangup)
     }
 
+    fn is_spare(&self) -> bool {
+        self.connection.is_spare
+    }
+
     fn local_addr(&self) -> SocketAddr {
         self.connection.local
     }

@@ -199,6 +199,44 @@ fn connections_past_max_connections_are_refused() {
 }
 
 #[test]
+fn monitors_are_answered_where_no_other_connection_is_taken() {
+    if exempts(Exemption::Connections) {
+        return;
+    }
+    let gateway = gateway(&json!({"max_connections": 3}), &[fault("good", &[])]);
+    let mut held: Vec<Http> = (0..3)
+        .map(|_| Http::connect(gateway.address).unwrap())
+        .collect();
+    let ready = Request::new("GET", "/ready");
+    for http in &mut held {
+        let mut status = || Some(http.request(&ready).unwrap().head.status);
+        let reached = Deadline::after(PATIENCE).poll(|| status().filter(|status| *status == 200));
+        assert!(reached.is_some(), "it becomes ready");
+    }
+    let ask = |request: &Request| {
+        Http::connect(gateway.address)
+            .unwrap()
+            .request(request)
+            .unwrap()
+    };
+    for path in ["/health", "/ready", "/health"] {
+        let reply = ask(&Request::new("GET", path));
+        assert_eq!(reply.head.status, 200, "{path}");
+        // It is one request's place.
+        assert_eq!(reply.head.header("connection"), Some("close"));
+    }
+    let reply = ask(&Request::new("POST", "/mcp").body("{}"));
+    assert_eq!(reply.head.status, 503);
+    assert_eq!(reply.head.header("retry-after"), Some("1"));
+    assert!(
+        reply.text().contains("too many connections now"),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(held[0].request(&ready).unwrap().head.status, 200);
+}
+
+#[test]
 fn sessions_past_max_processes_get_no_child_of_their_own() {
     let own = fault_with("own", &[], "scope", json!("session"));
     let limits = json!({"max_processes": 1});

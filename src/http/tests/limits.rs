@@ -121,6 +121,7 @@ fn one_connection_too_many_is_told_so_and_the_next_is_served_when_there_is_room(
     let engine = Engine::start(
         Settings {
             max_connections: 2,
+            spare_connections: 0,
             ..Settings::default()
         },
         echo,
@@ -151,10 +152,59 @@ fn one_connection_too_many_is_told_so_and_the_next_is_served_when_there_is_room(
 }
 
 #[test]
+fn a_spare_connection_has_one_exchange_that_says_so() {
+    let settings = Settings {
+        max_connections: 1,
+        spare_connections: 1,
+        spare_deadline: PATIENCE,
+        ..Settings::default()
+    };
+    let engine = Engine::start(settings, |exchange| {
+        let body = if exchange.is_spare() { "spare" } else { "room" };
+        exchange.answer(200, &[], body.as_bytes()).unwrap();
+    });
+    let mut guest = engine.connect();
+    assert_eq!(guest.get("/").body, "room");
+    let mut monitor = engine.connect();
+    // The spare place is taken, though nothing was said on it yet.
+    assert!(engine.connect().rest().starts_with("HTTP/1.1 503 "));
+    let told = monitor.get("/");
+    assert_eq!((told.status, told.body.as_str()), (200, "spare"));
+    assert!(told.has("Connection: close"), "{}", told.head);
+    assert_eq!(monitor.rest(), "");
+    let deadline = now() + PATIENCE;
+    while engine.connect().get("/").body != "spare" {
+        assert!(now() < deadline, "the spare place was not given back");
+    }
+    // Who was there before is as well off as ever.
+    assert_eq!(guest.get("/").body, "room");
+}
+
+#[test]
+fn who_only_holds_a_spare_connection_is_told_and_loses_it() {
+    let engine = Engine::start(
+        Settings {
+            max_connections: 0,
+            spare_connections: 1,
+            spare_deadline: SHORT,
+            ..Settings::default()
+        },
+        echo,
+    );
+    let mut silent = engine.connect();
+    let told = silent.rest();
+    assert!(
+        told.starts_with("HTTP/1.1 503 ") && told.ends_with("too many connections now\n"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_flood_of_refused_connections_is_all_answered() {
     let engine = Engine::start(
         Settings {
             max_connections: 0,
+            spare_connections: 0,
             ..Settings::default()
         },
         echo,

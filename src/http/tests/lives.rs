@@ -214,6 +214,26 @@ fn stop_closes_idle_connections_and_the_port() {
 }
 
 #[test]
+fn who_comes_when_it_accepts_no_more_waits_and_the_others_are_served_on() {
+    // Another process would have the listener, too; here a second engine has it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let start = || {
+        let listener = listener.try_clone().unwrap();
+        Engine::on(listener, Settings::default(), |_, exchange| echo(exchange))
+    };
+    let mut engine = start();
+    let mut early = engine.connect();
+    assert_eq!(early.get("/").status, 200);
+    engine.running.as_mut().unwrap().stop_accepting();
+    let mut late = engine.connect();
+    late.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(early.get("/").status, 200);
+    assert_eq!(engine.stop(), 0);
+    let _next = start();
+    assert_eq!(late.answer().status, 200);
+}
+
+#[test]
 fn stop_lets_a_request_end_and_then_cuts() {
     let mut watched = watched();
     let mut client = watched.engine.connect();
