@@ -136,9 +136,9 @@ pub const MAX_QUEUE_SIZE: Bounds<u64> = whole(1000, 1, 100_000);
 pub const MAX_MESSAGE_SIZE: Bounds<u64> = whole(1 << 20, 64, 1 << 30);
 /// Bytes of one message from a child: results carry images and files.
 pub const MAX_CHILD_MESSAGE_SIZE: Bounds<u64> = whole(16 << 20, 64, 1 << 30);
-/// Connections open at once: at 17 KiB each, 9 MiB in the worst case, and half of the
-/// 1024 descriptors that a process commonly has.
-pub const MAX_CONNECTIONS: Bounds<u64> = whole(512, 1, 100_000);
+/// Connections open at once. Where the user says nothing, the descriptors and threads found at the
+/// start decide; the default here is the most that they can come to.
+pub const MAX_CONNECTIONS: Bounds<u64> = whole(CONNECTIONS_DERIVED_MAX as u64, 1, 100_000);
 /// The time between two comments on a silent stream: below the 30 to 60 s after which proxies close.
 pub const KEEPALIVE_INTERVAL: Bounds<Duration> = seconds(15);
 /// The time the first list of a client waits for servers in their first start.
@@ -814,3 +814,31 @@ const _: () = assert!(
 );
 // A list is one page of its file.
 const _: () = assert!(CATALOG_ITEMS_PER_SERVER_MAX <= PAGE_ITEMS_MAX);
+// ---- capacity: how many connections there is room for
+
+/// Most connections that are taken where the user does not say how many. At 17 KiB each they cost
+/// 170 MiB in the worst case, there are as many sessions ([`SESSIONS_MAX`]), and the two mappings
+/// of each thread's stack fit thrice into the 65,530 that Linux gives a process.
+pub const CONNECTIONS_DERIVED_MAX: usize = 10_000;
+
+/// Connections that are taken however little the system gives: one user with two clients and their
+/// streams. Where it cannot even give these, the accept thread says so and tries again.
+pub const CONNECTIONS_LEAST: usize = 16;
+
+/// Descriptors that are no connection's and no child's: those turned away or spare, and 64 for the
+/// listener, the log, bells, signals, the reaper's looks at `/proc`, files of state.
+pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + 64;
+
+/// Descriptors that one place for a child takes at worst: three pipes of its life, three of one on
+/// its way out, and at a start the child's three ends and the pipe by which a failed exec is told.
+pub const CHILD_DESCRIPTORS: usize = 3 + 3 + 3 + 2;
+
+/// Threads that are no connection's and no child's: a dozen of the gateway's own, those of spare
+/// connections, and a few for whoever looks in with a shell.
+pub const THREADS_RESERVE: usize = 32 + HTTP_SPARE_MAX;
+
+/// Threads that one place for a child takes: three at its pipes, three of a life on its way out,
+/// and 32 of its own processes, as `npx` has: npm's Node with 11, a shell, the server's Node with 15.
+pub const CHILD_THREADS: usize = 3 + 3 + 32;
+
+const _: () = assert!(CONNECTIONS_DERIVED_MAX <= 65_530 / 6);

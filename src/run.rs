@@ -12,8 +12,9 @@ use crossbeam_channel::{Receiver, Sender};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::capacity::{self, Found};
 use crate::child::reaper::{Orphans, Reaper};
-use crate::config::checked::{Config, Secret};
+use crate::config::checked::{Config, Launch, Scope, Secret, Server};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
@@ -307,11 +308,25 @@ fn open_door(
         message_max: config.limits.max_message_size,
         keepalive: config.limits.keepalive_interval,
     });
+    let asked = config.limits.max_connections;
     let settings = Settings {
-        max_connections: config.limits.max_connections,
+        max_connections: capacity::settle(asked, Found::here(), children(config)),
         ..Settings::default()
     };
     (serving.engine.start)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))
+}
+
+/// How many children there may be at once.
+fn children(config: &Config) -> usize {
+    let runs = |server: &&Server| matches!(server.state, Launch::Run(_));
+    let running = config.servers.iter().filter(runs);
+    let has_own = running.clone().any(|server| server.scope == Scope::Session);
+    let own = if has_own {
+        config.limits.max_processes
+    } else {
+        0
+    };
+    running.count() + own
 }
 
 /// Serves one client over stdin and stdout, until its input ends or a signal

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("threads", &[]),
     ("seal", &["limits"]),
+    ("capacity", &["limits"]),
     ("wire", &["limits"]),
     ("record", &["wire"]),
     ("event", &["record", "wire"]),
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "capacity",
             "child",
             "config",
             "dispatcher",

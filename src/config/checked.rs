@@ -58,8 +58,8 @@ pub struct Limits {
     pub max_message_size: usize,
     /// Bytes of one message from a child.
     pub max_child_message_size: usize,
-    /// Connections open at once.
-    pub max_connections: usize,
+    /// Connections open at once; `None` = as many as the system has room for.
+    pub max_connections: Option<usize>,
     /// Time between two comments on a silent stream.
     pub keepalive_interval: Duration,
     /// Time a client's first list waits for servers in their first start.

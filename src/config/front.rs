@@ -267,7 +267,9 @@ fn limits(top: &Section<'_>, variables: Layer<'_>, findings: &mut Findings) -> L
             limits::MAX_CHILD_MESSAGE_SIZE,
             f,
         )),
-        max_connections: size(s.count("max_connections", limits::MAX_CONNECTIONS, f)),
+        max_connections: s
+            .get("max_connections")
+            .map(|_| size(s.count("max_connections", limits::MAX_CONNECTIONS, f))),
         keepalive_interval: s.duration("keepalive_interval", limits::KEEPALIVE_INTERVAL, f),
         connection_timeout: s.duration("connection_timeout", limits::CONNECTION_TIMEOUT, f),
         message_timeout: s.duration("message_timeout", limits::MESSAGE_TIMEOUT, f),

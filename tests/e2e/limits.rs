@@ -1,6 +1,8 @@
 //! Every limit that a user can set, from both of its sides: below it all goes well, past it
 //! comes the answer that was promised.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -234,6 +236,24 @@ fn monitors_are_answered_where_no_other_connection_is_taken() {
         reply.text()
     );
     assert_eq!(held[0].request(&ready).unwrap().head.status, 200);
+}
+
+#[test]
+fn more_connections_than_there_are_descriptors_for_are_warned_of() {
+    let limits = json!({"max_connections": 5000});
+    let setup = setup(&limits, &[fault("good", &[])]);
+    let script = setup.folder().join("few-descriptors");
+    let program = env!("CARGO_BIN_EXE_mcproxy");
+    let text = format!("#!/bin/sh\nulimit -n 256\nexec '{program}' \"$@\"\n");
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let gateway = setup.program(script).start();
+    let line = wait_for_log(&gateway, "max_connections");
+    assert!(
+        line.contains("\"max_connections\" is 5000, but there is room for 109 connections only"),
+        "{line}"
+    );
+    assert!(line.contains("of 256 descriptors"), "{line}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn defaults() {
     assert_eq!(limits.max_queue_size, 1000);
     assert_eq!(limits.max_message_size, 1_048_576);
     assert_eq!(limits.max_child_message_size, 16_777_216);
-    assert_eq!(limits.max_connections, 512);
+    assert_eq!(limits.max_connections, None);
     assert_eq!(limits.keepalive_interval, Duration::from_secs(15));
     assert_eq!(limits.connection_timeout, Duration::from_secs(30));
     assert_eq!(limits.message_timeout, Duration::from_secs(5));
@@ -48,7 +48,7 @@ fn every_setting_is_read() {
     assert_eq!(limits.max_queue_size, 10);
     assert_eq!(limits.max_message_size, 2048);
     assert_eq!(limits.max_child_message_size, 4096);
-    assert_eq!(limits.max_connections, 11);
+    assert_eq!(limits.max_connections, Some(11));
     assert_eq!(limits.keepalive_interval, Duration::from_millis(1500));
     assert_eq!(limits.connection_timeout, Duration::from_secs(120));
     assert_eq!(limits.message_timeout, Duration::from_millis(500));
