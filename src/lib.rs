@@ -21,5 +21,6 @@ pub mod record;
 pub mod run;
 pub mod seal;
 pub mod state;
+pub mod systemd;
 pub mod threads;
 pub mod wire;

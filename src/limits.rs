@@ -842,3 +842,20 @@ pub const THREADS_RESERVE: usize = 32 + HTTP_SPARE_MAX;
 pub const CHILD_THREADS: usize = 3 + 3 + 32;
 
 const _: () = assert!(CONNECTIONS_DERIVED_MAX <= 65_530 / 6);
+
+// ---- systemd
+
+/// How long a word to the service manager may take. One that does not read for so long is busy or
+/// gone, and it is the manager's loss.
+pub const NOTIFY_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The pause between two looks at how the gateway does, for whoever reads `systemctl status`. What
+/// is looked at costs some microseconds, and is told only if it has changed.
+pub const STATUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many servers that are not well the status names, so that it stays a line.
+pub const STATUS_SERVERS_MAX: usize = 3;
+
+/// The shortest time between two words that the gateway is alive. Nobody means a watchdog that waits
+/// for less than twice this, and it would keep a processor busy.
+pub const WATCHDOG_PERIOD_MIN: Duration = Duration::from_millis(10);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -18,8 +18,9 @@ use crate::config::checked::{Config, Launch, Scope, Secret, Server};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
+use crate::door::local::Inquiry;
 use crate::door::stdio;
-use crate::event::Event;
+use crate::event::{Event, Report};
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::{Hub, Outset};
@@ -29,6 +30,9 @@ use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
 use crate::record::Recalled;
 use crate::seal::Seal;
+use crate::systemd::notify::Notifier;
+use crate::systemd::socket::{self, SocketError};
+use crate::systemd::watchdog;
 use crate::threads;
 
 /// Why the gateway does not start.
@@ -54,6 +58,8 @@ pub enum Error {
     },
     /// It was started by itself too often, one inside the other.
     Nested(u32),
+    /// The socket that was handed over cannot be served on.
+    Socket(SocketError),
     /// Threads, signals or descriptors cannot be had.
     System {
         /// For what.
@@ -94,6 +100,7 @@ impl fmt::Display for Error {
                 "this is the {depth}th mcproxy inside another: an entry of the configuration \
                  starts mcproxy with the same file again"
             ),
+            Error::Socket(error) => error.fmt(f),
             Error::System { what, error } => write!(f, "cannot start {what}: {error}"),
         }
     }
@@ -109,6 +116,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 pub struct Gateway {
     inbox: Inbox,
     dispatcher: JoinHandle<()>,
+    /// Told when a signal asks for the end.
+    stopping: Receiver<()>,
     /// Closed when the dispatcher ends.
     ended: Receiver<()>,
     reaper: Reaper,
@@ -126,7 +135,7 @@ impl Gateway {
         let reaper = Reaper::start(Orphans::Adopt).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
-        stop_on_signals(&inbox)?;
+        let stopping = stop_on_signals(&inbox)?;
         let draft = Draft::new(config, nesting());
         let Drawn { plan, recipes } = draft.last().clone();
         let outset = Outset {
@@ -151,6 +160,7 @@ impl Gateway {
         Ok(Gateway {
             inbox,
             dispatcher,
+            stopping,
             ended,
             reaper,
         })
@@ -164,6 +174,14 @@ impl Gateway {
     /// Asks the gateway to end.
     pub fn stop(&self) {
         let _ = self.inbox.post(Event::Stop);
+    }
+
+    /// Waits until a signal asks for the end, or it has come.
+    pub fn wait_for_stop(&self) {
+        select! {
+            recv(self.stopping) -> _ => {}
+            recv(self.ended) -> _ => {}
+        }
     }
 
     /// Waits until the dispatcher has ended.
@@ -185,13 +203,16 @@ impl Gateway {
 }
 
 /// Has SIGINT, SIGTERM, and what a closing terminal sends, end the gateway. A
-/// second one kills the children at once.
-fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
+/// second one kills the children at once. Of the first one the receiver is told.
+fn stop_on_signals(inbox: &Inbox) -> Result<Receiver<()>, Error> {
     let asked = Arc::new(AtomicBool::new(false));
+    let (tell, stopping) = mail::channel(limits::SIGNAL_SLOTS);
     let stop = {
         let (inbox, asked) = (inbox.clone(), asked);
         move || {
             let again = asked.swap(true, Ordering::SeqCst);
+            // Where there is no place it was told before.
+            let _ = tell.try_send(());
             inbox.post(if again { Event::Hurry } else { Event::Stop })
         }
     };
@@ -213,7 +234,7 @@ fn stop_on_signals(inbox: &Inbox) -> Result<(), Error> {
         }
     })
     .map_err(system("the thread for signals"))?;
-    Ok(())
+    Ok(stopping)
 }
 
 /// The wall-clock time at which the gateway begins; zero if the clock is
@@ -264,8 +285,8 @@ pub struct Serving<'a> {
     pub engine: Engine,
     /// Whether it may listen beyond loopback without a token.
     pub allow_anonymous: bool,
-    /// Told once it listens.
-    pub announce: &'a dyn Fn(SocketAddr),
+    /// Told once it listens, by which host and at which port.
+    pub announce: &'a dyn Fn(&str, u16),
 }
 
 /// Serves over HTTP until a signal ends it.
@@ -273,13 +294,25 @@ pub struct Serving<'a> {
 /// # Errors
 /// It cannot start.
 pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
-    let listener = listen(config, serving)?;
+    let listening = listen(config, serving)?;
+    let (host, is_handed) = (listening.host.clone(), listening.is_handed);
     let gateway = Gateway::start(config)?;
-    let door = open_door(config, &gateway, serving, listener);
+    let notifier = Notifier::of_environment();
+    let mut door =
+        watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
     match &door {
-        Ok(running) => (serving.announce)(running.local_addr()),
+        Ok(running) => {
+            (serving.announce)(&host, running.local_addr().port());
+            notifier.ready();
+        }
         Err(_) => gateway.stop(),
     }
+    gateway.wait_for_stop();
+    if is_handed && let Ok(running) = &mut door {
+        // Who connects from now on waits for the next one that the socket is handed to.
+        running.stop_accepting();
+    }
+    notifier.stopping();
     gateway.wait();
     let result = door.map(|running| {
         let open = running.stop();
@@ -291,18 +324,34 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     result
 }
 
+/// Has the service manager, if there is one, told how the gateway does for as long as it does
+/// anything.
+fn watch(gateway: &Gateway, notifier: &Notifier) -> Result<(), Error> {
+    if !notifier.is_heard() {
+        return Ok(());
+    }
+    let Ok(mut inquiry) = Inquiry::open(gateway.inbox()) else {
+        return Ok(()); // it has ended already
+    };
+    let ask = move |patience| inquiry.ask(Report::Health, patience).ok();
+    let period = watchdog::period_of_environment();
+    let ended = gateway.ended.clone();
+    watchdog::start(notifier.clone(), period, ended, ask).map_err(system("the watchdog"))
+}
+
 fn open_door(
     config: &Config,
     gateway: &Gateway,
     serving: Serving<'_>,
-    listener: TcpListener,
+    listening: Listening,
 ) -> Result<Box<dyn Running>, Error> {
+    let Listening { listener, host, .. } = listening;
     let door = HttpDoor::new(Door {
         inbox: gateway.inbox().clone(),
         guard: Guard {
             allow_origins: config.allow_origins.clone(),
             allow_hosts: config.allow_hosts.clone(),
-            bound_host: config.host.clone(),
+            bound_host: host,
             token: config.token.clone(),
         },
         message_max: config.limits.max_message_size,
@@ -363,9 +412,34 @@ pub fn serve_stdio(config: &Config) -> Result<(), Error> {
     served.map_err(system("the stdio door"))
 }
 
-/// Listens, unless that would let in anyone from anywhere.
-fn listen(config: &Config, serving: Serving<'_>) -> Result<TcpListener, Error> {
-    let host = &config.host;
+/// A listener, and the host by which clients name it.
+struct Listening {
+    listener: TcpListener,
+    host: String,
+    /// The service manager opened it, and keeps it.
+    is_handed: bool,
+}
+
+/// Listens, or takes the listener that was handed over, unless that would let in anyone from
+/// anywhere.
+fn listen(config: &Config, serving: Serving<'_>) -> Result<Listening, Error> {
+    if let Some(listener) = socket::inherited().map_err(Error::Socket)? {
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::Socket(SocketError::System(error)))?;
+        let host = address.ip().to_string();
+        refuse_exposure(&[address], &host, config, serving)?;
+        log::info!(
+            "serving on {address}, the socket that was handed over; the configuration's host and \
+             port are not used"
+        );
+        return Ok(Listening {
+            listener,
+            host,
+            is_handed: true,
+        });
+    }
+    let host = config.host.clone();
     let addresses: Vec<SocketAddr> = (host.as_str(), config.port)
         .to_socket_addrs()
         .map_err(|error| Error::UnknownHost {
@@ -373,23 +447,42 @@ fn listen(config: &Config, serving: Serving<'_>) -> Result<TcpListener, Error> {
             error,
         })?
         .collect();
+    refuse_exposure(&addresses, &host, config, serving)?;
+    match TcpListener::bind(addresses.as_slice()) {
+        Ok(listener) => Ok(Listening {
+            listener,
+            host,
+            is_handed: false,
+        }),
+        Err(error) => Err(Error::Listen {
+            address: if host.contains(':') {
+                format!("[{host}]:{}", config.port)
+            } else {
+                format!("{host}:{}", config.port)
+            },
+            error,
+        }),
+    }
+}
+
+/// Refuses addresses that other machines reach, where nobody asks them for a token or the engine is
+/// not fit for them. `host` names them in the error.
+fn refuse_exposure(
+    addresses: &[SocketAddr],
+    host: &str,
+    config: &Config,
+    serving: Serving<'_>,
+) -> Result<(), Error> {
     let is_private = |address: &SocketAddr| match address.ip() {
         IpAddr::V6(v6) => v6.to_canonical().is_loopback(),
         v4 @ IpAddr::V4(_) => v4.is_loopback(),
     };
     let is_exposed = !addresses.iter().all(is_private);
     if is_exposed && !serving.engine.is_hardened {
-        return Err(Error::Unhardened(host.clone()));
+        return Err(Error::Unhardened(host.to_owned()));
     }
     if is_exposed && config.token.is_none() && !serving.allow_anonymous {
-        return Err(Error::Exposed(host.clone()));
+        return Err(Error::Exposed(host.to_owned()));
     }
-    TcpListener::bind(addresses.as_slice()).map_err(|error| Error::Listen {
-        address: if host.contains(':') {
-            format!("[{host}]:{}", config.port)
-        } else {
-            format!("{host}:{}", config.port)
-        },
-        error,
-    })
+    Ok(())
 }

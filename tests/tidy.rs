@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits"]),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
+    ("systemd", &["limits", "mail", "threads"]),
     (
         "hub",
         &[
@@ -66,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plan",
             "record",
             "seal",
+            "systemd",
             "threads",
         ],
     ),

@@ -1,7 +1,5 @@
 //! The sub-commands that serve.
 
-use std::net::SocketAddr;
-
 use crate::cli::console;
 use crate::cli::exit::Exit;
 use crate::config::checked::{Config, Launch};
@@ -12,10 +10,10 @@ use crate::run::{self, Engine, Error, Serving};
 /// # Errors
 /// It cannot start.
 pub fn over_http(config: &Config, engine: Engine, allow_anonymous: bool) -> Result<Exit, Error> {
-    let announce = |address: SocketAddr| {
+    let announce = |host: &str, port: u16| {
         console::say(format_args!(
             "listening on http://{}/mcp ({})",
-            shown(&config.host, address.port()),
+            shown(host, port),
             servers(config)
         ));
     };

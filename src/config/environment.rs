@@ -50,6 +50,8 @@ pub const PROTECTED: &[&str] = &[
     "LISTEN_PID",
     "LISTEN_PIDFDID",
     "LISTEN_FDNAMES",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
 ];
 
 /// What a child inherits: the list above, or `all` but what is protected.

@@ -114,18 +114,7 @@ impl LocalClient {
     /// # Errors
     /// See [`LocalError`].
     pub fn inventory(&self, patience: Duration) -> Result<String, LocalError> {
-        let mut outbox = Outbox::open(&self.inbox, LOCAL_INQUIRY, limits::OUTBOX_SLOTS)
-            .map_err(|_| LocalError::Ended)?;
-        let ask = FromClient::Ask {
-            report: Report::Inventory,
-            at: String::new(),
-        };
-        outbox.begin(ask).map_err(|_| LocalError::Ended)?;
-        match outbox.wait_until(now() + patience) {
-            Found::Parcel(Parcel::Report { json, .. }) => Ok(json),
-            Found::Nothing => Err(LocalError::TimedOut(patience)),
-            Found::Parcel(_) | Found::Ended | Found::Hangup => Err(LocalError::Ended),
-        }
+        Inquiry::open(&self.inbox)?.ask(Report::Inventory, patience)
     }
 
     fn send(&self, kind: Kind, params: Option<&str>) -> Result<(), LocalError> {
@@ -139,5 +128,40 @@ impl LocalClient {
             body: Body::read(bytes),
         };
         self.outbox.say(word).map_err(|_| LocalError::Ended)
+    }
+}
+
+/// Asks the gateway about itself, as often as one likes. There is one in a process at a time.
+#[derive(Debug)]
+pub struct Inquiry {
+    outbox: Outbox,
+}
+
+impl Inquiry {
+    /// Opens the way for the answers.
+    ///
+    /// # Errors
+    /// The gateway has ended.
+    pub fn open(inbox: &Inbox) -> Result<Inquiry, LocalError> {
+        Outbox::open(inbox, LOCAL_INQUIRY, limits::OUTBOX_SLOTS)
+            .map(|outbox| Inquiry { outbox })
+            .map_err(|_| LocalError::Ended)
+    }
+
+    /// A report, as JSON text and without the time. An answer to an earlier question, which came
+    /// too late, is not taken for it.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub fn ask(&mut self, report: Report, patience: Duration) -> Result<String, LocalError> {
+        let at = String::new();
+        self.outbox
+            .begin(FromClient::Ask { report, at })
+            .map_err(|_| LocalError::Ended)?;
+        match self.outbox.wait_until(now() + patience) {
+            Found::Parcel(Parcel::Report { json, .. }) => Ok(json),
+            Found::Nothing => Err(LocalError::TimedOut(patience)),
+            Found::Parcel(_) | Found::Ended | Found::Hangup => Err(LocalError::Ended),
+        }
     }
 }

@@ -29,6 +29,8 @@ mod resources;
 mod resumption;
 // What the modules on faults and limits need.
 mod scene;
+// As a service: notification, watchdog, a socket that was handed over.
+mod service;
 // The end, and that nothing outlives it.
 mod shutdown;
 // The stateless era, over every transport.

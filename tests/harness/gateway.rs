@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ pub struct Setup {
     config: Option<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    stdin: Option<OwnedFd>,
 }
 
 /// What a run to its end left.
@@ -68,6 +70,7 @@ impl Setup {
             config: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            stdin: None,
         }
     }
 
@@ -100,6 +103,13 @@ impl Setup {
         self
     }
 
+    /// Something to read, or to listen on, in the place of an empty stdin.
+    #[must_use]
+    pub fn stdin(mut self, stdin: OwnedFd) -> Setup {
+        self.stdin = Some(stdin);
+        self
+    }
+
     /// The folder it will run in, for further files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -121,7 +131,9 @@ impl Setup {
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("USER", "tester")
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(self.stdin.as_ref().map_or_else(Stdio::null, |stdin| {
+                stdin.try_clone().expect("a descriptor is free").into()
+            }))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
