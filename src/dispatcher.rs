@@ -15,6 +15,7 @@ use crate::hub::Hub;
 use crate::limits;
 use crate::mail::{Inbox, Letter, OutboxSender};
 use crate::plan::Recipe;
+use crate::state::Keeper;
 
 /// The dispatcher: the hub, and the ends of everything it speaks to.
 pub struct Dispatcher {
@@ -26,6 +27,7 @@ pub struct Dispatcher {
     /// How to start the child of each server.
     recipes: BTreeMap<ServerId, Recipe>,
     reaper: Reaper,
+    keeper: Keeper,
     began: Instant,
     /// When an orderly end becomes a disorderly one.
     patience: Option<Instant>,
@@ -48,7 +50,7 @@ impl Dispatcher {
         hub: Hub,
         (inbox, letters): (Inbox, Receiver<Letter>),
         recipes: BTreeMap<ServerId, Recipe>,
-        reaper: Reaper,
+        (reaper, keeper): (Reaper, Keeper),
     ) -> Dispatcher {
         Dispatcher {
             hub,
@@ -58,6 +60,7 @@ impl Dispatcher {
             children: HashMap::new(),
             recipes,
             reaper,
+            keeper,
             began: now(),
             patience: None,
             finished: false,
@@ -171,7 +174,7 @@ impl Dispatcher {
                 Effect::Bury { life } => {
                     self.children.remove(&life);
                 }
-                Effect::Keep(record) => log::trace!("nothing keeps {record:?} yet"),
+                Effect::Keep(record) => self.keeper.keep(record),
                 Effect::Finished => self.finished = true,
             }
         }

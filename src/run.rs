@@ -1,12 +1,13 @@
 //! Wires the channels, starts the threads, and stops them in order.
 
+pub mod outset;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
@@ -14,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use crate::capacity::{self, Found};
 use crate::child::reaper::{Orphans, Reaper};
-use crate::config::checked::{Config, Launch, Scope, Secret, Server};
+use crate::config::checked::{Config, Launch, Scope, Server};
 use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
@@ -23,13 +24,13 @@ use crate::door::stdio;
 use crate::event::{Event, Report};
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
-use crate::hub::{Hub, Outset};
+use crate::hub::Hub;
 use crate::limits;
 use crate::mail::{self, Inbox};
 use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
-use crate::record::Recalled;
-use crate::seal::Seal;
+use crate::run::outset::Sessions;
+use crate::state::{self, State};
 use crate::systemd::notify::Notifier;
 use crate::systemd::socket::{self, SocketError};
 use crate::systemd::watchdog;
@@ -60,6 +61,8 @@ pub enum Error {
     Nested(u32),
     /// The socket that was handed over cannot be served on.
     Socket(SocketError),
+    /// The key of session ids cannot be had.
+    State(state::error::Error),
     /// Threads, signals or descriptors cannot be had.
     System {
         /// For what.
@@ -101,6 +104,7 @@ impl fmt::Display for Error {
                  starts mcproxy with the same file again"
             ),
             Error::Socket(error) => error.fmt(f),
+            Error::State(error) => error.fmt(f),
             Error::System { what, error } => write!(f, "cannot start {what}: {error}"),
         }
     }
@@ -121,14 +125,15 @@ pub struct Gateway {
     /// Closed when the dispatcher ends.
     ended: Receiver<()>,
     reaper: Reaper,
+    state: State,
 }
 
 impl Gateway {
     /// Starts the dispatcher, which starts the servers.
     ///
     /// # Errors
-    /// A thread cannot be had.
-    pub fn start(config: &Config) -> Result<Gateway, Error> {
+    /// A thread or randomness cannot be had, or the key of session ids is none.
+    pub fn start(config: &Config, sessions: Sessions) -> Result<Gateway, Error> {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
@@ -138,14 +143,11 @@ impl Gateway {
         let stopping = stop_on_signals(&inbox)?;
         let draft = Draft::new(config, nesting());
         let Drawn { plan, recipes } = draft.last().clone();
-        let outset = Outset {
-            seal: seal(config)?,
-            recalled: Recalled::default(),
-            seed: 0,
-            unix: since_1970(),
-        };
+        let (outset, state) = outset::outset(config, sessions)?;
         let hub = Hub::new(plan, outset);
-        let dispatcher = Dispatcher::new(hub, (inbox.clone(), letters), recipes, reaper.clone());
+        let post = (inbox.clone(), letters);
+        let keeper = state.keeper();
+        let dispatcher = Dispatcher::new(hub, post, recipes, (reaper.clone(), keeper));
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
             let _ending: Sender<()> = ending;
@@ -163,6 +165,7 @@ impl Gateway {
             stopping,
             ended,
             reaper,
+            state,
         })
     }
 
@@ -199,6 +202,7 @@ impl Gateway {
         if left > 0 {
             log::warn!("{left} processes could not be ended");
         }
+        self.state.finish();
     }
 }
 
@@ -237,30 +241,6 @@ fn stop_on_signals(inbox: &Inbox) -> Result<Receiver<()>, Error> {
     Ok(stopping)
 }
 
-/// The wall-clock time at which the gateway begins; zero if the clock is
-/// before 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the hub is told once when it began, and counts from there"
-)]
-fn since_1970() -> Duration {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-/// A key of this run: what it seals opens in no other, nor for those who came in
-/// with another token.
-fn seal(config: &Config) -> Result<Seal, Error> {
-    let mut secret = [0_u8; limits::SEAL_SECRET_BYTES];
-    getrandom::fill(&mut secret).map_err(|error| Error::System {
-        what: "without the system's randomness",
-        error: io::Error::other(error.to_string()),
-    })?;
-    let token = config.token.as_ref().map(Secret::expose);
-    Ok(Seal::new(&secret, token))
-}
-
 fn nesting() -> u32 {
     let told = std::env::var(NESTING).ok();
     told.and_then(|told| told.parse().ok()).unwrap_or_default()
@@ -296,7 +276,7 @@ pub struct Serving<'a> {
 pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     let listening = listen(config, serving)?;
     let (host, is_handed) = (listening.host.clone(), listening.is_handed);
-    let gateway = Gateway::start(config)?;
+    let gateway = Gateway::start(config, Sessions::Last)?;
     let notifier = Notifier::of_environment();
     let mut door =
         watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
@@ -384,7 +364,7 @@ fn children(config: &Config) -> usize {
 /// # Errors
 /// It cannot start.
 pub fn serve_stdio(config: &Config) -> Result<(), Error> {
-    let gateway = Gateway::start(config)?;
+    let gateway = Gateway::start(config, Sessions::End)?;
     let message_max = config.limits.max_message_size;
     let inbox = gateway.inbox().clone();
     let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);

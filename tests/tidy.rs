@@ -49,7 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "dispatcher",
-        &["child", "event", "hub", "limits", "mail", "plan"],
+        &["child", "event", "hub", "limits", "mail", "plan", "state"],
     ),
     (
         "run",
@@ -65,8 +65,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "limits",
             "mail",
             "plan",
-            "record",
             "seal",
+            "state",
             "systemd",
             "threads",
         ],

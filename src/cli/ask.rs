@@ -10,6 +10,7 @@ use crate::cli::table::Table;
 use crate::config::checked::{Config, Launch, Server};
 use crate::door::local::{LocalClient, LocalError};
 use crate::limits;
+use crate::run::outset::Sessions;
 use crate::run::{Error, Gateway};
 use crate::wire::envelope::Kind;
 use crate::wire::method::Method;
@@ -159,7 +160,7 @@ pub fn with_gateway<T>(
     config: &Config,
     asking: impl FnOnce(&mut LocalClient) -> Result<T, LocalError>,
 ) -> Result<Result<T, LocalError>, Error> {
-    let gateway = Gateway::start(config)?;
+    let gateway = Gateway::start(config, Sessions::End)?;
     let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = LocalClient::open(gateway.inbox(), INFO, patience)
         .and_then(|mut client| asking(&mut client));

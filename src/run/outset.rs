@@ -1,0 +1,68 @@
+//! What the hub is given at its start, for it cannot find it out itself: the
+//! time, its dice, the key that it seals with, and what was kept of the
+//! gateways before this one.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::config::checked::{Config, Secret};
+use crate::hub::Outset;
+use crate::run::Error;
+use crate::seal::Seal;
+use crate::state::{Opening, State, folder, key};
+
+/// Whether the sessions of a gateway may outlive its process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sessions {
+    /// They do: it serves over HTTP.
+    Last,
+    /// They end with the one client that it serves.
+    End,
+}
+
+/// Reads what was kept, and starts the thread that keeps the rest.
+///
+/// # Errors
+/// The key in the environment is too short, or there is no randomness.
+pub fn outset(config: &Config, sessions: Sessions) -> Result<(Outset, State), Error> {
+    let last = sessions == Sessions::Last;
+    let mut folder = folder::of_this_process();
+    if last {
+        folder = folder.and_then(folder::made);
+    }
+    let variable = |name: &str| std::env::var_os(name);
+    let key_folder = folder.as_deref().filter(|_| last);
+    let key = key::find(variable, key_folder).map_err(Error::State)?;
+    if last {
+        log::debug!("the key of session ids: {}", key.origin);
+    }
+    let unix = since_1970();
+    let servers: Vec<String> = config.servers.iter().map(|s| s.name.clone()).collect();
+    let (state, recalled) = State::open(Opening {
+        folder: folder.as_deref(),
+        now: unix.as_secs(),
+        journal: last,
+        servers: &servers,
+    });
+    let token = config.token.as_ref().map(Secret::expose);
+    let outset = Outset {
+        seal: Seal::new(&key.secret, token),
+        recalled,
+        seed: getrandom::u64().map_err(|error| Error::System {
+            what: "without the system's randomness",
+            error: std::io::Error::other(error.to_string()),
+        })?,
+        unix,
+    };
+    Ok((outset, state))
+}
+
+/// The wall-clock time at which the gateway begins; zero if the clock is
+/// before 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the hub is told once when it began, and counts from there"
+)]
+fn since_1970() -> Duration {
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
