@@ -17,6 +17,7 @@ pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod plan;
+pub mod procfs;
 pub mod record;
 pub mod run;
 pub mod seal;

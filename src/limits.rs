@@ -384,6 +384,14 @@ pub const CHILD_WRITE_BATCH_BYTES: usize = 64 * 1024;
 pub const CHILD_STDERR_LINE_BYTES: usize = 2 * 1024;
 /// Last lines of stderr that are kept for the last words: Node prints ten stack frames and more below the error.
 pub const CHILD_STDERR_RING_LINES: usize = 24;
+/// Bytes of these lines together: all of them whole, unless most of what they hold had to be escaped, which makes six
+/// bytes of one.
+pub const CHILD_STDERR_RING_BYTES: usize = 64 * 1024;
+/// Last lines of stderr that are told to those who ask how a child does: what a person reads at a glance.
+pub const CHILD_LAST_LINES: usize = 10;
+/// How old the last words of a child may be at its exit. What was said longer ago was about something else; what made
+/// it exit may have taken a few seconds to do so.
+pub const CHILD_LAST_WORDS_AGE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Bytes of a stdout line that is no message that the log shows: enough to recognise whose greeting it is.
 pub const CHILD_JUNK_SHOWN_BYTES: usize = 200;
 /// Lines that one child's stdout or stderr may bring into the log per `CHILD_LOG_INTERVAL`: more than anybody
@@ -400,8 +408,35 @@ pub const REAPER_PAUSE: std::time::Duration = std::time::Duration::from_millis(1
 pub const REAPER_IDLE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Pause between two rounds of killing at the end, where no exit ends it sooner: each round reads all of `/proc`.
 pub const FINISH_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+/// Pause between two rounds of killing what has outlived its life: long enough for the killed to go, and each round
+/// reads all of `/proc`.
+pub const SWEEP_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+/// Rounds after which that is given up until the next life ends: two seconds. A process that cannot die for so long
+/// is held by the kernel; and one that starts others faster than they can be killed must not keep the thread busy.
+pub const SWEEP_ROUNDS_MAX: u32 = 100;
+/// Bytes of an outer gateway's mark that are handed on within the own one: a gateway in a gateway takes 40 for each,
+/// and `NESTING_MAX` bounds these.
+pub const MARK_BYTES_MAX: usize = 512;
+/// Bytes of a program file in which a script's first line is looked for: as many as the kernel looks at (`BINPRM_BUF_SIZE`).
+pub const INTERPRETER_LINE_BYTES: u64 = 256;
 
 const _: () = assert!(CHILD_STDERR_READ_BYTES >= CHILD_STDERR_LINE_BYTES);
+const _: () = assert!(CHILD_STDERR_RING_BYTES >= CHILD_STDERR_RING_LINES * CHILD_STDERR_LINE_BYTES);
+const _: () = assert!(CHILD_LAST_LINES <= CHILD_STDERR_RING_LINES);
+
+// ---- procfs: what `/proc` says of processes
+
+/// Bytes of a short file of `/proc` that are read: `stat`, `status` and `smaps_rollup` have one or two thousand.
+pub const PROC_FILE_BYTES_MAX: u64 = 16 << 10;
+
+/// Bytes of a process's environment that are searched: as much as the kernel lets arguments and environment have
+/// together under the usual limit of the stack (a quarter of 8 MiB).
+pub const PROC_ENVIRON_BYTES_MAX: u64 = 2 << 20;
+
+/// Processes of one tree whose memory is counted. No server has so many; looking into one takes 50 µs, so that one
+/// which forks without end delays whoever asks by no more than 50 ms.
+pub const PROC_TREE_MAX: usize = 1000;
+
 // ---- hub: the lives of children
 
 /// How long after the exit of a child its stdout is still read, and how long

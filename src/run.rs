@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::capacity::{self, Found};
+use crate::child::descriptors;
 use crate::child::reaper::{Orphans, Reaper};
 use crate::config::checked::{Config, Launch, Scope, Server};
 use crate::dispatcher::Dispatcher;
@@ -137,7 +138,8 @@ impl Gateway {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
-        let reaper = Reaper::start(Orphans::Adopt).map_err(system("the reaper"))?;
+        let given_back = raise_descriptors();
+        let reaper = Reaper::start(Orphans::Adopt, given_back).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
         let stopping = stop_on_signals(&inbox)?;
@@ -203,6 +205,18 @@ impl Gateway {
             log::warn!("{left} processes could not be ended");
         }
         self.state.finish();
+    }
+}
+
+/// Lets the gateway open as many descriptors as it may, and tells what its
+/// children are to be given back.
+fn raise_descriptors() -> Option<u64> {
+    match descriptors::raise() {
+        Ok(descriptors) => descriptors.given_back(),
+        Err(error) => {
+            log::warn!("the limit of open descriptors stays as it is: {error}");
+            None
+        }
     }
 }
 

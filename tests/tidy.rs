@@ -21,6 +21,7 @@ use source::{Source, files_below, functions, line_of, paths, tokens, top};
 const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("threads", &[]),
+    ("procfs", &["limits"]),
     ("seal", &["limits"]),
     ("capacity", &["limits"]),
     ("wire", &["limits"]),
@@ -40,7 +41,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("http", &["limits", "threads"]),
-    ("child", &["event", "limits", "plan", "threads", "wire"]),
+    (
+        "child",
+        &["event", "limits", "plan", "procfs", "threads", "wire"],
+    ),
     (
         "door",
         &[
@@ -74,7 +78,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "catalog", "config", "door", "http", "limits", "logging", "run", "threads", "wire",
+            "catalog", "child", "config", "door", "http", "limits", "logging", "run", "threads",
+            "wire",
         ],
     ),
     ("main", &["cli"]),

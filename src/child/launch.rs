@@ -1,7 +1,8 @@
 //! The birth of a life: its threads, then its process. What the pumps do with
 //! the pipes is theirs.
 
-use std::io::{self, ErrorKind};
+use std::ffi::OsStr;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +10,11 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::child::last_lines::LastLines;
 use crate::child::pipes::ExitWatch;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
-use crate::child::{Report, stderr, stdin, stdout};
+use crate::child::{Report, descriptors, program, stderr, stdin, stdout};
 use crate::event::FromChild;
 use crate::limits;
 use crate::plan::Recipe;
@@ -27,6 +29,8 @@ pub struct Launch {
     pub report: Report,
     /// The process to be.
     pub process: Arc<Process>,
+    /// Where its last lines on stderr are kept.
+    pub last_lines: Arc<LastLines>,
     /// The messages for it.
     pub waiting: Receiver<Outgoing>,
     /// Who spawns it.
@@ -58,22 +62,21 @@ impl Launch {
         let recipe = &self.recipe;
         // The queue goes to the one thread that empties it, so that it counts
         // as closed once that thread has ended.
-        let writer = stdin::Writer::new(self.report.clone(), self.waiting, recipe);
+        let writer = stdin::Writer::new(self.report.clone(), self.waiting, &self.process, recipe);
         let stdin_gate = start_pump(
             &thread_name("in", &recipe.name),
             limits::CHILD_IN_STACK_BYTES,
             move |pipe, exit| writer.run(pipe, exit),
         )?;
-        let reader = stderr::Reader::new(&recipe.name, self.report.clone(), &self.process);
+        let reader = stderr::Reader::new(self.report.clone(), &self.process, self.last_lines);
         let stderr_gate = start_pump(
             &thread_name("err", &recipe.name),
             limits::CHILD_ERR_STACK_BYTES,
             move |pipe, exit| reader.run(pipe, exit),
         )?;
-        let spawned = self
-            .reaper
-            .spawn(&mut command(recipe), &self.process)
-            .map_err(|error| recipe.explain(&error))?;
+        let spawned = command(recipe, self.reaper.descriptors())
+            .and_then(|mut command| self.reaper.spawn(&mut command, &self.process))
+            .map_err(|error| program::explain(&recipe.program, recipe.cwd.as_deref(), &error))?;
         let exit = Arc::new(spawned.exit);
         self.report.tell(FromChild::Spawned { pid: spawned.pid });
         // Neither gate can be full or closed: each thread takes just this one.
@@ -102,8 +105,22 @@ fn start_pump<P: Send + 'static>(
     Ok(gate)
 }
 
-fn command(recipe: &Recipe) -> Command {
-    let mut command = Command::new(&recipe.program);
+/// What starts the process, with this soft limit of open descriptors if it is
+/// not to have the gateway's.
+///
+/// # Errors
+/// It is seen beforehand that the program cannot be run, for there the system
+/// would say it too late.
+fn command(recipe: &Recipe, descriptors: Option<u64>) -> io::Result<Command> {
+    let mut command = match descriptors {
+        Some(soft) => {
+            let path = recipe.env.iter().rfind(|(name, _)| name == "PATH");
+            let cwd = recipe.cwd.as_deref().unwrap_or(Path::new(""));
+            program::look_for(&recipe.program, path.map(|(_, path)| OsStr::new(path)), cwd)?;
+            descriptors::command_with(soft, &recipe.program)
+        }
+        None => Command::new(&recipe.program),
+    };
     command
         .args(&recipe.args)
         .env_clear()
@@ -112,33 +129,7 @@ fn command(recipe: &Recipe) -> Command {
     if let Some(cwd) = &recipe.cwd {
         command.current_dir(cwd);
     }
-    command
-}
-
-impl Recipe {
-    /// Why it could not be run. The system says "not found" of three different
-    /// things; this says which.
-    fn explain(&self, error: &io::Error) -> String {
-        let program = self.program.display();
-        if let Some(cwd) = &self.cwd
-            && !cwd.is_dir()
-        {
-            return format!(
-                "cannot run \"{program}\": its working directory \"{}\" is no directory",
-                cwd.display()
-            );
-        }
-        if error.kind() == ErrorKind::NotFound && is_path_to_file(&self.program) {
-            return format!(
-                "cannot run \"{program}\": the interpreter that its first line names, or its loader, is missing"
-            );
-        }
-        format!("cannot run \"{program}\": {error}")
-    }
-}
-
-fn is_path_to_file(program: &Path) -> bool {
-    program.components().count() > 1 && program.is_file()
+    Ok(command)
 }
 
 /// The name of a life's thread, in the bytes that the kernel shows. Of a long

@@ -3,19 +3,23 @@
 //! A life has three threads. `out:NAME` spawns the process, so that a slow
 //! `exec` holds nobody else, and reads its stdout; `in:NAME` writes its stdin;
 //! `err:NAME` reads its stderr and reports its exit. The one `reaper` thread of
-//! the program waits for all processes. What a message means, when a life
-//! ends, and whether another follows: that is not decided here.
+//! the program waits for all processes, and the one `sweeper` kills what
+//! outlives its life. What a message means, when a life ends, and whether
+//! another follows: that is not decided here.
 //!
 //! The words of a life, in order: `Spawned` comes first, or `SpawnFailed`
 //! comes alone. `OutputEnded` comes after all that was read from stdout, and
 //! `Exited` after all that was read from stderr; of these two either may be
 //! first. Both always come, however long a grandchild keeps the pipes open.
 
-pub mod kin;
+pub mod descriptors;
+pub mod last_lines;
 pub mod launch;
+pub mod mark;
 pub mod noise;
 pub mod pipes;
 pub mod process;
+pub mod program;
 pub mod reaper;
 pub mod stderr;
 pub mod stdin;
@@ -29,9 +33,11 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::child::last_lines::LastLines;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
 use crate::event::{Event, FromChild, Life, Signal};
+use crate::limits;
 use crate::plan::Recipe;
 use crate::wire::outgoing::Outgoing;
 
@@ -63,6 +69,7 @@ impl Report {
 pub struct Handle {
     queue: Option<Sender<Outgoing>>,
     process: Arc<Process>,
+    last_lines: Arc<LastLines>,
 }
 
 /// Why a message was not put into a child's queue. It is dropped.
@@ -108,6 +115,13 @@ impl Handle {
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
+
+    /// The last lines that the child has written on stderr, the oldest first:
+    /// at most [`limits::CHILD_LAST_LINES`], as the log shows them, none blank.
+    /// Once the child has exited they stay what they are.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.last_lines.last(limits::CHILD_LAST_LINES)
+    }
 }
 
 /// Starts a life. [`FromChild::Spawned`] or [`FromChild::SpawnFailed`] follows
@@ -117,16 +131,19 @@ impl Handle {
 /// The system gives no thread. Then nothing follows.
 pub fn start(life: Life, recipe: Recipe, inbox: Inbox, reaper: &Reaper) -> io::Result<Handle> {
     let (queue, waiting): (_, Receiver<Outgoing>) = bounded(recipe.queue_slots);
-    let process = Arc::new(Process::starting());
+    let process = Arc::new(Process::starting(life, &recipe.name));
+    let last_lines = Arc::default();
     launch::start(launch::Launch {
         recipe,
         report: Report { life, inbox },
         process: Arc::clone(&process),
+        last_lines: Arc::clone(&last_lines),
         waiting,
         reaper: reaper.clone(),
     })?;
     Ok(Handle {
         queue: Some(queue),
         process,
+        last_lines,
     })
 }

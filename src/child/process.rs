@@ -9,16 +9,19 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal as UnixSignal, killpg};
 use nix::unistd::Pid;
 
-use crate::event::Signal;
+use crate::event::{Life, Signal};
+use crate::procfs::{self, Kin};
 
-/// The process of a life, shared by the dispatcher (which signals it) and the
-/// reaper (which ends it).
+/// The process of a life, shared by the dispatcher (which signals it), the
+/// reaper (which ends it) and the life's own threads.
 ///
 /// The lock is what makes signalling safe: a process id can only pass to a
 /// stranger after the reaper's wait, and that happens under the same lock. It
 /// is never held over anything that blocks.
 #[derive(Debug)]
 pub struct Process {
+    life: Life,
+    server: String,
     state: Mutex<State>,
 }
 
@@ -27,17 +30,33 @@ enum State {
     /// Not spawned yet. A signal that came too early waits here.
     Starting { early: Option<Signal> },
     /// It runs, or is a zombie: its id, which is also its group's, is its own.
-    Running { group: Pid },
+    Running { group: Pid, kin: Vec<Kin> },
     /// It was reaped.
-    Gone { how: String },
+    Gone {
+        how: String,
+        group: Pid,
+        kin: Vec<Kin>,
+    },
 }
 
 impl Process {
-    /// One that is still to be spawned.
-    pub fn starting() -> Process {
+    /// One that is still to be spawned, for this life of that server.
+    pub fn starting(life: Life, server: &str) -> Process {
         Process {
+            life,
+            server: server.to_owned(),
             state: Mutex::new(State::Starting { early: None }),
         }
+    }
+
+    /// Which life it is of.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Which server it is of.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// Signals the whole group; see [`crate::child::Handle::signal`].
@@ -50,7 +69,7 @@ impl Process {
                     *early = Some(signal);
                 }
             }
-            State::Running { group } => signal_group(*group, signal),
+            State::Running { group, .. } => signal_group(*group, signal),
             State::Gone { .. } => {}
         }
     }
@@ -62,7 +81,45 @@ impl Process {
         if let State::Starting { early: Some(early) } = *state {
             signal_group(pid, early);
         }
-        *state = State::Running { group: pid };
+        *state = State::Running {
+            group: pid,
+            kin: Vec::new(),
+        };
+    }
+
+    /// Notes which processes descend from it, while that can still be seen:
+    /// once it is gone, those that had left its group and cleaned their
+    /// environment are told from strangers by nothing else. Reads all of
+    /// `/proc`, so this is not for the dispatcher.
+    pub fn note_kin(&self) {
+        let State::Running { group, .. } = *self.lock() else {
+            return;
+        };
+        // Not under the lock. If it still runs afterwards, the number was its
+        // own all the time.
+        let Ok(found) = procfs::descendants(group.as_raw()) else {
+            return;
+        };
+        if let State::Running { kin, .. } = &mut *self.lock() {
+            *kin = found;
+        }
+    }
+
+    /// The number of the process group; once the process is gone, that of a
+    /// group which was killed, and may be somebody else's by now.
+    pub fn group(&self) -> Option<Pid> {
+        match &*self.lock() {
+            State::Running { group, .. } | State::Gone { group, .. } => Some(*group),
+            State::Starting { .. } => None,
+        }
+    }
+
+    /// Which processes were noted.
+    pub fn kin(&self) -> Vec<Kin> {
+        match &*self.lock() {
+            State::Running { kin, .. } | State::Gone { kin, .. } => kin.clone(),
+            State::Starting { .. } => Vec::new(),
+        }
     }
 
     /// Takes the exit of a process that is known to have ended. What is left
@@ -70,20 +127,22 @@ impl Process {
     /// else can own the group's number.
     pub fn reap(&self, child: &mut Child) {
         let mut state = self.lock();
-        if let State::Running { group } = *state {
-            signal_group(group, Signal::Kill);
-        }
+        let State::Running { group, kin } = &mut *state else {
+            return;
+        };
+        let (group, kin) = (*group, std::mem::take(kin));
+        signal_group(group, Signal::Kill);
         let how = match child.wait() {
             Ok(status) => describe(status),
             Err(error) => format!("ended in a way that could not be learned ({error})"),
         };
-        *state = State::Gone { how };
+        *state = State::Gone { how, group, kin };
     }
 
     /// How it ended, once it was reaped.
     pub fn how(&self) -> Option<String> {
         match &*self.lock() {
-            State::Gone { how } => Some(how.clone()),
+            State::Gone { how, .. } => Some(how.clone()),
             State::Starting { .. } | State::Running { .. } => None,
         }
     }
@@ -138,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_early_kill_is_not_weakened() {
-        let process = Process::starting();
+        let process = Process::starting(Life(1), "any");
         process.signal(Signal::Kill);
         process.signal(Signal::Terminate);
         let state = process.lock();

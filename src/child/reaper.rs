@@ -6,7 +6,10 @@
 //! finds it stolen. Never `waitpid(-1)`.
 //!
 //! When a life ends, and what follows from an exit, is not known here; the
-//! exit is passed to the life's own threads and nothing blocks the reaper.
+//! exit is passed to the life's own threads and nothing blocks the reaper. What
+//! a life leaves behind is killed by `sweep`, on a thread of its own.
+
+mod sweep;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -21,18 +24,20 @@ use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
-use crate::child::kin::{self, Kin};
+use crate::child::mark::{self, Marker};
 use crate::child::pipes::{self, ExitBell, ExitWatch};
 use crate::child::process::Process;
-use crate::event::Signal;
+use crate::event::{Life, Signal};
 use crate::limits;
+use crate::procfs::{self, Kin};
 use crate::threads;
 
 /// What to do about processes that are our children but were not spawned here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Orphans {
-    /// Become the parent of orphaned descendants, reap them, and kill them at
-    /// the end. For the program itself, where nothing else spawns processes.
+    /// Become the parent of orphaned descendants, reap them, and kill them when
+    /// their life is over, at the latest at the end. For the program itself,
+    /// where nothing else spawns processes.
     Adopt,
     /// Leave them alone. For tests, where others in the same process wait for
     /// children of their own and must not find them stolen.
@@ -47,6 +52,11 @@ pub struct Reaper {
 
 struct Shared {
     orphans: Orphans,
+    /// How many descriptors a child may open at first, where that is not what
+    /// the gateway may.
+    descriptors: Option<u64>,
+    /// How processes are marked, so that their life is known.
+    marker: Marker,
     book: Mutex<Book>,
     /// Something in the book has changed.
     changed: Condvar,
@@ -58,13 +68,30 @@ struct Shared {
 struct Book {
     /// By process id.
     running: HashMap<i32, Entry>,
-    /// How many spawns are under way: an unknown process may be one of them.
-    spawning: usize,
+    /// The spawns under way: an unknown process may be one of them.
+    spawning: HashSet<Life>,
+    /// Those that have ended and were not swept up after yet.
+    ended: Vec<Arc<Process>>,
     /// The children that this process was born with (a shell that said
     /// `helper & exec mcproxy`): reaped, but not ours to kill.
     inherited: HashSet<i32>,
     /// The end has begun: nothing is spawned any more.
     closing: bool,
+}
+
+impl Book {
+    /// Whether a life has a process, or is getting one.
+    fn lives(&self, life: Life) -> bool {
+        let mut running = self.running.values();
+        self.spawning.contains(&life) || running.any(|entry| entry.process.life() == life)
+    }
+
+    /// Whether a child of this process is one that it was given, and neither
+    /// spawned here nor there from before. One that is just being spawned
+    /// passes for a stranger, too.
+    fn is_stranger(&self, pid: i32) -> bool {
+        !self.running.contains_key(&pid) && !self.inherited.contains(&pid)
+    }
 }
 
 struct Entry {
@@ -89,11 +116,13 @@ pub struct Spawned {
 }
 
 impl Reaper {
-    /// Starts the `reaper` thread.
+    /// Starts the `reaper` thread, and the `sweeper` where orphans are adopted.
+    /// Children are to be started with this soft limit of open descriptors, or
+    /// with that of the gateway (`Descriptors::given_back`).
     ///
     /// # Errors
-    /// The system gives no thread, or refuses what `Adopt` asks for.
-    pub fn start(orphans: Orphans) -> io::Result<Reaper> {
+    /// The system gives no thread, no randomness, or refuses what `Adopt` asks for.
+    pub fn start(orphans: Orphans, descriptors: Option<u64>) -> io::Result<Reaper> {
         // If our parent ignored SIGCHLD, so do we, and the kernel keeps no
         // exit status. A handler, even one for nothing, undoes that; in our
         // own children `exec` turns it into the default.
@@ -109,9 +138,17 @@ impl Reaper {
         }
         let shared = Arc::new(Shared {
             orphans,
+            descriptors,
+            marker: Marker::new(std::env::var_os(mark::VARIABLE).as_deref())?,
             book: Mutex::new(book),
             changed: Condvar::new(),
         });
+        if orphans == Orphans::Adopt {
+            let sweeping = Arc::clone(&shared);
+            threads::spawn("sweeper", limits::REAPER_STACK_BYTES, move || {
+                sweeping.sweep();
+            })?;
+        }
         let watching = Arc::clone(&shared);
         threads::spawn("reaper", limits::REAPER_STACK_BYTES, move || {
             watching.watch();
@@ -119,9 +156,15 @@ impl Reaper {
         Ok(Reaper { shared })
     }
 
-    /// Spawns a process as the leader of a group of its own, all its standard
-    /// streams piped. Blocks as long as its `exec` takes; other spawns and
-    /// exits go on meanwhile.
+    /// The soft limit of open descriptors that children are to be started with,
+    /// if it is not the gateway's.
+    pub fn descriptors(&self) -> Option<u64> {
+        self.shared.descriptors
+    }
+
+    /// Spawns a process as the leader of a group of its own (which `command`
+    /// must say), all its standard streams piped, and marked as of its life.
+    /// Blocks as long as its `exec` takes; other spawns and exits go on meanwhile.
     ///
     /// # Errors
     /// It cannot be run, or the end has begun.
@@ -132,13 +175,14 @@ impl Reaper {
             if book.closing {
                 return Err(io::Error::other("the gateway is stopping"));
             }
-            book.spawning += 1;
+            book.spawning.insert(process.life());
         }
+        command.env(mark::VARIABLE, self.shared.marker.of(process.life()));
         // `std` sets an empty signal mask and SIGPIPE's default in the child,
         // and every pipe it or `io::pipe` makes is closed by its `exec`.
         let result = spawn_piped(command);
         let mut book = self.shared.lock();
-        book.spawning -= 1;
+        book.spawning.remove(&process.life());
         self.shared.changed.notify_all();
         let (child, stdin, stdout, stderr) = result?;
         let pid = child.id();
@@ -241,7 +285,7 @@ impl Shared {
             self.look_one_by_one();
             return false;
         }
-        if book.closing && book.spawning == 0 {
+        if book.closing && book.spawning.is_empty() {
             return true;
         }
         drop(self.pause(book, limits::REAPER_IDLE_PAUSE));
@@ -253,7 +297,10 @@ impl Shared {
         if let Some(mut entry) = book.running.remove(&pid) {
             entry.process.reap(&mut entry.child);
             entry.bell.ring();
-        } else if self.orphans == Orphans::Adopt && book.spawning == 0 {
+            if self.orphans == Orphans::Adopt {
+                book.ended.push(entry.process);
+            }
+        } else if self.orphans == Orphans::Adopt && book.spawning.is_empty() {
             book.inherited.remove(&pid);
             // The status of a stranger says nothing to us.
             let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
@@ -271,7 +318,7 @@ impl Shared {
         let mut book = self.lock();
         let mut exited: Vec<i32> = book.running.keys().copied().collect();
         exited.retain(|&pid| has_exited(pid));
-        if self.orphans == Orphans::Adopt && book.spawning == 0 {
+        if self.orphans == Orphans::Adopt && book.spawning.is_empty() {
             let zombies = own_children().into_iter();
             exited.extend(zombies.filter(|kin| kin.zombie).map(|kin| kin.pid));
         }
@@ -290,30 +337,33 @@ impl Shared {
             Orphans::Ignore => Vec::new(),
             Orphans::Adopt => self.strangers(book),
         };
-        for stranger in strangers.iter().filter(|kin| !kin.zombie) {
+        for stranger in &strangers {
             // Its id cannot have passed to another: only we reap our children,
-            // and not while the book is locked.
-            if let Err(error) = kill(Pid::from_raw(stranger.pid), UnixSignal::SIGKILL) {
-                log::warn!("cannot kill process {}: {error}", stranger.pid);
-            }
+            // and not while the book is locked. A zombie does not mind.
+            kill_stranger(stranger.pid);
         }
-        book.running.len() + book.spawning + strangers.len()
+        book.running.len() + book.spawning.len() + strangers.len()
     }
 
     /// Our children that were not spawned here, but adopted.
     fn strangers(&self, book: &Book) -> Vec<Kin> {
         let mut children = own_children();
-        children.retain(|kin| {
-            !book.running.contains_key(&kin.pid) && !book.inherited.contains(&kin.pid)
-        });
+        children.retain(|kin| book.is_stranger(kin.pid));
         children
+    }
+}
+
+/// Kills a child of ours that was adopted. The book must be locked.
+fn kill_stranger(pid: i32) {
+    if let Err(error) = kill(Pid::from_raw(pid), UnixSignal::SIGKILL) {
+        log::warn!("cannot kill process {pid}: {error}");
     }
 }
 
 /// Every child of this process; none where there is no `/proc`. Then orphans
 /// are still adopted and reaped, but not killed at the end.
 fn own_children() -> Vec<Kin> {
-    kin::own_children().unwrap_or_else(|error| {
+    procfs::own_children().unwrap_or_else(|error| {
         log::warn!("cannot look for adopted processes: /proc: {error}");
         Vec::new()
     })

@@ -1,11 +1,12 @@
 //! The `err:NAME` thread: a child's stderr, line by line into the log, and the
 //! report of its exit with its last words.
 
-use std::collections::VecDeque;
 use std::process::ChildStderr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::child::Report;
+use crate::child::last_lines::LastLines;
 use crate::child::noise::{Quota, shown};
 use crate::child::pipes::{Drawn, ExitWatch, Tap};
 use crate::child::process::Process;
@@ -19,20 +20,35 @@ pub struct Reader {
     process: Arc<Process>,
     quota: Quota,
     line: Line,
-    ring: Ring,
+    last_lines: Arc<LastLines>,
+    began: Instant,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how old a child's last line is at its exit concerns nobody but this thread"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Reader {
-    /// For the child of that server.
-    pub fn new(server: &str, report: Report, process: &Arc<Process>) -> Reader {
+    /// For that process, whose last lines go there.
+    pub fn new(report: Report, process: &Arc<Process>, last_lines: Arc<LastLines>) -> Reader {
         Reader {
-            server: server.to_owned(),
+            server: process.server().to_owned(),
             report,
             process: Arc::clone(process),
             quota: Quota::default(),
             line: Line::default(),
-            ring: Ring::default(),
+            last_lines,
+            began: now(),
         }
+    }
+
+    /// The time since the beginning.
+    fn age(&self) -> Duration {
+        now().duration_since(self.began)
     }
 
     /// Reads until the child has exited, and reports that.
@@ -45,7 +61,7 @@ impl Reader {
         let how = self.process.how();
         self.report.tell(FromChild::Exited {
             how: how.unwrap_or_else(|| "ended".to_owned()),
-            last_words: self.ring.last_words(),
+            last_words: self.last_lines.words_at_exit(self.age()),
         });
     }
 
@@ -83,7 +99,7 @@ impl Reader {
             self.settle();
             log::info!("{}: stderr: {text}", self.server);
         }
-        self.ring.push(text);
+        self.last_lines.push(self.age(), text);
     }
 
     /// Tells how many lines were dropped.
@@ -122,64 +138,9 @@ impl Line {
     }
 }
 
-/// The last lines, none of them blank.
-#[derive(Debug, Default)]
-struct Ring {
-    lines: VecDeque<String>,
-}
-
-impl Ring {
-    fn push(&mut self, line: String) {
-        if self.lines.len() == limits::CHILD_STDERR_RING_LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(line);
-    }
-
-    /// The line that says best why a child died: the last one, unless that is
-    /// part of a stack trace (indented, or a closing bracket) or the trailer
-    /// that Node prints below it. Python's traces end with the error itself.
-    fn last_words(&self) -> Option<String> {
-        let says_why =
-            |line: &&String| !line.starts_with([' ', '\t', '}']) && !line.starts_with("Node.js v");
-        let best = self.lines.iter().rev().find(says_why);
-        best.or(self.lines.back()).cloned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ring(text: &str) -> Ring {
-        let mut ring = Ring::default();
-        text.lines().for_each(|line| ring.push(line.to_owned()));
-        ring
-    }
-
-    #[test]
-    fn last_words_say_why() {
-        let words = |text| ring(text).last_words();
-        assert_eq!(words(""), None);
-        assert_eq!(words("one\ntwo").as_deref(), Some("two"));
-        assert_eq!(
-            words("Error: boom\n    at f (x.js:1)\n  code: 'E'\n}\nNode.js v22.1.0").as_deref(),
-            Some("Error: boom")
-        );
-        assert_eq!(
-            words("Traceback:\n  File \"x\"\nValueError: boom").as_deref(),
-            Some("ValueError: boom")
-        );
-        assert_eq!(words("  a\n  b").as_deref(), Some("  b"));
-    }
-
-    #[test]
-    fn the_ring_forgets_the_oldest() {
-        let all: Vec<String> = (0..30).map(|number| number.to_string()).collect();
-        let ring = ring(&all.join("\n"));
-        assert_eq!(ring.lines.len(), 24);
-        assert_eq!(ring.lines.front().map(String::as_str), Some("6"));
-    }
 
     #[test]
     fn a_line_is_bounded_and_a_blank_one_is_none() {

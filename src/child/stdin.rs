@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::process::ChildStdin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -11,6 +12,7 @@ use nix::poll::PollFlags;
 
 use crate::child::Report;
 use crate::child::pipes::{self, ExitWatch, Woken};
+use crate::child::process::Process;
 use crate::event::{FromChild, Load};
 use crate::limits;
 use crate::plan::Recipe;
@@ -20,6 +22,7 @@ use crate::wire::outgoing::Outgoing;
 pub struct Writer {
     report: Report,
     waiting: Receiver<Outgoing>,
+    process: Arc<Process>,
     /// How long the child may leave its stdin unread.
     patience: Duration,
     /// After how many messages that is reported.
@@ -39,10 +42,16 @@ enum Broken {
 
 impl Writer {
     /// For the child of that recipe.
-    pub fn new(report: Report, waiting: Receiver<Outgoing>, recipe: &Recipe) -> Writer {
+    pub fn new(
+        report: Report,
+        waiting: Receiver<Outgoing>,
+        process: &Arc<Process>,
+        recipe: &Recipe,
+    ) -> Writer {
         Writer {
             report,
             waiting,
+            process: Arc::clone(process),
             patience: recipe.message_timeout,
             taken_messages: recipe.taken_messages,
             untold: Load::default(),
@@ -51,11 +60,17 @@ impl Writer {
 
     /// Writes until the queue is closed and empty, then closes the pipe; or
     /// until the child is gone.
-    pub fn run(mut self, pipe: ChildStdin, exit: &ExitWatch) {
+    pub fn run(mut self, mut pipe: ChildStdin, exit: &ExitWatch) {
         if let Err(error) = pipes::set_nonblocking(&pipe) {
             return log::error!("cannot write to a child: {error}");
         }
-        if self.write_all(pipe, exit) == Err(Broken::Closed) {
+        let end = self.write_all(&mut pipe, exit);
+        if end.is_ok() {
+            // It is about to be told to go: the last moment to see who is with it.
+            self.process.note_kin();
+        }
+        drop(pipe);
+        if end == Err(Broken::Closed) {
             // Mostly this is the last breath of a child whose exit is about to
             // be seen. One that lives on without its stdin is past all use.
             if !exit.wait(Some(self.patience)) {
@@ -64,12 +79,12 @@ impl Writer {
         }
     }
 
-    fn write_all(&mut self, mut pipe: ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
+    fn write_all(&mut self, pipe: &mut ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
         let mut batch = Vec::new();
         while let Ok(first) = self.waiting.recv() {
             let load = self.gather(&first, &mut batch);
             drop(first);
-            self.write(&mut pipe, &batch, exit)?;
+            self.write(pipe, &batch, exit)?;
             batch.clear();
             batch.shrink_to(limits::CHILD_WRITE_BATCH_BYTES);
             self.tell_taken(load);

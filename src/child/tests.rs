@@ -1,19 +1,22 @@
 //! The room with real processes. What needs a process of its own, because it
-//! adopts orphans or changes signals, is in `adopting`.
+//! adopts orphans or changes signals, is in `adopting` and `sweeping`.
 
 mod adopting;
 mod hygiene;
+mod sweeping;
 mod talking;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::child::reaper::{Orphans, Reaper};
-use crate::child::{Handle, Inbox, Recipe, kin, start};
+use crate::child::{Handle, Inbox, Recipe, start};
 use crate::event::{Event, FromChild, Life, Signal};
+use crate::procfs;
 use crate::wire::envelope::Message;
 use crate::wire::outgoing::Outgoing;
 
@@ -38,7 +41,7 @@ fn sh(name: &str, script: &str) -> Recipe {
 /// The one reaper of this test process, which leaves other tests' children alone.
 fn shared_reaper() -> &'static Reaper {
     static REAPER: OnceLock<Reaper> = OnceLock::new();
-    REAPER.get_or_init(|| Reaper::start(Orphans::Ignore).unwrap())
+    REAPER.get_or_init(|| Reaper::start(Orphans::Ignore, None).unwrap())
 }
 
 /// A life under test.
@@ -63,16 +66,18 @@ impl Subject {
     }
 
     fn start_with(recipe: Recipe, reaper: &Reaper) -> Subject {
+        static LIVES: AtomicU64 = AtomicU64::new(7);
+        let own = Life(LIVES.fetch_add(1, Ordering::Relaxed));
         let (inbox, words) = bounded(1000);
         let inbox: Inbox = Arc::new(move |event| match event {
             Event::Child { life, word } => {
-                assert_eq!(life, Life(7));
+                assert_eq!(life, own);
                 // A test that has ended listens no more.
                 let _ = inbox.send(word);
             }
             other => panic!("not a child's event: {other:?}"),
         });
-        let handle = start(Life(7), recipe, inbox, reaper).unwrap();
+        let handle = start(own, recipe, inbox, reaper).unwrap();
         Subject { handle, words }
     }
 
@@ -176,7 +181,7 @@ fn kill_stranger(pid: &str) {
 
 /// Whether a child of this process still waits to be reaped.
 fn is_zombie(pid: u32) -> bool {
-    kin::own_children()
+    procfs::own_children()
         .unwrap()
         .iter()
         .any(|kin| kin.pid.cast_unsigned() == pid && kin.zombie)

@@ -12,6 +12,7 @@ pub mod commands;
 pub mod completions;
 pub mod console;
 pub mod demo_server;
+pub mod exec;
 pub mod exit;
 pub mod flags;
 pub mod help;

@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use crate::child::process::Process;
 use crate::child::reaper::{Orphans, Reaper};
+use crate::child::tests;
 use crate::child::tests::{DEADLINE, Subject, eventually, kill_stranger, lives, sh};
-use crate::child::{kin, tests};
-use crate::event::FromChild;
+use crate::event::{FromChild, Life};
+use crate::procfs;
 
 /// Runs one of the ignored tests below in a process of its own, which a shell
 /// starts with the words `exec`.
-fn alone(test: &str, exec: &str) {
+pub(super) fn alone(test: &str, exec: &str) {
     let output = Command::new("sh")
         .arg("-c")
         .arg(format!(
             "{exec} \"$0\" --exact --ignored --nocapture --test-threads=1 \"$1\""
         ))
         .arg(std::env::current_exe().unwrap())
-        .arg(format!("child::tests::adopting::{test}"))
+        .arg(format!("child::tests::{test}"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -34,15 +35,16 @@ fn alone(test: &str, exec: &str) {
 
 #[test]
 fn the_end_leaves_no_process_behind() {
-    alone("finish_kills_what_left_the_group", "exec");
+    alone("adopting::finish_kills_what_left_the_group", "exec");
 }
 
 #[test]
 #[ignore = "runs in a process of its own"]
 fn finish_kills_what_left_the_group() {
-    let reaper = Reaper::start(Orphans::Adopt).unwrap();
-    // A daemon with a child of its own, orphaned; and one whose parent lives.
-    let script = "setsid sh -c 'setsid sleep 900 & echo $! >&2; wait' & ";
+    let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
+    // A daemon with a child of its own, orphaned, in whose environment nothing says whose it is;
+    // and one whose parent lives.
+    let script = "setsid env -i /bin/sh -c 'setsid sleep 900 & echo $! >&2; wait' & ";
     let orphaned = Subject::start_with(sh("orphan", &format!("{script} sleep 0.3")), &reaper);
     let story = orphaned.story();
     let deep: u32 = story.last_words.unwrap().parse().unwrap();
@@ -51,7 +53,7 @@ fn finish_kills_what_left_the_group() {
     assert!(lives(deep) && lives(pid), "out of reach until the end");
 
     assert_eq!(reaper.finish(DEADLINE), 0);
-    assert_eq!(kin::own_children().unwrap(), []);
+    assert_eq!(procfs::own_children().unwrap(), []);
     assert!(!lives(deep) && !lives(pid));
     let late = Subject::start_with(sh("late", "exit 0"), &reaper);
     assert!(matches!(late.next(), FromChild::SpawnFailed { why } if why.contains("stopping")));
@@ -67,20 +69,21 @@ fn has_thread(name: &str) -> bool {
 
 #[test]
 fn orphans_are_reaped() {
-    alone("an_orphan_is_adopted_and_reaped", "exec");
+    alone("adopting::an_orphan_is_adopted_and_reaped", "exec");
 }
 
 #[test]
 #[ignore = "runs in a process of its own"]
 fn an_orphan_is_adopted_and_reaped() {
-    let reaper = Reaper::start(Orphans::Adopt).unwrap();
-    // It dies by a signal without a name, while the life that left it is long over.
-    let script = "setsid sh -c 'sleep 0.5; kill -40 $$' & echo $! >&2; sleep 0.2";
+    let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
+    // It dies by a signal without a name, while the life that left it, and of which nothing in its
+    // environment tells, is long over.
+    let script = "setsid env -i /bin/sh -c 'sleep 0.5; kill -40 $$' & echo $! >&2; sleep 0.2";
     let subject = Subject::start_with(sh("leaver", script), &reaper);
     let story = subject.story();
     let orphan: i32 = story.last_words.unwrap().parse().unwrap();
     let adopted = || {
-        kin::own_children()
+        procfs::own_children()
             .unwrap()
             .iter()
             .any(|kin| kin.pid == orphan)
@@ -91,13 +94,13 @@ fn an_orphan_is_adopted_and_reaped() {
 
 #[test]
 fn a_failed_exec_is_not_stolen_from_std() {
-    alone("many_fail_and_many_live", "exec");
+    alone("adopting::many_fail_and_many_live", "exec");
 }
 
 #[test]
 #[ignore = "runs in a process of its own"]
 fn many_fail_and_many_live() {
-    let reaper = Reaper::start(Orphans::Adopt).unwrap();
+    let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
     let subjects: Vec<Subject> = (0..200)
         .map(|number| {
             let mut recipe = sh("mixed", "exit 2");
@@ -118,7 +121,7 @@ fn many_fail_and_many_live() {
             assert_eq!(subject.story().how(), "exited with code 2");
         }
     }
-    assert_eq!(kin::own_children().unwrap(), []);
+    assert_eq!(procfs::own_children().unwrap(), []);
 }
 
 #[test]
@@ -129,7 +132,10 @@ fn an_ignored_sigchld_hides_no_exit() {
         // Only GNU's `env` can do that, and safe Rust cannot.
         return;
     }
-    alone("the_exit_code_is_known", &format!("exec {ignoring}"));
+    alone(
+        "adopting::the_exit_code_is_known",
+        &format!("exec {ignoring}"),
+    );
 }
 
 #[test]
@@ -142,7 +148,7 @@ fn the_exit_code_is_known() {
     };
     let own = std::fs::read_to_string("/proc/self/status").unwrap();
     assert!(ignores_sigchld(&own), "else this test tests nothing");
-    let reaper = Reaper::start(Orphans::Adopt).unwrap();
+    let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
     let story = Subject::start_with(sh("chld", "exit 9"), &reaper).story();
     assert_eq!(story.how(), "exited with code 9");
     // Nor do our children inherit it.
@@ -154,7 +160,7 @@ fn the_exit_code_is_known() {
 #[test]
 fn a_process_from_before_us_is_not_ours_to_kill() {
     alone(
-        "finish_spares_the_inherited",
+        "adopting::finish_spares_the_inherited",
         "sleep 900 & export HELPER=$!; exec",
     );
 }
@@ -164,22 +170,22 @@ fn a_process_from_before_us_is_not_ours_to_kill() {
 fn finish_spares_the_inherited() {
     let told = std::env::var("HELPER").unwrap();
     let helper = told.parse().unwrap();
-    let reaper = Reaper::start(Orphans::Adopt).unwrap();
+    let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
     let subject = Subject::start_with(sh("ours", "exec sleep 900"), &reaper);
     subject.spawned();
     assert_eq!(reaper.finish(DEADLINE), 0);
     assert!(lives(helper));
     kill_stranger(&told);
     eventually("it is reaped all the same", || {
-        kin::own_children().unwrap().is_empty()
+        procfs::own_children().unwrap().is_empty()
     });
 }
 
 #[test]
 fn what_cannot_die_in_time_is_counted() {
     // Without a reaper thread's help a zombie stays: a book that nobody reaps.
-    let reaper = Reaper::start(Orphans::Ignore).unwrap();
-    let process = Arc::new(Process::starting());
+    let reaper = Reaper::start(Orphans::Ignore, None).unwrap();
+    let process = Arc::new(Process::starting(Life(1), "slow"));
     let mut command = Command::new("sleep");
     command.arg("900");
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::child::process::Process;
 use crate::child::tests::{Subject, eventually, is_zombie, sh, shared_reaper};
-use crate::event::Signal;
+use crate::event::{Life, Signal};
 
 /// What a script says on stderr, in one line.
 fn says(name: &str, script: &str) -> String {
@@ -70,7 +70,7 @@ fn the_environment_and_the_directory_are_those_of_the_recipe() {
 
 #[test]
 fn a_signal_that_came_before_the_process_still_ends_it() {
-    let process = Arc::new(Process::starting());
+    let process = Arc::new(Process::starting(Life(1), "early"));
     process.signal(Signal::Kill);
     let mut command = Command::new("sleep");
     command.arg("900");

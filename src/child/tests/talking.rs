@@ -323,3 +323,23 @@ fn answers_to_our_own_requests_are_read() {
     assert!(matches!(reply(10), Reply::Done));
     assert!(matches!(&story.output[6], FromChild::Message { .. }));
 }
+
+#[test]
+fn the_last_lines_are_there_for_whoever_asks() {
+    let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $n; echo; done >&2; exec cat";
+    let mut subject = Subject::start(sh("lines", script));
+    eventually("it has said all", || {
+        subject
+            .handle
+            .last_lines()
+            .last()
+            .is_some_and(|line| line == "line 12")
+    });
+    let lines = subject.handle.last_lines();
+    assert_eq!(lines.len(), limits::CHILD_LAST_LINES);
+    assert_eq!(lines[0], "line 3");
+    subject.handle.close_input();
+    let story = subject.story();
+    assert_eq!(story.last_words.as_deref(), Some("line 12"));
+    assert_eq!(subject.handle.last_lines(), lines);
+}
