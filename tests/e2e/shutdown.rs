@@ -105,25 +105,6 @@ fn it_takes_every_kind_of_grandchild_with_it() {
 }
 
 #[test]
-fn grandchildren_go_when_their_server_does_and_strays_at_the_end() {
-    let gateway = gateway(&json!({"reconnect_delay": "20ms"}), &[fault("bad", &[])]);
-    let mut client = client(&gateway, "/mcp");
-    let spawn = |client: &mut crate::harness::streamable::McpClient, kind: Value| {
-        let told = client.call_text("bad__spawn_grandchild", kind).unwrap();
-        let told: Value = serde_json::from_str(&told).unwrap();
-        i32::try_from(told["pids"][0].as_i64().unwrap()).unwrap()
-    };
-    let kin = spawn(&mut client, json!({"ignore_term": true}));
-    let stray = spawn(&mut client, json!({"setsid": true, "ignore_term": true}));
-    client.call_tool("bad__crash", json!({})).unwrap_err();
-    let gone = Deadline::after(PATIENCE).poll(|| (!is_alive(kin)).then_some(()));
-    assert!(gone.is_some(), "the group outlived its leader");
-    assert_echo(&mut client, "bad");
-    assert_stops(gateway, Signal::SIGTERM);
-    assert!(!is_alive(stray));
-}
-
-#[test]
 fn calls_under_way_and_open_streams_end_with_it() {
     let gateway = gateway(&json!({}), &[fault("good", &[]), deaf("deaf")]);
     wait_for_state(&gateway, "deaf", "ready");
