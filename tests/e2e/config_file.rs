@@ -98,7 +98,16 @@ fn a_file_of_vs_code() {
         assert!(tools.contains(&tool.to_owned()), "{tools:?}");
     }
     let me = whoami(&mut client, "files");
-    let expected = names(&["PATH", "USER", "TMPDIR", "PORT", "ON", "BOTH", "FROM_FILE"]);
+    let expected = names(&[
+        "PATH",
+        "USER",
+        "TMPDIR",
+        "PORT",
+        "ON",
+        "BOTH",
+        "FROM_FILE",
+        MARK,
+    ]);
     assert_eq!(environment_of(&me), expected);
     assert_eq!(me["cwd"], real(&folder.join("sub")));
     wait_for_log(
@@ -207,7 +216,11 @@ fn environment_with(config: &Value) -> BTreeSet<String> {
     environment_of(&whoami(&mut client, "x"))
 }
 
+/// What every child has, by which the gateway finds what it leaves behind.
+const MARK: &str = "MCPROXY_LIFE";
+
 const LISTED: &[&str] = &[
+    MARK,
     "PATH",
     "HOME",
     "USER",

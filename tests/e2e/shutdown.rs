@@ -226,7 +226,8 @@ fn a_stdio_gateway_ends_with_its_input_and_on_signals() {
     }
 }
 
-/// An orphan is given to the gateway, dies, and must not stay as a zombie.
+/// An orphan is given to the gateway when its server is gone, is killed, and must not stay as a
+/// zombie.
 fn assert_orphans_are_reaped(gateway: &Gateway) {
     let mut client = client(gateway, "/mcp");
     client
@@ -242,12 +243,10 @@ fn assert_orphans_are_reaped(gateway: &Gateway) {
         .0;
     client.call_tool("bad__crash", json!({})).unwrap_err();
     assert_echo(&mut client, "bad");
-    assert!(is_alive(sleeper), "it has a session of its own");
-    kill(Pid::from_raw(sleeper), Signal::SIGKILL).unwrap();
     // A zombie still has its entry there.
     let entry = format!("/proc/{sleeper}");
     let reaped = Deadline::after(PATIENCE).poll(|| (!exists(&entry)).then_some(()));
-    assert!(reaped.is_some(), "the orphan is a zombie");
+    assert!(reaped.is_some(), "the orphan lives, or is a zombie");
 }
 
 fn exists(path: &str) -> bool {

@@ -139,7 +139,9 @@ fn inherited() -> Vec<String> {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    said.lines().map(|line| line.trim_end().to_owned()).collect()
+    said.lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 #[test]
