@@ -2,16 +2,22 @@
 //! outlives it, however it ends and whatever it has started, while the gateway goes on. (What is
 //! left at the gateway's own end is in `shutdown`.)
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the clock: that rule of the house is for the gateway"
+)]
+
 mod given;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::e2e::scene::{
-    assert_echo, client, fault, fault_with, gateway, pid_of, setup, wait_for_log, whoami,
+    assert_echo, call_under_way, client, fault, fault_with, gateway, pid_of, setup, wait_for_log,
+    whoami,
 };
 use crate::harness::client::Client;
 use crate::harness::gateway::Gateway;
@@ -20,7 +26,8 @@ use crate::harness::streamable::McpClient;
 use crate::harness::{Deadline, PATIENCE, fixture};
 
 fn soon() -> Value {
-    json!({"reconnect_delay": "20ms"})
+    // Some servers here are killed many times.
+    json!({"reconnect_delay": "20ms", "max_reconnect_attempts": 50})
 }
 
 /// Has a server start processes of every kind that leaves its group, and tells their ids.
@@ -210,9 +217,9 @@ fn calls_do_not_wait_for_the_sweeping() {
     let kind = json!({"setsid": true, "ignore_term": true, "count": 30});
     client.call_text("bad__spawn_grandchild", kind).unwrap();
     let leader = whoami(&mut client, "bad")["pid"].as_i64().unwrap();
-    let mut call = crate::e2e::scene::call_under_way(&mut client, "bad");
+    let mut call = call_under_way(&mut client, "bad");
     kill_now(i32::try_from(leader).unwrap());
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     let answer = call.next_message().unwrap().unwrap();
     assert!(answer["error"]["message"].is_string(), "{answer}");
     let took = asked.elapsed();
