@@ -128,7 +128,7 @@ impl Process {
     pub fn reap(&self, child: &mut Child) {
         let mut state = self.lock();
         let State::Running { group, kin } = &mut *state else {
-            return;
+            return; // it is no process, or was reaped: the reaper asks neither
         };
         let (group, kin) = (*group, std::mem::take(kin));
         signal_group(group, Signal::Kill);
