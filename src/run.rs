@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::capacity::{self, Found};
-use crate::child::descriptors;
+use crate::child::descriptors::{self, Descriptors};
 use crate::child::reaper::{Orphans, Reaper};
 use crate::config::checked::{Config, Launch, Scope, Server};
 use crate::dispatcher::Dispatcher;
@@ -138,7 +138,9 @@ impl Gateway {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
-        let given_back = raise_descriptors();
+        let raised = descriptors::raise()
+            .inspect_err(|error| log::warn!("cannot raise the limit of descriptors: {error}"));
+        let given_back = raised.ok().and_then(Descriptors::given_back);
         let reaper = Reaper::start(Orphans::Adopt, given_back).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
@@ -205,18 +207,6 @@ impl Gateway {
             log::warn!("{left} processes could not be ended");
         }
         self.state.finish();
-    }
-}
-
-/// Lets the gateway open as many descriptors as it may, and tells what its
-/// children are to be given back.
-fn raise_descriptors() -> Option<u64> {
-    match descriptors::raise() {
-        Ok(descriptors) => descriptors.given_back(),
-        Err(error) => {
-            log::warn!("the limit of open descriptors stays as it is: {error}");
-            None
-        }
     }
 }
 
