@@ -181,7 +181,7 @@ fn the_crash_of_a_child_ends_its_calls_and_no_stream() {
 
 #[test]
 fn the_last_answer_before_a_crash_is_heard() {
-    let limits = json!({"reconnect_delay": "20ms"});
+    let limits = json!({"reconnect_delay": "20ms", "max_reconnect_attempts": 100});
     let gateway = super::with_limits(&[fault("one")], limits);
     let mut client = client(&gateway, "/sse");
     for _ in 0..5 {
