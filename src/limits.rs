@@ -758,9 +758,9 @@ pub const CHILD_URLS_MAX: usize = 64;
 
 // ---- state: what outlives the process, on disk
 
-/// The fewest characters of `MCPROXY_SESSION_KEY`: fewer can be guessed, and
-/// whoever guesses it can write session ids of his own.
-pub const STATE_KEY_CHARS_LEAST: usize = 16;
+/// The fewest characters of `MCPROXY_SESSION_KEY` without a warning: fewer can
+/// be guessed, and whoever guesses it can write session ids of his own.
+pub const STATE_KEY_CHARS_ENOUGH: usize = 16;
 
 /// Stack of the thread `state`, in bytes. It formats lines and writes files.
 pub const STATE_STACK_BYTES: usize = 128 << 10;

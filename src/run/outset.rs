@@ -22,7 +22,7 @@ pub enum Sessions {
 /// Reads what was kept, and starts the thread that keeps the rest.
 ///
 /// # Errors
-/// The key in the environment is too short, or there is no randomness.
+/// The key in the environment is empty, or there is no randomness.
 pub fn outset(config: &Config, sessions: Sessions) -> Result<(Outset, State), Error> {
     let last = sessions == Sessions::Last;
     let mut folder = folder::of_this_process();

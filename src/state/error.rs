@@ -6,13 +6,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::limits;
-
 /// Why there is no state, or not all of it.
 #[derive(Debug)]
 pub enum Error {
-    /// `MCPROXY_SESSION_KEY` is shorter than [`limits::STATE_KEY_CHARS_LEAST`].
-    ShortKey,
+    /// `MCPROXY_SESSION_KEY` is empty.
+    EmptyKey,
     /// `MCPROXY_SESSION_KEY` is no UTF-8.
     KeyNotText,
     /// The system has no randomness to make a key of.
@@ -53,11 +51,9 @@ impl Fault {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::ShortKey => write!(
-                f,
-                "MCPROXY_SESSION_KEY: it must have at least {} characters; `openssl rand -hex 32` \
-                 makes a good one",
-                limits::STATE_KEY_CHARS_LEAST
+            Error::EmptyKey => f.write_str(
+                "MCPROXY_SESSION_KEY: it is empty; take it out of the environment, or let \
+                 `openssl rand -hex 32` make one",
             ),
             Error::KeyNotText => f.write_str("MCPROXY_SESSION_KEY: it is not UTF-8"),
             Error::Randomness(why) => write!(f, "cannot start without randomness: {why}"),
