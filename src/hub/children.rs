@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::catalog::left_out::Sentences;
 use crate::catalog::offer::Offer;
 use crate::event::{Life, Load, Moment, ServerId, SessionKey};
+use crate::hub::condition::{Condition, Seen};
 use crate::hub::lifecycle::Phase;
 use crate::hub::timers::TimerKey;
 use crate::wire::handshake::ServerHello;
@@ -63,6 +64,8 @@ pub struct Child {
     pub life: Life,
     /// When its phase began.
     pub since: Moment,
+    /// How it was last seen to do, and since when.
+    pub seen: Seen,
     /// In which era its life is spoken to; none while that is being found out.
     pub era: Option<Era>,
     /// What it said of itself, in its last life that said anything.
@@ -84,6 +87,10 @@ pub struct Child {
     pub failures: u32,
     /// Whether it has failed so often that nothing waits for its starts.
     pub parked: bool,
+    /// When it is started again, if it waits for that.
+    pub retry: Option<TimerKey>,
+    /// How many pings in a row its life has not answered.
+    pub missed: u8,
     /// Why it does not run, or last did not.
     pub trouble: Option<String>,
     /// Calls that wait for it to be ready, or to have fewer under way.
@@ -173,6 +180,10 @@ impl Child {
             phase: Phase::Waiting,
             life: Life(0),
             since: now,
+            seen: Seen {
+                condition: Condition::Starting,
+                since: now,
+            },
             era: None,
             hello: None,
             offer: Offer::default(),
@@ -183,6 +194,8 @@ impl Child {
             settled: false,
             failures: 0,
             parked: false,
+            retry: None,
+            missed: 0,
             trouble: None,
             held: VecDeque::new(),
             held_bytes: 0,

@@ -13,7 +13,7 @@ use crate::catalog::merge::{Catalog, Named};
 use crate::catalog::name::Change;
 use crate::event::{ServerId, View};
 use crate::hub::Hub;
-use crate::hub::status::Condition;
+use crate::hub::condition::Condition;
 use crate::plan::Readiness;
 use crate::wire::handshake::Revision;
 use crate::wire::items::ItemKind;
@@ -36,7 +36,7 @@ impl Hub {
         let mut well = true;
         let mut servers = Vec::new();
         for (id, server, condition) in self.conditions() {
-            well &= matches!(condition, Condition::Ready | Condition::Disabled);
+            well &= condition.is_well();
             let mut part = json!({
                 "name": server.name,
                 "state": condition.name(),

@@ -13,7 +13,8 @@
 //! session), `elicited` (by a URL), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
 //! all), `listing` (what they
-//! offer), `views` (what is shown of it), `inventory` (what is told of that) and `status`.
+//! offer), `views` (what is shown of it), `inventory` (what is told of that), `condition`
+//! (how the servers do) and `status`.
 
 pub mod answers;
 pub mod asking;
@@ -21,6 +22,7 @@ pub mod belonging;
 pub mod calls;
 pub mod children;
 pub mod clients;
+pub mod condition;
 pub mod crossing;
 pub mod elicited;
 pub mod ending;

@@ -165,6 +165,12 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether a child's queue takes no more calls.
+    pub(super) fn is_queue_full(&self, child: &Child) -> bool {
+        child.load.messages as usize >= self.plan.queue_max
+            || child.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX
+    }
+
     /// How many bytes a call holds while it is held back.
     pub(super) fn held_length(&self, id: OwnId) -> u64 {
         let message = self.calls.get(id).and_then(|call| call.message.as_ref());
@@ -213,9 +219,8 @@ impl Hub {
                 return;
             };
             // What is in its queue is on its way; more would only wait there.
-            let is_queue_full = place.load.messages as usize >= self.plan.queue_max
-                || place.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX;
-            if place.phase != Phase::Ready || is_queue_full || self.is_occupied(place) {
+            let can_take = !self.is_queue_full(place) && !self.is_occupied(place);
+            if place.phase != Phase::Ready || !can_take {
                 return;
             }
             let life = place.life;

@@ -3,53 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Effect, OutboxId, Parcel, Report, ServerId, SessionKey};
+use crate::event::{Effect, OutboxId, Parcel, Report, SessionKey};
 use crate::hub::Hub;
-use crate::hub::lifecycle::Phase;
+use crate::hub::condition::Condition;
 use crate::hub::sessions::Session;
-use crate::plan::{Readiness, ServerPlan};
-
-/// How a server does, as its users see it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Condition {
-    Ready,
-    Starting,
-    Restarting,
-    Parked,
-    Stopped,
-    Disabled,
-    Misconfigured,
-}
-
-impl Condition {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Condition::Ready => "ready",
-            Condition::Starting => "starting",
-            Condition::Restarting => "restarting",
-            Condition::Parked => "parked",
-            Condition::Stopped => "stopped",
-            Condition::Disabled => "disabled",
-            Condition::Misconfigured => "misconfigured",
-        }
-    }
-
-    /// Its word in a health report, where monitors know three.
-    fn health(self) -> &'static str {
-        match self {
-            Condition::Ready | Condition::Disabled => "healthy",
-            Condition::Starting => "degraded",
-            Condition::Restarting
-            | Condition::Parked
-            | Condition::Stopped
-            | Condition::Misconfigured => "unhealthy",
-        }
-    }
-}
 
 impl Hub {
     /// Answers a question about the gateway itself.
     pub(super) fn report(&mut self, outbox: OutboxId, report: Report, at: &str) {
+        self.observe_all();
         let (well, value) = match report {
             Report::Health => self.health(at),
             Report::Ready => self.readiness(at),
@@ -59,56 +21,6 @@ impl Hub {
         let json = value.to_string();
         let parcel = Parcel::Report { well, json };
         self.effects.push(Effect::ToClient { outbox, parcel });
-    }
-
-    /// How each server does, in the order of the configuration.
-    pub(super) fn conditions(&self) -> Vec<(ServerId, &ServerPlan, Condition)> {
-        let condition = |id: ServerId, server: &ServerPlan| {
-            let child = self.main_child(id);
-            match (&server.readiness, child) {
-                (Readiness::Disabled, _) => Condition::Disabled,
-                (Readiness::Misconfigured(_), _) => Condition::Misconfigured,
-                (Readiness::Enabled, None) => Condition::Stopped,
-                (Readiness::Enabled, Some(child)) => match child.phase {
-                    // Greeted, and its lists still on their way, is not yet up.
-                    Phase::Ready if child.settled => Condition::Ready,
-                    Phase::Ready => Condition::Starting,
-                    Phase::Probing | Phase::Parting | Phase::Starting
-                        if !child.settled && child.failures == 0 =>
-                    {
-                        Condition::Starting
-                    }
-                    Phase::Probing
-                    | Phase::Parting
-                    | Phase::Starting
-                    | Phase::Waiting
-                    | Phase::Parked
-                    | Phase::Ousted
-                        if child.parked =>
-                    {
-                        Condition::Parked
-                    }
-                    Phase::Probing
-                    | Phase::Parting
-                    | Phase::Starting
-                    | Phase::Waiting
-                    | Phase::Parked
-                    | Phase::Yielding
-                    | Phase::Renewing
-                    | Phase::Ousted => Condition::Restarting,
-                    Phase::Leaving
-                    | Phase::Dozing
-                    | Phase::Asleep
-                    | Phase::Retiring
-                    | Phase::Down => Condition::Stopped,
-                },
-            }
-        };
-        self.plan
-            .servers
-            .iter()
-            .map(|(id, server)| (id, server, condition(id, server)))
-            .collect()
     }
 
     /// The gateway works, or it could not answer this: the code is 200

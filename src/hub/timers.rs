@@ -54,6 +54,13 @@ pub struct TimerKey {
     serial: u64,
 }
 
+impl TimerKey {
+    /// When it is due.
+    pub fn at(self) -> Moment {
+        self.at
+    }
+}
+
 /// All deadlines, soonest first.
 #[derive(Debug, Default)]
 pub struct Timers {

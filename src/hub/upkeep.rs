@@ -143,6 +143,9 @@ impl Hub {
         };
         let (phase, step) = next(child.phase, happening);
         if phase != child.phase {
+            if let Some(timer) = child.retry.take() {
+                self.timers.cancel(timer);
+            }
             if is_stable(child, self.now) {
                 child.failures = 0;
             }
@@ -167,6 +170,7 @@ impl Hub {
             Step::Sleep => self.sleep(id),
             Step::Rest => self.rest(id),
         }
+        self.observe(id);
     }
 
     /// Starts a process: the one that shall serve, or one that only tells its era.
@@ -230,6 +234,7 @@ impl Hub {
         if !std::mem::replace(&mut child.settled, true) {
             // From now on the session of an own child sees that one's lists.
             self.offer_changed(id);
+            self.observe(id);
             self.first_start_over();
         }
     }
@@ -409,12 +414,23 @@ impl Hub {
         let delay =
             (self.plan.reconnect_delay * 2_u32.pow(doublings)).min(limits::RECONNECT_DELAY_MAX);
         let trouble = child.trouble.clone().unwrap_or_default();
-        self.timers.set(self.now.after(delay), Timer::Retry(id));
+        self.start_later(id, delay);
         log::warn!(
             "{}: {trouble}; starting again in {} s",
             self.label(id),
             delay.as_secs_f64()
         );
+    }
+
+    fn start_later(&mut self, id: ChildId, wait: Duration) {
+        let timer = self.timers.set(self.now.after(wait), Timer::Retry(id));
+        let before = self
+            .children
+            .get_mut(id)
+            .and_then(|child| child.retry.replace(timer));
+        if let Some(before) = before {
+            self.timers.cancel(before);
+        }
     }
 
     /// It has failed too often: calls are refused, and one start is tried now
@@ -428,7 +444,7 @@ impl Hub {
         let failures = child.failures;
         let trouble = child.trouble.clone().unwrap_or_default();
         let wait = limits::PARKED_RETRY_WAIT;
-        self.timers.set(self.now.after(wait), Timer::Retry(id));
+        self.start_later(id, wait);
         log::warn!(
             "{}: {trouble}; parked (failures in a row: {failures}), tried again in {} s",
             self.label(id),

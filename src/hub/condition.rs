@@ -1,0 +1,253 @@
+//! How each server does, as those see it who watch the gateway: one word, a
+//! sentence why, and since when. Told by `status` and `inventory`; what leads
+//! from one condition to the next is in `lifecycle`.
+
+use crate::event::{Moment, ServerId};
+use crate::hub::Hub;
+use crate::hub::children::{Child, ChildId};
+use crate::hub::lifecycle::Phase;
+use crate::plan::{Readiness, ServerPlan};
+
+/// How a server does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// It is being started, and has not failed before.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It serves, but something is wrong.
+    Degraded,
+    /// It has failed, and is started again.
+    Restarting,
+    /// It has failed too often: its calls are refused, and it is tried now and
+    /// then.
+    Parked,
+    /// It does not run because nobody needs it: the next call starts it.
+    Asleep,
+    /// It does not run, and will not.
+    Stopped,
+    /// The configuration turns it off.
+    Disabled,
+    /// Its entry has errors.
+    Misconfigured,
+}
+
+impl Condition {
+    /// The word for it. Who watches need not tell a server that sleeps from
+    /// another one without a process; the reason says what will start it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Starting => "starting",
+            Condition::Ready => "ready",
+            Condition::Degraded => "degraded",
+            Condition::Restarting => "restarting",
+            Condition::Parked => "parked",
+            Condition::Asleep | Condition::Stopped => "stopped",
+            Condition::Disabled => "disabled",
+            Condition::Misconfigured => "misconfigured",
+        }
+    }
+
+    /// Its word in a health report, where monitors know three.
+    pub fn health(self) -> &'static str {
+        match self {
+            Condition::Ready | Condition::Asleep | Condition::Disabled => "healthy",
+            Condition::Starting | Condition::Degraded => "degraded",
+            Condition::Restarting
+            | Condition::Parked
+            | Condition::Stopped
+            | Condition::Misconfigured => "unhealthy",
+        }
+    }
+
+    /// Whether a call to it, if it may be called at all, is served.
+    pub fn is_well(self) -> bool {
+        match self {
+            Condition::Ready | Condition::Degraded | Condition::Asleep | Condition::Disabled => {
+                true
+            }
+            Condition::Starting
+            | Condition::Restarting
+            | Condition::Parked
+            | Condition::Stopped
+            | Condition::Misconfigured => false,
+        }
+    }
+}
+
+/// A condition with what there is to say about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// The condition.
+    pub condition: Condition,
+    /// Why, in words that follow the server's name; none where all is as it
+    /// should be.
+    pub reason: Option<String>,
+    /// Since when, as far as the gateway has noticed.
+    pub since: Moment,
+}
+
+/// The condition a child was last seen in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// The condition.
+    pub condition: Condition,
+    /// Since when.
+    pub since: Moment,
+}
+
+impl Hub {
+    /// How each server does, in the order of the configuration.
+    pub(super) fn conditions(&self) -> Vec<(ServerId, &ServerPlan, Condition)> {
+        let servers = self.plan.servers.iter();
+        servers
+            .map(|(id, server)| (id, server, self.condition_of(id)))
+            .collect()
+    }
+
+    /// How a server does, why, and since when.
+    #[expect(dead_code, reason = "told by the status report")]
+    pub(super) fn state_of(&self, id: ServerId) -> State {
+        let condition = self.condition_of(id);
+        let child = self.main_child(id);
+        State {
+            condition,
+            reason: self.reason_of(id, condition, child),
+            since: child.map_or(Moment::default(), |child| child.seen.since),
+        }
+    }
+
+    /// Notes since when each server does as it does. A turn of its life is
+    /// noted when it comes (`observe`); what nobody noted is noted here, so
+    /// call it before `state_of`.
+    pub(super) fn observe_all(&mut self) {
+        for id in self.mains.values().copied().collect::<Vec<_>>() {
+            self.observe(id);
+        }
+    }
+
+    /// The same, of one child, when it may have changed.
+    pub(super) fn observe(&mut self, id: ChildId) {
+        let Some(child) = self.children.get(id) else {
+            return;
+        };
+        let condition = self.condition_of_child(child);
+        let now = self.now;
+        if let Some(child) = self.children.get_mut(id)
+            && child.seen.condition != condition
+        {
+            child.seen = Seen {
+                condition,
+                since: now,
+            };
+        }
+    }
+
+    fn condition_of(&self, id: ServerId) -> Condition {
+        match (&self.server(id).readiness, self.main_child(id)) {
+            (Readiness::Disabled, _) => Condition::Disabled,
+            (Readiness::Misconfigured(_), _) => Condition::Misconfigured,
+            (Readiness::Enabled, None) => Condition::Stopped,
+            (Readiness::Enabled, Some(child)) => self.condition_of_child(child),
+        }
+    }
+
+    fn condition_of_child(&self, child: &Child) -> Condition {
+        match child.phase {
+            // Greeted, and its lists still on their way, is not yet up.
+            Phase::Ready if !child.settled => Condition::Starting,
+            Phase::Ready if self.flaws(child).is_empty() => Condition::Ready,
+            Phase::Ready => Condition::Degraded,
+            Phase::Probing
+            | Phase::Parting
+            | Phase::Starting
+            | Phase::Ousted
+            | Phase::Waiting
+            | Phase::Parked
+                if child.parked =>
+            {
+                Condition::Parked
+            }
+            Phase::Probing | Phase::Parting | Phase::Starting if child.failures == 0 => {
+                Condition::Starting
+            }
+            Phase::Probing
+            | Phase::Parting
+            | Phase::Starting
+            | Phase::Waiting
+            | Phase::Parked
+            | Phase::Yielding
+            | Phase::Renewing
+            | Phase::Ousted => Condition::Restarting,
+            Phase::Dozing | Phase::Asleep => Condition::Asleep,
+            Phase::Leaving | Phase::Retiring | Phase::Down => Condition::Stopped,
+        }
+    }
+
+    /// What is wrong with a child that serves all the same.
+    fn flaws(&self, child: &Child) -> Vec<String> {
+        let mut flaws = Vec::new();
+        let fault = self.server_of(child).fault.as_ref();
+        flaws.extend(fault.map(|fault| format!("its new entry has errors: {fault}")));
+        if child.missed > 0 {
+            flaws.push("has not answered a ping".to_owned());
+        }
+        if child.is_flooded || self.is_queue_full(child) {
+            flaws.push("its queue is full".to_owned());
+        }
+        flaws.extend(child.unread.values().cloned());
+        flaws
+    }
+
+    fn reason_of(
+        &self,
+        id: ServerId,
+        condition: Condition,
+        child: Option<&Child>,
+    ) -> Option<String> {
+        match (condition, child) {
+            (Condition::Ready, _) => None,
+            (Condition::Disabled, _) => Some("the configuration turns it off".to_owned()),
+            (Condition::Asleep, _) => Some("starts with the next call".to_owned()),
+            (Condition::Misconfigured, _) => match &self.server(id).readiness {
+                Readiness::Misconfigured(why) => Some(why.clone()),
+                Readiness::Enabled | Readiness::Disabled => None,
+            },
+            (_, None) => Some("it is not running".to_owned()),
+            (Condition::Degraded, Some(child)) => Some(self.flaws(child).join("; ")),
+            (Condition::Starting, Some(child)) => Some(match child.phase {
+                Phase::Ready => "its lists are being read".to_owned(),
+                _ => "has not answered its greeting yet".to_owned(),
+            }),
+            (Condition::Parked, Some(child)) => Some(self.why_parked(child)),
+            (Condition::Restarting, Some(child)) => {
+                let why = match child.phase {
+                    Phase::Yielding => "finishes its calls; its entry has changed".to_owned(),
+                    Phase::Renewing => "its entry has changed".to_owned(),
+                    _ => self.why_down(child),
+                };
+                Some(match self.seconds_to_retry(child) {
+                    Some(seconds) => format!("{why}; starting again in {seconds} s"),
+                    None => why,
+                })
+            }
+            (Condition::Stopped, Some(child)) => Some(self.why_down(child)),
+        }
+    }
+
+    /// Why a server is parked, and when it is tried again.
+    pub(super) fn why_parked(&self, child: &Child) -> String {
+        let (failures, last) = (child.failures, self.why_down(child));
+        let next = match self.seconds_to_retry(child) {
+            Some(seconds) => format!("tried again in {seconds} s"),
+            None => "being tried again now".to_owned(),
+        };
+        format!("failures in a row: {failures}; last: {last}; {next}")
+    }
+
+    /// In how many seconds a child without a process is started, rounded up.
+    pub(super) fn seconds_to_retry(&self, child: &Child) -> Option<u64> {
+        let left = child.retry?.at().since(self.now);
+        Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    }
+}
