@@ -469,6 +469,23 @@ pub const STABLE_LIFE: Duration = Duration::from_secs(60);
 /// nothing.
 pub const PARKED_RETRY_WAIT: Duration = Duration::from_secs(60);
 
+/// By how much of a hundred the wait before a new start is longer or shorter by
+/// chance: enough that servers which failed together do not start together, and
+/// little enough that the doubling is still seen.
+pub const RECONNECT_SPREAD_PERCENT: u8 = 20;
+
+/// How many pings in a row an idle child may leave unanswered: one may be lost to
+/// a machine that was asleep, two are a fault.
+pub const PINGS_MISSED_MAX: u8 = 2;
+
+/// How often a child that serves is looked at, at least. A look costs a
+/// microsecond; it is how a changed configuration comes to be heeded.
+pub const WATCH_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a lazy server that was started for its lists stays for a call: the
+/// first clients, which waited for these lists, mostly call soon after.
+pub const LEARNED_WAIT: Duration = Duration::from_secs(10);
+
 /// How long a child that is out of date may take to finish its calls: as long
 /// as one call has by default.
 pub const DRAIN_CALLS_WAIT: Duration = CALL_TIMEOUT.default;

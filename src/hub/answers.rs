@@ -302,6 +302,7 @@ impl Hub {
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.under_way.remove(&id);
+            child.used = self.now;
             if call.life.is_none() {
                 child.held.retain(|&held| held != id);
                 child.held_bytes = child.held_bytes.saturating_sub(length);

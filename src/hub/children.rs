@@ -9,7 +9,9 @@ use crate::catalog::offer::Offer;
 use crate::event::{Life, Load, Moment, ServerId, SessionKey};
 use crate::hub::condition::{Condition, Seen};
 use crate::hub::lifecycle::Phase;
+use crate::hub::resting::Kept;
 use crate::hub::timers::TimerKey;
+use crate::limits;
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 use crate::wire::log_level::LogLevel;
@@ -89,8 +91,21 @@ pub struct Child {
     pub parked: bool,
     /// When it is started again, if it waits for that.
     pub retry: Option<TimerKey>,
+    /// When a word of it was last heard.
+    pub heard: Moment,
+    /// When it was last pinged, if no word has come since.
+    pub pinged: Option<Moment>,
     /// How many pings in a row its life has not answered.
     pub missed: u8,
+    /// When a call of it last came or ended, or its lists were read.
+    pub used: Moment,
+    /// Whether it has had a call since it last slept.
+    pub was_called: bool,
+    /// With what the life was started whose lists these are, or those were
+    /// remembered from.
+    pub learned: Option<u64>,
+    /// What is kept of its lists beyond the end of the gateway, in short.
+    pub kept: Option<Kept>,
     /// Why it does not run, or last did not.
     pub trouble: Option<String>,
     /// Calls that wait for it to be ready, or to have fewer under way.
@@ -195,7 +210,13 @@ impl Child {
             failures: 0,
             parked: false,
             retry: None,
+            heard: now,
+            pinged: None,
             missed: 0,
+            used: now,
+            was_called: false,
+            learned: None,
+            kept: None,
             trouble: None,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -220,6 +241,11 @@ impl Child {
     /// Whether its life is spoken to in the stateless era.
     pub fn is_stateless(&self) -> bool {
         self.era == Some(Era::Stateless)
+    }
+
+    /// Whether it has been ready for so long that its failures are forgotten.
+    pub fn is_stable(&self, now: Moment) -> bool {
+        self.phase == Phase::Ready && now.since(self.since) >= limits::STABLE_LIFE
     }
 
     /// Whether a process of it may be alive.
@@ -256,6 +282,8 @@ impl Children {
         child.silent = false;
         child.level = None;
         child.urls.clear();
+        child.pinged = None;
+        child.missed = 0;
         self.lives.insert(child.life, id);
         Some(child.life)
     }

@@ -208,7 +208,14 @@ impl Hub {
         match (condition, child) {
             (Condition::Ready, _) => None,
             (Condition::Disabled, _) => Some("the configuration turns it off".to_owned()),
-            (Condition::Asleep, _) => Some("starts with the next call".to_owned()),
+            (Condition::Asleep, child) => {
+                let failed = child.filter(|child| child.failures > 0);
+                let last = failed.map(|child| format!("; last: {}", self.why_down(child)));
+                Some(format!(
+                    "starts with the next call{}",
+                    last.unwrap_or_default()
+                ))
+            }
             (Condition::Misconfigured, _) => match &self.server(id).readiness {
                 Readiness::Misconfigured(why) => Some(why.clone()),
                 Readiness::Enabled | Readiness::Disabled => None,
@@ -226,8 +233,8 @@ impl Hub {
                     Phase::Renewing => "its entry has changed".to_owned(),
                     _ => self.why_down(child),
                 };
-                Some(match self.seconds_to_retry(child) {
-                    Some(seconds) => format!("{why}; starting again in {seconds} s"),
+                Some(match child.retry {
+                    Some(_) => format!("{why}; it {}", self.retry_of(child)),
                     None => why,
                 })
             }
@@ -236,18 +243,17 @@ impl Hub {
     }
 
     /// Why a server is parked, and when it is tried again.
-    pub(super) fn why_parked(&self, child: &Child) -> String {
-        let (failures, last) = (child.failures, self.why_down(child));
-        let next = match self.seconds_to_retry(child) {
-            Some(seconds) => format!("tried again in {seconds} s"),
-            None => "being tried again now".to_owned(),
-        };
-        format!("failures in a row: {failures}; last: {last}; {next}")
+    fn why_parked(&self, child: &Child) -> String {
+        let (times, last) = (times(child.failures), self.why_down(child));
+        let retry = self.retry_of(child);
+        format!("failed {times}; last: {last}; it {retry}")
     }
+}
 
-    /// In how many seconds a child without a process is started, rounded up.
-    pub(super) fn seconds_to_retry(&self, child: &Child) -> Option<u64> {
-        let left = child.retry?.at().since(self.now);
-        Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+/// How often, in words.
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times in a row"),
     }
 }

@@ -44,10 +44,7 @@ impl Hub {
         let Some(child) = self.children.get(id) else {
             return;
         };
-        let refusal = Refusal::ServerDown {
-            server: self.server_of(child).name.clone(),
-            why: self.why_down(child),
-        };
+        let refusal = self.down(child);
         let held = match self.children.get_mut(id) {
             Some(child) => {
                 child.held_bytes = 0;

@@ -173,9 +173,7 @@ impl Hub {
 
     /// It serves from now on.
     pub(super) fn serve(&mut self, id: ChildId) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.parked = false;
-        }
+        self.unpark(id);
         if self.children.get(id).is_some_and(Child::is_stateless) {
             // Before the lists are read, so that no change is missed.
             self.review_hearing(id);
@@ -186,6 +184,7 @@ impl Hub {
         self.read_lists(id);
         self.restore(id);
         self.send_held(id);
+        self.watch(id);
     }
 
     /// Its start has taken too long; or, if it has greeted, its lists have.

@@ -94,7 +94,8 @@ impl Hub {
             since: self.now,
             timer: self.timers.set(due, Timer::Spare(id)),
         });
-        if self.stopping {
+        let is_parked = child.phase == Phase::Parked;
+        if self.stopping || is_parked {
             self.happen(id, Happening::StopAsked);
         }
     }

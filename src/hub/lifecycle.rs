@@ -122,7 +122,7 @@ pub enum Happening {
     LeaveAsked,
     /// Its calls are done, or have had their time.
     Drained,
-    /// Nobody has needed it for a while.
+    /// Nobody has needed it for a while, or waits for its next start.
     Unneeded,
     /// It is no longer wanted.
     StopAsked,
@@ -269,8 +269,10 @@ fn drained(phase: Phase) -> (Phase, Step) {
 fn unneeded(phase: Phase) -> (Phase, Step) {
     match phase {
         Ready => (Dozing, Step::Dismiss),
+        // The start that was due is left to the call that needs it.
+        Waiting | Parked => (Asleep, Step::Sleep),
         Probing | Parting | Starting | Yielding | Leaving | Ousted | Renewing | Dozing | Asleep
-        | Waiting | Parked | Retiring | Down => (phase, Step::Nothing),
+        | Retiring | Down => (phase, Step::Nothing),
     }
 }
 
@@ -369,6 +371,27 @@ mod tests {
             assert_eq!(next(going, Happening::LifeOver).1, Step::Again);
         }
         assert_eq!(next(Phase::Dozing, Happening::LifeOver).0, Phase::Asleep);
+    }
+
+    #[test]
+    fn who_sleeps_is_started_by_need_alone() {
+        for phase in [Phase::Waiting, Phase::Parked] {
+            let (asleep, step) = next(phase, Happening::Unneeded);
+            assert_eq!((asleep, step), (Phase::Asleep, Step::Sleep));
+        }
+        let starts = |happening: &Happening| {
+            let (to, step) = next(Phase::Asleep, *happening);
+            step == Step::Start || to != Phase::Asleep && to != Phase::Down
+        };
+        let starting: Vec<Happening> = Happening::ALL.into_iter().filter(starts).collect();
+        assert_eq!(
+            starting,
+            [
+                Happening::StartDue,
+                Happening::ProbeDue,
+                Happening::RenewAsked
+            ]
+        );
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Hub {
             self.subscribe_for_all(child, server, uri);
             self.send_held(child);
         }
+        self.wake(child);
     }
 
     /// Nobody will take back the subscriptions on a stream whose client says no

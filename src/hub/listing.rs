@@ -8,7 +8,6 @@ use crate::hub::children::{ChildId, Reading};
 use crate::hub::lifecycle::Phase;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::wire::handshake::ServerHas;
 use crate::wire::items::{Item, ItemKind, Page};
 use crate::wire::own_id::{OwnId, Purpose};
 use crate::wire::stateless;
@@ -28,14 +27,6 @@ fn kind_of(purpose: Purpose) -> Option<ItemKind> {
         .find(|&kind| list_purpose(kind) == purpose)
 }
 
-fn declares(has: ServerHas, kind: ItemKind) -> bool {
-    match kind {
-        ItemKind::Tool => has.tools,
-        ItemKind::Prompt => has.prompts,
-        ItemKind::Resource | ItemKind::Template => has.resources,
-    }
-}
-
 impl Hub {
     /// Reads every list that the child has declared.
     pub(super) fn read_lists(&mut self, id: ChildId) {
@@ -48,7 +39,7 @@ impl Hub {
             return;
         };
         for kind in ItemKind::ALL {
-            if declares(has, kind) {
+            if has.declares(kind) {
                 self.read_page(id, kind, None);
             } else {
                 // An earlier life may have offered what this one does not.
@@ -212,6 +203,7 @@ impl Hub {
             );
         }
         self.settle(id);
+        self.keep_lists(id);
     }
 
     /// What a child offers, in words: `13 tools, 4 prompts`.

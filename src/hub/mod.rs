@@ -11,7 +11,8 @@
 //! one), `resuming` (after a broken
 //! connection), `asking` (what children ask), `leasing` (of clients without a
 //! session), `elicited` (by a URL), `notices` (what
-//! nobody answers), `upkeep` (the lives of the children), `ending` (the end of
+//! nobody answers), `upkeep` (the lives of the children), `going`,
+//! `retrying`, `resting` and `watching` (parts of that), `ending` (the end of
 //! all), `listing` (what they
 //! offer), `views` (what is shown of it), `inventory` (what is told of that), `condition`
 //! (how the servers do) and `status`.
@@ -24,11 +25,13 @@ pub mod children;
 pub mod clients;
 pub mod condition;
 pub mod crossing;
+pub mod dice;
 pub mod elicited;
 pub mod ending;
 pub mod failing;
 pub mod fanning;
 pub mod fans;
+pub mod going;
 pub mod greeting;
 pub mod hearing;
 pub mod inventory;
@@ -44,7 +47,9 @@ pub mod questions;
 pub mod refusal;
 pub mod repeating;
 pub mod requests;
+pub mod resting;
 pub mod resuming;
+pub mod retrying;
 pub mod rounds;
 pub mod routing;
 pub mod sessions;
@@ -58,6 +63,7 @@ pub mod tasks;
 pub mod timers;
 pub mod upkeep;
 pub mod views;
+pub mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -70,6 +76,7 @@ use crate::event::{
 };
 use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children, Era};
+use crate::hub::dice::Dice;
 use crate::hub::fans::Fans;
 use crate::hub::leases::Leases;
 use crate::hub::questions::Questions;
@@ -98,11 +105,9 @@ pub struct Outset {
 pub struct Hub {
     plan: Plan,
     /// What was kept of those before it, until it is asked for.
-    #[expect(dead_code, reason = "asked for when sessions and lists are recalled")]
     recalled: Recalled,
-    /// The last throw of its dice.
-    #[expect(dead_code, reason = "thrown when starts are spread")]
-    seed: u64,
+    /// Spreads new starts.
+    dice: Dice,
     /// The wall-clock time at moment zero, since 1970.
     #[expect(dead_code, reason = "asked for when sessions are sealed")]
     unix: Duration,
@@ -154,7 +159,7 @@ impl Hub {
         Hub {
             plan,
             recalled: outset.recalled,
-            seed: outset.seed,
+            dice: Dice::new(outset.seed),
             unix: outset.unix,
             now: Moment::default(),
             effects: Vec::new(),
@@ -272,6 +277,12 @@ impl Hub {
         let Some(id) = self.children.of_life(life) else {
             return; // a word of a past life
         };
+        if matches!(
+            word,
+            FromChild::Message { .. } | FromChild::Reply { .. } | FromChild::Oversized { .. }
+        ) {
+            self.hear(id);
+        }
         match word {
             FromChild::Spawned { pid } => self.spawned(id, pid),
             FromChild::SpawnFailed { why } => self.spawn_failed(id, why),
@@ -298,7 +309,8 @@ impl Hub {
             match timer {
                 Timer::Call(id) => self.call_overdue(id),
                 Timer::Startup(life) => self.startup_overdue(life),
-                Timer::Retry(child) => self.start_due(child),
+                Timer::Retry(child) => self.retry_due(child),
+                Timer::Watch(life) => self.watch_due(life),
                 Timer::Drain(life) => self.drain_overdue(life),
                 Timer::Drained(life) => self.drain_over(life),
                 Timer::Terminate(life) => self.terminate_due(life),

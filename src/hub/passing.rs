@@ -131,6 +131,8 @@ impl Hub {
         if let Some(child) = self.children.get_mut(call.child) {
             child.held.push_back(id);
             child.held_bytes += message.len_max() as u64;
+            child.used = self.now;
+            child.was_called = true;
         }
         call.message = Some(message);
         self.calls.insert(id, call);
@@ -146,10 +148,7 @@ impl Hub {
         let server = self.server_of(place);
         let is_closed = matches!(place.phase, Phase::Leaving | Phase::Retiring | Phase::Down);
         if is_closed || place.parked {
-            return Err(Refusal::ServerDown {
-                server: server.name.clone(),
-                why: self.why_down(place),
-            });
+            return Err(self.down(place));
         }
         let max = self.plan.queue_max;
         let waiting = place.held.len().max(place.load.messages as usize);
@@ -189,22 +188,18 @@ impl Hub {
         }
     }
 
-    /// A child that sleeps is started by its first call.
-    fn wake(&mut self, id: ChildId) {
-        let phase = self.children.get(id).map(|child| child.phase);
-        if matches!(phase, Some(Phase::Asleep | Phase::Dozing)) {
-            self.start_due(id);
-        }
-    }
-
     /// A call that waits for its child's start gets the time of a start on top.
     fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
         let Some(child) = self.children.get(child) else {
             return;
         };
         let mut startup = self.server_of(child).startup_timeout;
-        if matches!(child.phase, Phase::Probing | Phase::Parting) {
-            startup += limits::PROBE_WAIT + limits::DISMISS_KILL_WAIT;
+        match child.phase {
+            Phase::Probing | Phase::Parting => {
+                startup += limits::PROBE_WAIT + limits::DISMISS_KILL_WAIT;
+            }
+            Phase::Dozing | Phase::Renewing => startup += limits::DISMISS_KILL_WAIT,
+            _ => {}
         }
         if let Some(call) = self.calls.get_mut(id) {
             let due = self.now.after(startup).after(call.timeout);

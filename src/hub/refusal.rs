@@ -84,6 +84,8 @@ pub enum Refusal {
         server: String,
         /// How it ended.
         how: String,
+        /// What follows, in words.
+        next: &'static str,
     },
     /// The server does not run, and the call could not wait longer.
     ServerDown {
@@ -91,6 +93,17 @@ pub enum Refusal {
         server: String,
         /// Why.
         why: String,
+    },
+    /// The server has failed so often that no call waits for it.
+    ServerParked {
+        /// The server's name.
+        server: String,
+        /// How often in a row.
+        failures: u32,
+        /// How it failed last.
+        last: String,
+        /// When it is tried again.
+        retry: Retry,
     },
     /// The server has not answered in time.
     CallTimedOut {
@@ -195,6 +208,38 @@ pub enum Refusal {
     },
 }
 
+/// When a server that is parked is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// In so many seconds.
+    In(u64),
+    /// By the first call after so many seconds.
+    ByCall(u64),
+    /// Just now.
+    Now,
+}
+
+impl Retry {
+    /// After how many seconds a call may find it there.
+    fn seconds(self) -> u64 {
+        match self {
+            Retry::In(seconds) | Retry::ByCall(seconds) => seconds,
+            Retry::Now => 0,
+        }
+    }
+}
+
+/// In words that follow the server's name.
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Retry::In(seconds) => write!(f, "is tried again in {seconds} s"),
+            Retry::ByCall(seconds) => write!(f, "is tried again by a call in {seconds} s or later"),
+            Retry::Now => f.write_str("is being tried again"),
+        }
+    }
+}
+
 impl Refusal {
     /// The JSON-RPC error code.
     pub fn code(&self) -> i32 {
@@ -230,6 +275,7 @@ impl Refusal {
             | Refusal::StreamEnded
             | Refusal::ServerGone { .. }
             | Refusal::ServerDown { .. }
+            | Refusal::ServerParked { .. }
             | Refusal::AnswerTooLong { .. }
             | Refusal::ServerBusy { .. }
             | Refusal::SessionBusy(_)
@@ -264,6 +310,21 @@ impl Refusal {
                 Some(
                     serde_json::json!({ "requested": version, "supported": supported }).to_string(),
                 )
+            }
+            Refusal::ServerParked {
+                server,
+                failures,
+                last,
+                retry,
+            } => {
+                let data = serde_json::json!({
+                    "server": server,
+                    "state": "parked",
+                    "failures": failures,
+                    "last": last,
+                    "retryAfter": retry.seconds(),
+                });
+                Some(data.to_string())
             }
             Refusal::LacksCapability(capabilities) => {
                 Some(format!(r#"{{"requiredCapabilities":{capabilities}}}"#))
@@ -341,12 +402,25 @@ impl fmt::Display for Refusal {
             Refusal::UnknownEvent => {
                 f.write_str("the events after that Last-Event-ID are no longer kept")
             }
-            Refusal::ServerGone { server, how } => write!(
+            Refusal::ServerGone { server, how, next } => write!(
                 f,
-                "server {server:?} {how} while this call was under way; it is being restarted"
+                "server {server:?} {how} while this call was under way; {next}"
             ),
             Refusal::ServerDown { server, why } => {
                 write!(f, "server {server:?} is not available: {why}")
+            }
+            Refusal::ServerParked {
+                server,
+                failures,
+                last,
+                retry,
+            } => {
+                let plural = if *failures == 1 { "" } else { "s in a row" };
+                write!(
+                    f,
+                    "server {server:?} is parked after {failures} failure{plural}; last: {last}; \
+                     it {retry}"
+                )
             }
             Refusal::CallTimedOut { server, after } => write!(
                 f,

@@ -194,7 +194,7 @@ impl Hub {
     }
 
     pub(super) fn must_wait(&self, need: &Need, view: &View) -> bool {
-        need.patient && self.is_starting(view)
+        need.patient && self.is_starting(view, is_list(need))
     }
 
     /// Lets a request wait for servers in their first start.
@@ -228,7 +228,7 @@ impl Hub {
             .get(&waiter.need.caller.session)
             .map(|session| session.view.clone());
         let Some(view) = view else { return };
-        if patient && self.is_starting(&view) {
+        if patient && self.is_starting(&view, is_list(&waiter.need)) {
             self.waiters.push(waiter);
         } else {
             let mut need = waiter.need;
@@ -307,6 +307,14 @@ impl Hub {
         self.adjust_levels();
         self.answer(&need.caller, Message::result("{}").into());
     }
+}
+
+/// Whether a request asks what there is: for that the lists that are remembered
+/// from an earlier gateway will do.
+fn is_list(need: &Need) -> bool {
+    let method = method_of(&need.message);
+    let is_greeting = matches!(method, Method::Initialize | Method::Discover);
+    is_greeting || ItemKind::ALL.iter().any(|kind| kind.method() == method)
 }
 
 /// A text as a JSON string.

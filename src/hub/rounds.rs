@@ -92,7 +92,6 @@ impl Rounds {
     }
 
     /// All of them, in the order of their calls.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (OwnId, &Round)> {
         self.book.iter().map(|(&id, round)| (id, round))
     }

@@ -58,8 +58,8 @@ impl Hub {
         }
     }
 
-    /// A name may be unknown only because its server has never been up: then
-    /// that is what its client should hear.
+    /// A name may be unknown only because its server has never been up, or is
+    /// hidden: then that is what its client should hear.
     fn never_up(&self, session: &SessionKey, name: &str) -> Option<Refusal> {
         let view = self.view_of(session)?;
         let is_own = |prefix: &str| match &view {
@@ -73,15 +73,16 @@ impl Hub {
                 return None;
             }
             let child = self.main_child(id);
-            let why = match (&server.readiness, child) {
-                (Readiness::Misconfigured(why), _) => why.clone(),
-                (_, Some(child)) if child.hello.is_none() => self.why_down(child),
-                _ => return None,
-            };
-            Some(Refusal::ServerDown {
-                server: server.name.clone(),
-                why,
-            })
+            match (&server.readiness, child) {
+                (Readiness::Misconfigured(why), _) => Some(Refusal::ServerDown {
+                    server: server.name.clone(),
+                    why: why.clone(),
+                }),
+                (_, Some(child)) if child.hello.is_none() || self.is_hidden(child) => {
+                    Some(self.down(child))
+                }
+                _ => None,
+            }
         })
     }
 

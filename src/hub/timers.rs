@@ -19,6 +19,8 @@ pub enum Timer {
     Startup(Life),
     /// The next start of a child.
     Retry(ChildId),
+    /// A life that serves is looked at: whether it still does, and for anybody.
+    Watch(Life),
     /// A life is over though its stdout has not ended, or its process has not.
     Drain(Life),
     /// The calls that a life may finish have had their time.

@@ -1,11 +1,10 @@
-//! The upkeep of the children: starts, ends, and new starts, by the table in
-//! `lifecycle`. What is said to a process that has just started is in
-//! `greeting`.
-
-use std::time::Duration;
+//! The upkeep of the children: the table in `lifecycle` is looked up and done.
+//! What is said to a process that has just started is in `greeting`, what is
+//! seen of one that serves in `watching`, how one goes in `going`, when one that
+//! failed is started again in `retrying`, and which have none in `resting`.
 
 use crate::config::checked::Protocol;
-use crate::event::{Effect, Life, Moment, ServerId, SessionKey, Signal};
+use crate::event::{Effect, Life, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::belonging::is_idle;
 use crate::hub::children::{Child, ChildId, Era};
@@ -16,11 +15,6 @@ use crate::hub::timers::Timer;
 use crate::limits;
 use crate::plan::{Readiness, ServerPlan};
 use crate::wire::own_id::OwnId;
-
-/// Whether a child has been ready for so long that its failures are forgotten.
-fn is_stable(child: &Child, now: Moment) -> bool {
-    child.phase == Phase::Ready && now.since(child.since) >= limits::STABLE_LIFE
-}
 
 impl Hub {
     /// The plan of a server.
@@ -47,15 +41,23 @@ impl Hub {
 
     /// Every server's first start.
     pub(super) fn start_servers(&mut self) {
-        for (id, server) in self.plan.servers.iter() {
-            if server.readiness == Readiness::Enabled {
-                let child = self.children.insert(Child::new(id, None, self.now));
-                self.mains.insert(id, child);
-            }
+        let is_enabled = |(_, server): &(_, &ServerPlan)| server.readiness == Readiness::Enabled;
+        let enabled = self.plan.servers.iter().filter(is_enabled);
+        for id in enabled.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.enter_main(id);
         }
         for child in self.children.ids() {
-            self.start_due(child);
+            self.start_or_sleep(child);
         }
+    }
+
+    /// Enters the child of a server that all share, or that its lists come from.
+    pub(super) fn enter_main(&mut self, server: ServerId) -> ChildId {
+        let mut child = Child::new(server, None, self.now);
+        self.recall(&mut child);
+        let id = self.children.insert(child);
+        self.mains.insert(server, id);
+        id
     }
 
     /// It is time to start a child, or first to find out how it is spoken to.
@@ -146,7 +148,7 @@ impl Hub {
             if let Some(timer) = child.retry.take() {
                 self.timers.cancel(timer);
             }
-            if is_stable(child, self.now) {
+            if child.is_stable(self.now) {
                 child.failures = 0;
             }
             // What was found out of its era does not hold, or not any more.
@@ -231,6 +233,8 @@ impl Hub {
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
+        // Its lists are there: what comes of them has its time from here on.
+        child.used = self.now;
         if !std::mem::replace(&mut child.settled, true) {
             // From now on the session of an own child sees that one's lists.
             self.offer_changed(id);
@@ -239,113 +243,8 @@ impl Hub {
         }
     }
 
-    /// Its process has closed stdout. Most then end by themselves; if it does
-    /// not, it is of no use.
-    pub(super) fn output_ended(&mut self, id: ChildId) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        child.silent = true;
-        let life = child.life;
-        if child.ended.is_some() {
-            self.life_over(id);
-        } else {
-            let due = self.now.after(limits::CHILD_DRAIN_WAIT);
-            self.timers.set(due, Timer::Drain(life));
-        }
-    }
-
-    /// Its process has ended. What it had written is read to its end first.
-    pub(super) fn exited(&mut self, id: ChildId, how: String, last_words: Option<String>) {
-        let hint = self.hint(id);
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        // Some servers of the other era end at a greeting that they do not know.
-        let hint = match child.phase {
-            Phase::Starting => hint,
-            _ => "",
-        };
-        child.ended = Some(match last_words {
-            Some(words) => format!("{how} (last line on stderr: {words:?}){hint}"),
-            None => how + hint,
-        });
-        let life = child.life;
-        if child.silent {
-            self.life_over(id);
-        } else {
-            let due = self.now.after(limits::CHILD_DRAIN_WAIT);
-            self.timers.set(due, Timer::Drain(life));
-        }
-    }
-
-    /// Exit and end of stdout have not come together in time.
-    pub(super) fn drain_overdue(&mut self, life: Life) {
-        let Some(id) = self.children.of_life(life) else {
-            return;
-        };
-        match self.children.get(id) {
-            Some(child) if child.ended.is_some() => self.life_over(id),
-            Some(_) => {
-                self.trouble(id, "has closed its stdout but has not exited".to_owned());
-                self.happen(id, Happening::Useless);
-            }
-            None => {}
-        }
-    }
-
-    /// It has not taken a message for `message_timeout`.
-    pub(super) fn not_reading(&mut self, id: ChildId) {
-        self.trouble(
-            id,
-            "does not read its stdin (\"message_timeout\")".to_owned(),
-        );
-        self.happen(id, Happening::Useless);
-    }
-
-    /// Asks the process to go: politely by closing its stdin, then by signals.
-    /// One that does not even read gets the signal at once.
-    fn dismiss(&mut self, id: ChildId, why: Happening) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        let life = child.life;
-        // It must not be blamed later for the answer that is not awaited any more.
-        if let Some(timer) = child.startup.take() {
-            self.timers.cancel(timer);
-        }
-        let (terminate, kill) = if why == Happening::Useless {
-            (Duration::ZERO, limits::USELESS_KILL_WAIT)
-        } else if self.stopping {
-            (limits::STOP_TERMINATE_WAIT, limits::STOP_KILL_WAIT)
-        } else {
-            (limits::DISMISS_TERMINATE_WAIT, limits::DISMISS_KILL_WAIT)
-        };
-        self.effects.push(Effect::CloseInput { life });
-        self.timers
-            .set(self.now.after(terminate), Timer::Terminate(life));
-        self.timers.set(self.now.after(kill), Timer::Kill(life));
-    }
-
-    /// The polite request was not followed.
-    pub(super) fn terminate_due(&mut self, life: Life) {
-        if self.children.of_life(life).is_some() {
-            let signal = Signal::Terminate;
-            self.effects.push(Effect::Signal { life, signal });
-        }
-    }
-
-    /// Nor was SIGTERM.
-    pub(super) fn kill_due(&mut self, life: Life) {
-        if let Some(id) = self.children.of_life(life) {
-            log::warn!("{}: has not ended when asked; killed", self.label(id));
-            let signal = Signal::Kill;
-            self.effects.push(Effect::Signal { life, signal });
-        }
-    }
-
     /// A life is over: its calls fail, its words are dropped, its place stays.
-    fn life_over(&mut self, id: ChildId) {
+    pub(super) fn life_over(&mut self, id: ChildId) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
@@ -371,10 +270,13 @@ impl Hub {
         if let Some(child) = self.children.get_mut(id).filter(|_| !is_probe) {
             child.trouble = Some(how.clone());
         }
+        let happening = self.end_of(id);
+        let next = self.what_follows(id, happening);
         for call in under_way {
             let refusal = Refusal::ServerGone {
                 server: server.clone(),
                 how: how.clone(),
+                next,
             };
             self.fail_call(call, &refusal);
         }
@@ -384,81 +286,11 @@ impl Hub {
         if matches!(was, Phase::Retiring | Phase::Renewing | Phase::Dozing) {
             log::info!("{}: {how}", self.label(id));
         }
-        let happening = self.end_of(id);
         self.happen(id, happening);
         // A ready child is soon there again; what was to be asked its era, was
         // renewed or dozed off, starts at once, or was needed by nobody.
         if matches!(was, Phase::Starting | Phase::Ousted) {
             self.fail_held(id);
-        }
-    }
-
-    /// Whether the end of a child's life is one of those that are retried soon.
-    fn end_of(&self, id: ChildId) -> Happening {
-        let lives = |child: &Child| match is_stable(child, self.now) {
-            true => 1,
-            false => child.failures.saturating_add(1),
-        };
-        match self.children.get(id).map(lives) {
-            Some(failed) if failed >= self.plan.reconnect_attempts_max => Happening::LastStraw,
-            _ => Happening::LifeOver,
-        }
-    }
-
-    fn set_retry(&mut self, id: ChildId) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        child.failures = child.failures.saturating_add(1);
-        let doublings = (child.failures - 1).min(limits::RECONNECT_DOUBLINGS_MAX);
-        let delay =
-            (self.plan.reconnect_delay * 2_u32.pow(doublings)).min(limits::RECONNECT_DELAY_MAX);
-        let trouble = child.trouble.clone().unwrap_or_default();
-        self.start_later(id, delay);
-        log::warn!(
-            "{}: {trouble}; starting again in {} s",
-            self.label(id),
-            delay.as_secs_f64()
-        );
-    }
-
-    fn start_later(&mut self, id: ChildId, wait: Duration) {
-        let timer = self.timers.set(self.now.after(wait), Timer::Retry(id));
-        let before = self
-            .children
-            .get_mut(id)
-            .and_then(|child| child.retry.replace(timer));
-        if let Some(before) = before {
-            self.timers.cancel(before);
-        }
-    }
-
-    /// It has failed too often: calls are refused, and one start is tried now
-    /// and then.
-    fn park(&mut self, id: ChildId) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        child.failures = child.failures.saturating_add(1);
-        child.parked = true;
-        let failures = child.failures;
-        let trouble = child.trouble.clone().unwrap_or_default();
-        let wait = limits::PARKED_RETRY_WAIT;
-        self.start_later(id, wait);
-        log::warn!(
-            "{}: {trouble}; parked (failures in a row: {failures}), tried again in {} s",
-            self.label(id),
-            wait.as_secs()
-        );
-        self.fail_held(id);
-        self.settle(id);
-    }
-
-    /// It went because nobody needed it.
-    fn sleep(&mut self, id: ChildId) {
-        let is_needed = |child: &Child| !child.held.is_empty();
-        if self.children.get(id).is_some_and(is_needed) {
-            self.start_due(id);
         }
     }
 

@@ -145,7 +145,9 @@ impl Hub {
                         rename: &server.tools.rename,
                     },
                     offer: own(id)
-                        .or(main.map(|child| &child.offer))
+                        .or(main
+                            .filter(|child| !self.is_hidden(child))
+                            .map(|child| &child.offer))
                         .unwrap_or(&nothing),
                 }
             })
@@ -229,11 +231,13 @@ impl Hub {
     }
 
     /// Whether a client's first list would miss a server that is still in its
-    /// first start.
-    pub(super) fn is_starting(&self, view: &View) -> bool {
+    /// first start. Any other request waits also for one whose lists are
+    /// remembered: it may be for what is new.
+    pub(super) fn is_starting(&self, view: &View, is_list: bool) -> bool {
+        let is_missed = |child: &Child| !child.settled && !(is_list && child.learned.is_some());
         self.servers_of_view(view)
             .into_iter()
-            .any(|server| self.main_child(server).is_some_and(|child| !child.settled))
+            .any(|server| self.main_child(server).is_some_and(is_missed))
     }
 
     /// The one server whose own word counts in this view, if there is one: the

@@ -2,6 +2,7 @@
 //! (2024-11-05 to 2025-11-25).
 
 use crate::wire::envelope::{Message, quoted, shown};
+use crate::wire::items::ItemKind;
 use crate::wire::scan::{self, Shape, Value};
 
 /// The revisions with a handshake, oldest first. The order is that of time, so
@@ -114,6 +115,17 @@ pub struct ServerHas {
     pub prompts_changed: bool,
     /// `resources.listChanged`
     pub resources_changed: bool,
+}
+
+impl ServerHas {
+    /// Whether it has declared the part that a list of this kind belongs to.
+    pub fn declares(self, kind: ItemKind) -> bool {
+        match kind {
+            ItemKind::Tool => self.tools,
+            ItemKind::Prompt => self.prompts,
+            ItemKind::Resource | ItemKind::Template => self.resources,
+        }
+    }
 }
 
 /// Reads the parameters of a client's `initialize`. The error is a sentence

@@ -199,10 +199,31 @@ impl Hub {
                     .map(|s| s.children.values().any(|c| *c == id));
                 assert!(held == Some(true) || child.phase == Phase::Retiring);
             }
+            self.check_rest(child);
             if !child.has_process() {
                 assert!(child.under_way.is_empty() && child.reading.is_empty());
             }
         }
+    }
+
+    /// Who has no process knows what it waits for, and nobody waits for one that
+    /// waits for nothing.
+    fn check_rest(&self, child: &Child) {
+        let phase = child.phase;
+        let is_timed = matches!(phase, Phase::Waiting | Phase::Parked);
+        assert_eq!(child.retry.is_some(), is_timed, "{phase:?}");
+        assert!(child.parked || phase != Phase::Parked);
+        assert!(!child.parked || !matches!(phase, Phase::Ready | Phase::Asleep));
+        let is_refused = child.parked || phase == Phase::Down;
+        let is_unneeded = matches!(phase, Phase::Asleep | Phase::Dozing);
+        assert!(
+            child.held.is_empty() || !(is_refused || is_unneeded),
+            "{phase:?}"
+        );
+        assert!(child.subscribers.is_empty() || !is_unneeded, "{phase:?}");
+        assert!(child.under_way.is_empty() || phase != Phase::Dozing);
+        assert!(child.missed < limits::PINGS_MISSED_MAX || phase != Phase::Ready);
+        assert!(child.missed == 0 || child.pinged.is_some());
     }
 
     fn check_questions(&self) {

@@ -21,10 +21,11 @@ use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope};
 use crate::event::{Effect, Event};
+use crate::hub::Outset;
 use crate::hub::stories::cast::Offers;
 use crate::hub::stories::simulation::judge::Judge;
 use crate::hub::stories::simulation::processes::Processes;
-use crate::hub::stories::world::{World, plan};
+use crate::hub::stories::world::{World, outset, plan};
 use crate::plan::Plan;
 
 /// How many seeds are played when nobody says otherwise: a few seconds' worth.
@@ -101,6 +102,15 @@ fn stage(seed: u64) -> Plan {
         0 => Protocol::Auto,
         _ => Protocol::Modern,
     };
+    // Nobody needs some of them for long, and one is only started by need.
+    plan.ping_interval = Duration::from_secs(5);
+    for (place, server) in plan.servers.iter_mut().enumerate() {
+        let dice = seed >> place;
+        server.is_pinged = dice % 2 == 0;
+        server.is_lazy = dice % 5 == 0;
+        server.listed_when_parked = dice % 3 != 0;
+        server.idle_stop = (dice % 4 == 0).then_some(Duration::from_secs(2));
+    }
     plan.queue_max = 8;
     plan.processes_max = 3;
     plan.connection_timeout = Duration::from_secs(3);
@@ -110,7 +120,8 @@ fn stage(seed: u64) -> Plan {
 
 impl Simulation {
     fn new(seed: u64, told: Told) -> Simulation {
-        let mut world = World::new(stage(seed));
+        let outset = Outset { seed, ..outset() };
+        let mut world = World::after(stage(seed), outset);
         for (name, offers) in &mut world.offers {
             *offers = Offers {
                 tools: vec!["x".into(), "y".into()],

@@ -145,12 +145,17 @@ pub(super) fn outset() -> Outset {
 impl World {
     /// A world in which the servers of that plan have just been started.
     pub(super) fn new(plan: Plan) -> World {
+        World::after(plan, outset())
+    }
+
+    /// The same, after another gateway, or with other dice.
+    pub(super) fn after(plan: Plan, outset: Outset) -> World {
         let offers = plan
             .servers
             .iter()
             .map(|(_, server)| (server.name.clone(), Offers::default()));
         let mut world = World {
-            hub: Hub::new(plan.clone(), outset()),
+            hub: Hub::new(plan.clone(), outset),
             now: Moment::default(),
             offers: offers.collect(),
             plan,

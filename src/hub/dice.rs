@@ -1,0 +1,85 @@
+//! The hub's dice: numbers that look thrown and follow from a seed alone, so
+//! that whatever happens can be played again. Nothing secret is made of them.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// Dice, by splitmix64 (Steele, Lea and Flood, 2014).
+#[derive(Debug, Clone)]
+pub struct Dice {
+    last: u64,
+    /// Whether they always show the middle.
+    is_loaded: bool,
+}
+
+impl Dice {
+    /// Dice of that seed. Those of seed 0 always show the middle, so that
+    /// stories can be told to the millisecond.
+    pub fn new(seed: u64) -> Dice {
+        Dice {
+            last: seed,
+            is_loaded: seed == 0,
+        }
+    }
+
+    fn throw(&mut self) -> u64 {
+        self.last = self.last.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.last;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A wait that is up to [`limits::RECONNECT_SPREAD_PERCENT`] shorter or
+    /// longer than this one, in whole milliseconds.
+    pub fn spread(&mut self, wait: Duration) -> Duration {
+        if self.is_loaded {
+            return wait;
+        }
+        let spread = u64::from(limits::RECONNECT_SPREAD_PERCENT) * 10;
+        let per_mille = 1_000 - spread + self.throw() % (2 * spread + 1);
+        let spread = wait.as_micros() * u128::from(per_mille) / 1_000_000;
+        // A wait of less than a millisecond is none.
+        Duration::from_millis(u64::try_from(spread).unwrap_or(u64::MAX).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn waits_are_spread_over_a_fifth_to_both_sides() {
+        let mut dice = Dice::new(7);
+        let waits: Vec<Duration> = (0..1_000).map(|_| dice.spread(WAIT)).collect();
+        let (least, most) = (waits.iter().min(), waits.iter().max());
+        let within = |from: f64, to: f64, wait: Option<&Duration>| {
+            wait.is_some_and(|wait| (from..=to).contains(&wait.as_secs_f64()))
+        };
+        assert!(within(8.0, 8.1, least), "{least:?}");
+        assert!(within(11.9, 12.0, most), "{most:?}");
+        let mean = waits.iter().sum::<Duration>().as_secs_f64() / 1_000.0;
+        assert!((9.9..10.1).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn dice_of_one_seed_fall_alike_and_of_two_seeds_do_not() {
+        let throws = |seed| {
+            let mut dice = Dice::new(seed);
+            [(); 4].map(|()| dice.spread(WAIT))
+        };
+        assert_eq!(throws(7), throws(7));
+        assert_ne!(throws(7), throws(8));
+        assert_eq!(throws(0), [WAIT; 4]);
+    }
+
+    #[test]
+    fn the_shortest_wait_is_still_one() {
+        let mut dice = Dice::new(7);
+        let wait = Duration::from_millis(1);
+        assert!((0..100).all(|_| dice.spread(wait) == wait));
+    }
+}
