@@ -302,7 +302,9 @@ impl Hub {
         }
         if let Some(child) = self.children.get_mut(call.child) {
             child.under_way.remove(&id);
-            child.used = self.now;
+            if !call.abandoned {
+                child.used = self.now;
+            }
             if call.life.is_none() {
                 child.held.retain(|&held| held != id);
                 child.held_bytes = child.held_bytes.saturating_sub(length);

@@ -85,6 +85,8 @@ pub struct Child {
     pub stale: BTreeSet<ItemKind>,
     /// Whether its first start is over, for good or ill.
     pub settled: bool,
+    /// Whether its life has served.
+    pub served: bool,
     /// Lives that have failed in a row, without a stable one between them.
     pub failures: u32,
     /// Whether it has failed so often that nothing waits for its starts.
@@ -207,6 +209,7 @@ impl Child {
             reading: BTreeMap::new(),
             stale: BTreeSet::new(),
             settled: false,
+            served: false,
             failures: 0,
             parked: false,
             retry: None,
@@ -284,6 +287,7 @@ impl Children {
         child.urls.clear();
         child.pinged = None;
         child.missed = 0;
+        child.served = false;
         self.lives.insert(child.life, id);
         Some(child.life)
     }

@@ -41,16 +41,16 @@ impl Hub {
 
     /// Fails every call that waits for a child.
     pub(super) fn fail_held(&mut self, id: ChildId) {
-        let Some(child) = self.children.get(id) else {
-            return;
-        };
-        let refusal = self.down(child);
         let held = match self.children.get_mut(id) {
             Some(child) => {
                 child.held_bytes = 0;
                 std::mem::take(&mut child.held)
             }
             None => return,
+        };
+        // What comes next may depend on whether anybody still waits.
+        let Some(refusal) = self.children.get(id).map(|child| self.down(child)) else {
+            return;
         };
         for call in held {
             self.fail_call(call, &refusal);
@@ -128,6 +128,9 @@ impl Hub {
             }
             let due = self.now.after(call.timeout);
             call.timer = Some(self.timers.set(due, Timer::Call(id)));
+            if let Some(child) = self.children.get_mut(child) {
+                child.used = self.now;
+            }
             self.send_child(child, notice);
             self.send_held(child);
             self.look_if_drained(child);

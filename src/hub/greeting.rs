@@ -174,6 +174,9 @@ impl Hub {
     /// It serves from now on.
     pub(super) fn serve(&mut self, id: ChildId) {
         self.unpark(id);
+        if let Some(child) = self.children.get_mut(id) {
+            child.served = true;
+        }
         if self.children.get(id).is_some_and(Child::is_stateless) {
             // Before the lists are read, so that no change is missed.
             self.review_hearing(id);

@@ -42,6 +42,7 @@ pub mod lifecycle;
 pub mod listening;
 pub mod listing;
 pub mod notices;
+pub mod parked;
 pub mod passing;
 pub mod questions;
 pub mod refusal;

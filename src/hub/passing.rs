@@ -198,7 +198,7 @@ impl Hub {
             Phase::Probing | Phase::Parting => {
                 startup += limits::PROBE_WAIT + limits::DISMISS_KILL_WAIT;
             }
-            Phase::Dozing | Phase::Renewing => startup += limits::DISMISS_KILL_WAIT,
+            Phase::Dozing | Phase::Renewing | Phase::Ousted => startup += limits::DISMISS_KILL_WAIT,
             _ => {}
         }
         if let Some(call) = self.calls.get_mut(id) {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::hub::parked::Parked;
 use crate::limits;
 use crate::wire::envelope::{Message, shown};
 use crate::wire::mirrored::Mismatch;
@@ -95,16 +96,7 @@ pub enum Refusal {
         why: String,
     },
     /// The server has failed so often that no call waits for it.
-    ServerParked {
-        /// The server's name.
-        server: String,
-        /// How often in a row.
-        failures: u32,
-        /// How it failed last.
-        last: String,
-        /// When it is tried again.
-        retry: Retry,
-    },
+    ServerParked(Parked),
     /// The server has not answered in time.
     CallTimedOut {
         /// The server's name.
@@ -208,38 +200,6 @@ pub enum Refusal {
     },
 }
 
-/// When a server that is parked is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// In so many seconds.
-    In(u64),
-    /// By the first call after so many seconds.
-    ByCall(u64),
-    /// Just now.
-    Now,
-}
-
-impl Retry {
-    /// After how many seconds a call may find it there.
-    fn seconds(self) -> u64 {
-        match self {
-            Retry::In(seconds) | Retry::ByCall(seconds) => seconds,
-            Retry::Now => 0,
-        }
-    }
-}
-
-/// In words that follow the server's name.
-impl fmt::Display for Retry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Retry::In(seconds) => write!(f, "is tried again in {seconds} s"),
-            Retry::ByCall(seconds) => write!(f, "is tried again by a call in {seconds} s or later"),
-            Retry::Now => f.write_str("is being tried again"),
-        }
-    }
-}
-
 impl Refusal {
     /// The JSON-RPC error code.
     pub fn code(&self) -> i32 {
@@ -275,7 +235,7 @@ impl Refusal {
             | Refusal::StreamEnded
             | Refusal::ServerGone { .. }
             | Refusal::ServerDown { .. }
-            | Refusal::ServerParked { .. }
+            | Refusal::ServerParked(_)
             | Refusal::AnswerTooLong { .. }
             | Refusal::ServerBusy { .. }
             | Refusal::SessionBusy(_)
@@ -311,21 +271,7 @@ impl Refusal {
                     serde_json::json!({ "requested": version, "supported": supported }).to_string(),
                 )
             }
-            Refusal::ServerParked {
-                server,
-                failures,
-                last,
-                retry,
-            } => {
-                let data = serde_json::json!({
-                    "server": server,
-                    "state": "parked",
-                    "failures": failures,
-                    "last": last,
-                    "retryAfter": retry.seconds(),
-                });
-                Some(data.to_string())
-            }
+            Refusal::ServerParked(parked) => Some(parked.data()),
             Refusal::LacksCapability(capabilities) => {
                 Some(format!(r#"{{"requiredCapabilities":{capabilities}}}"#))
             }
@@ -409,19 +355,7 @@ impl fmt::Display for Refusal {
             Refusal::ServerDown { server, why } => {
                 write!(f, "server {server:?} is not available: {why}")
             }
-            Refusal::ServerParked {
-                server,
-                failures,
-                last,
-                retry,
-            } => {
-                let plural = if *failures == 1 { "" } else { "s in a row" };
-                write!(
-                    f,
-                    "server {server:?} is parked after {failures} failure{plural}; last: {last}; \
-                     it {retry}"
-                )
-            }
+            Refusal::ServerParked(parked) => write!(f, "{parked}"),
             Refusal::CallTimedOut { server, after } => write!(
                 f,
                 "server {server:?} has not answered this call within {} s",

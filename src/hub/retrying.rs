@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::{Happening, Phase};
-use crate::hub::refusal::{Refusal, Retry};
+use crate::hub::parked::{Parked, Retry};
+use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
 use crate::limits;
 
@@ -167,12 +168,12 @@ impl Hub {
         if !child.parked {
             return Refusal::ServerDown { server, why };
         }
-        Refusal::ServerParked {
+        Refusal::ServerParked(Parked {
             server,
             failures: child.failures,
             last: why,
             retry: self.retry_of(child),
-        }
+        })
     }
 
     /// When a child that is parked is tried again.

@@ -250,6 +250,7 @@ impl Hub {
         };
         let life = child.life;
         let was = child.phase;
+        let had_served = child.served;
         // What ousted it says more than how it then went.
         let how = match (was, &child.trouble) {
             (Phase::Ousted, Some(trouble)) => trouble.clone(),
@@ -287,9 +288,9 @@ impl Hub {
             log::info!("{}: {how}", self.label(id));
         }
         self.happen(id, happening);
-        // A ready child is soon there again; what was to be asked its era, was
-        // renewed or dozed off, starts at once, or was needed by nobody.
-        if matches!(was, Phase::Starting | Phase::Ousted) {
+        // One that has served is soon there again; what was to be asked its era,
+        // was renewed or dozed off, starts at once, or was needed by nobody.
+        if matches!(was, Phase::Starting | Phase::Ousted) && !had_served {
             self.fail_held(id);
         }
     }

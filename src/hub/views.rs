@@ -234,7 +234,7 @@ impl Hub {
     /// first start. Any other request waits also for one whose lists are
     /// remembered: it may be for what is new.
     pub(super) fn is_starting(&self, view: &View, is_list: bool) -> bool {
-        let is_missed = |child: &Child| !child.settled && !(is_list && child.learned.is_some());
+        let is_missed = |child: &Child| !(child.settled || is_list && child.learned.is_some());
         self.servers_of_view(view)
             .into_iter()
             .any(|server| self.main_child(server).is_some_and(is_missed))

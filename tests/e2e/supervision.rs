@@ -1,13 +1,18 @@
 //! Children that fail while they are in service: each failure costs its own calls, at once and
 //! with a sentence that says what happened, and nobody else's. Children that fail at their
-//! start are in `supervision/starts.rs`, what the gateway tells of them in `supervision/told.rs`.
+//! start are in `supervision/starts.rs`, those that fail again and again in `supervision/parked.rs`,
+//! those that live and answer nothing in `supervision/stuck.rs`, those that nobody needs in
+//! `supervision/resting.rs`, what the gateway tells of them in `supervision/told.rs`.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "tests read the clock: that rule of the house is for the gateway"
 )]
 
+mod parked;
+mod resting;
 mod starts;
+mod stuck;
 mod told;
 
 use std::time::{Duration, Instant};
@@ -357,19 +362,34 @@ fn a_server_that_fails_again_and_again_is_started_later_and_later() {
     });
     let began = Instant::now();
     let gateway = setup.config(config.to_string()).start();
-    for wait in ["0.1 s", "0.2 s", "0.4 s"] {
-        let line = wait_for_log(&gateway, &format!("; starting again in {wait}"));
-        assert!(
-            line.contains("bad: exited with code 1 (last line on stderr:"),
-            "{line}"
-        );
+    for failures in 1..=3 {
+        let line = wait_for_log(&gateway, &format!("fault_server: start {failures} fails"));
+        assert!(line.contains("bad"), "{line}");
     }
     wait_for_state(&gateway, "bad", "ready");
+    // Spread by chance: 0.1, 0.2 and 0.4 s, each by a fifth.
+    let waits = waits_told(&gateway.stdout.text());
+    for (wait, about) in waits.iter().zip([0.1, 0.2, 0.4]) {
+        assert!((0.79 * about..=1.21 * about).contains(wait), "{waits:?}");
+    }
+    assert_eq!(waits.len(), 3, "{waits:?}");
     assert!(
-        began.elapsed() >= Duration::from_millis(700),
+        began.elapsed() >= Duration::from_millis(560),
         "it did not wait"
     );
     let counted = std::fs::read_to_string(starts).unwrap();
     assert_eq!(counted.lines().count(), 4);
     assert_echo(&mut client(&gateway, "/mcp"), "bad");
+}
+
+/// The waits before new starts that the log tells of, in seconds.
+fn waits_told(log: &str) -> Vec<f64> {
+    let told = log.lines().filter_map(|line| {
+        assert!(!line.contains("parked"), "{line}");
+        let (before, wait) = line.split_once("; starting again in ")?;
+        let how = "bad: exited with code 1 (last line on stderr:";
+        assert!(before.contains(how), "{line}");
+        wait.strip_suffix(" s")?.parse().ok()
+    });
+    told.collect()
 }

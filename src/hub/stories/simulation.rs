@@ -27,6 +27,7 @@ use crate::hub::stories::simulation::judge::Judge;
 use crate::hub::stories::simulation::processes::Processes;
 use crate::hub::stories::world::{World, outset, plan};
 use crate::plan::Plan;
+use crate::record::Recalled;
 
 /// How many seeds are played when nobody says otherwise: a few seconds' worth.
 const SEEDS: u64 = 80;
@@ -105,11 +106,12 @@ fn stage(seed: u64) -> Plan {
     // Nobody needs some of them for long, and one is only started by need.
     plan.ping_interval = Duration::from_secs(5);
     for (place, server) in plan.servers.iter_mut().enumerate() {
-        let dice = seed >> place;
-        server.is_pinged = dice % 2 == 0;
-        server.is_lazy = dice % 5 == 0;
-        server.listed_when_parked = dice % 3 != 0;
-        server.idle_stop = (dice % 4 == 0).then_some(Duration::from_secs(2));
+        let dice = &mut Dice(seed ^ (place as u64) << 32);
+        server.is_pinged = dice.percent(60);
+        server.is_lazy = dice.percent(25);
+        server.listed_when_parked = dice.percent(60);
+        let is_stopped = dice.percent(40);
+        server.idle_stop = is_stopped.then(|| Duration::from_secs(1 + dice.next() % 4));
     }
     plan.queue_max = 8;
     plan.processes_max = 3;
@@ -118,9 +120,27 @@ fn stage(seed: u64) -> Plan {
     plan
 }
 
+/// What a gateway before this one kept of the servers that speak the handshake
+/// era for sure.
+fn remembered(plan: Plan) -> Recalled {
+    let mut world = World::new(plan);
+    for life in ["git.1", "time.1"] {
+        world.serve(life);
+    }
+    world.remembered()
+}
+
 impl Simulation {
     fn new(seed: u64, told: Told) -> Simulation {
-        let outset = Outset { seed, ..outset() };
+        let recalled = match seed % 3 {
+            0 => remembered(stage(seed)),
+            _ => Recalled::default(),
+        };
+        let outset = Outset {
+            seed,
+            recalled,
+            ..outset()
+        };
         let mut world = World::after(stage(seed), outset);
         for (name, offers) in &mut world.offers {
             *offers = Offers {

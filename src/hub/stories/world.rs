@@ -172,6 +172,17 @@ impl World {
         world
     }
 
+    /// What the gateway after this one finds of it.
+    pub(super) fn remembered(&self) -> Recalled {
+        let mut recalled = Recalled::default();
+        for record in &self.kept {
+            if let Record::Lists { server, lists } = record {
+                recalled.lists.insert(server.clone(), (**lists).clone());
+            }
+        }
+        recalled
+    }
+
     /// A world with shared servers of these names, just started.
     pub(super) fn of(names: &[&str]) -> World {
         World::new(plan(names))

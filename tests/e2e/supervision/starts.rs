@@ -69,7 +69,10 @@ fn one_that_exits() {
     );
     let told = told_of(&gateway, "/servers/bad/mcp", "echo");
     assert!(
-        told.starts_with("server \"bad\" is not available: exited with code 3"),
+        told.starts_with(
+            "server \"bad\" is parked after 1 failure; last: exited with code 3 (last line on \
+             stderr: \"fault_server: exiting with code 3 as asked\"); it is tried again in "
+        ),
         "{told}"
     );
 }
@@ -130,7 +133,7 @@ fn one_that_answers_tools_list_with_an_error() {
     let gateway = beside_a_good_one(
         fault("bad", &["--tools-list-error"]),
         "bad: tools/list failed: ",
-        "ready",
+        "degraded",
     );
     wait_for_log(&gateway, "tools/list fails as asked");
     let mut client = client(&gateway, "/mcp");
