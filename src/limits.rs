@@ -140,12 +140,13 @@ pub const MAX_CHILD_MESSAGE_SIZE: Bounds<u64> = whole(16 << 20, 64, 1 << 30);
 /// start decide; the default here is the most that they can come to.
 pub const MAX_CONNECTIONS: Bounds<u64> = whole(CONNECTIONS_DERIVED_MAX as u64, 1, 100_000);
 /// The time between two comments on a silent stream: below the 30 to 60 s after which proxies close.
+/// Also the time after which a silent, idle server is pinged.
 pub const KEEPALIVE_INTERVAL: Bounds<Duration> = seconds(15);
 /// The time the first list of a client waits for servers in their first start.
 pub const CONNECTION_TIMEOUT: Bounds<Duration> = seconds(30);
 /// The time in which a child must take a message from its queue, else it is stuck.
 pub const MESSAGE_TIMEOUT: Bounds<Duration> = seconds(5);
-/// First starts that may fail one after the other before a server counts as failed for good.
+/// Lives that may fail one after the other before a server is parked.
 pub const MAX_RECONNECT_ATTEMPTS: Bounds<u64> = whole(3, 0, 1000);
 /// The time before the first restart; it doubles from there.
 pub const RECONNECT_DELAY: Bounds<Duration> = seconds(1);

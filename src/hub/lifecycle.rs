@@ -293,6 +293,50 @@ mod tests {
         matches!(happening, Happening::LifeOver | Happening::LastStraw)
     }
 
+    /// The columns of the table in the documentation.
+    const COLUMNS: [(&str, &[Happening]); 12] = [
+        ("hello good", &[Happening::HelloGood]),
+        (
+            "hello bad, too slow",
+            &[Happening::HelloBad, Happening::TooSlow],
+        ),
+        ("useless", &[Happening::Useless]),
+        ("life over", &[Happening::LifeOver]),
+        ("last straw", &[Happening::LastStraw]),
+        ("start due", &[Happening::StartDue]),
+        ("probe due", &[Happening::ProbeDue]),
+        ("renew asked", &[Happening::RenewAsked]),
+        ("leave asked", &[Happening::LeaveAsked]),
+        ("drained", &[Happening::Drained]),
+        ("unneeded", &[Happening::Unneeded]),
+        ("stop asked", &[Happening::StopAsked]),
+    ];
+
+    fn cell(phase: Phase, happenings: &[Happening]) -> String {
+        let told = |happening: &Happening| match next(phase, *happening) {
+            (to, Step::Nothing) if to == phase => "–".to_owned(),
+            (to, Step::Nothing) => format!("{to:?}"),
+            (to, step) => format!("{to:?}: *{}*", format!("{step:?}").to_lowercase()),
+        };
+        let cells: Vec<String> = happenings.iter().map(told).collect();
+        assert!(cells.iter().all(|cell| *cell == cells[0]), "{phase:?}");
+        cells[0].clone()
+    }
+
+    #[test]
+    fn the_table_in_the_documentation_is_this_one() {
+        let placed: usize = COLUMNS.iter().map(|(_, happenings)| happenings.len()).sum();
+        assert_eq!(placed, Happening::ALL.len(), "a happening has no column");
+        let heads = COLUMNS.map(|(head, _)| head).join(" | ");
+        let mut table = format!("| phase | {heads} |\n|{}\n", "---|".repeat(13));
+        for phase in Phase::ALL {
+            let cells = COLUMNS.map(|(_, happenings)| cell(phase, happenings));
+            table += &format!("| {phase:?} | {} |\n", cells.join(" | "));
+        }
+        let documentation = include_str!("../../docs/architecture.md");
+        assert!(documentation.contains(&table), "it should be\n{table}");
+    }
+
     #[test]
     fn a_process_is_started_only_where_none_is_alive() {
         for phase in Phase::ALL {

@@ -71,13 +71,14 @@ impl Hub {
         let is_new = !std::mem::replace(&mut child.parked, true);
         let failures = child.failures;
         let trouble = child.trouble.clone().unwrap_or_default();
-        let wait = limits::PARKED_RETRY_WAIT;
-        self.start_later(id, wait);
-        log::warn!(
-            "{}: {trouble}; parked (failures in a row: {failures}), tried again in {} s",
-            self.label(id),
-            wait.as_secs()
-        );
+        self.start_later(id, limits::PARKED_RETRY_WAIT);
+        if let Some(child) = self.children.get(id) {
+            let retry = self.retry_of(child);
+            log::warn!(
+                "{}: {trouble}; parked (failures in a row: {failures}), it {retry}",
+                self.label(id)
+            );
+        }
         self.fail_held(id);
         self.settle(id);
         if is_new {

@@ -64,7 +64,7 @@ fn one_that_exits() {
     let gateway = beside_a_good_one(
         bad,
         "bad: exited with code 3 (last line on stderr: \"fault_server: exiting with code 3 as \
-         asked\"); parked (failures in a row: 1), tried again in 60 s",
+         asked\"); parked (failures in a row: 1), it is tried again in 60 s",
         "parked",
     );
     let told = told_of(&gateway, "/servers/bad/mcp", "echo");

@@ -61,6 +61,7 @@ fn who_shall_not_be_pinged_is_not() {
     let pid = pid_of(&mut client, "quiet");
     // By the time that the one was replaced, the other would have been.
     let first = pid_of(&mut client, "bad");
+    wait_for_log(&gateway, "bad: has not answered two pings");
     assert!(is_replaced(&mut client, first));
     assert_eq!(pid_of(&mut client, "quiet"), pid);
 }
