@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::e2e::scene::{
-    assert_echo, call_under_way, client, fault, gateway, get, health, pid_of, wait_for_state, with,
+    assert_echo, call_under_way, client, fault, gateway, get, health, pid_of, setup,
+    wait_for_state, with,
 };
 use crate::harness::client::Client;
 use crate::harness::gateway::Gateway;
-use crate::harness::process::is_alive;
+use crate::harness::process::{Folder, is_alive};
 use crate::harness::{Deadline, PATIENCE};
 
 fn lazy(name: &str, idle_stop: &str) -> Value {
@@ -99,4 +100,32 @@ fn a_call_that_comes_while_a_server_takes_its_time_to_go_waits_for_its_next_life
     assert!(is_alive(pid), "it goes on SIGTERM, after two seconds");
     assert_echo(&mut client, "bad");
     assert!(!is_alive(pid));
+}
+
+/// What a gateway has learnt of its servers the next one knows: it starts none for their lists.
+#[test]
+fn a_lazy_server_is_known_to_the_gateway_after_this_one() {
+    let state = Folder::new();
+    let state_folder = state.path().to_str().expect("a folder of ours is UTF-8");
+    let start = || {
+        // Each test's gateway has a folder of its own, which servers are told of:
+        // they would not be the same ones.
+        let env = json!({"HOME": state_folder, "TMPDIR": state_folder});
+        let setup = setup(&json!({}), &[with(lazy("bad", "300ms"), "env", env)]);
+        setup.env("XDG_STATE_HOME", state_folder).start()
+    };
+    let first = start();
+    wait_for_state(&first, "bad", "stopped");
+    first.stop();
+    let second = start();
+    assert_eq!(get(&second, "/ready").head.status, 200);
+    let mut client = client(&second, "/mcp");
+    assert!(client.tool_names().unwrap().contains(&"bad__echo".into()));
+    let log = second.stdout.text();
+    assert!(
+        log.contains("bad: starts with its first call; 32 tools"),
+        "{log}"
+    );
+    assert!(!log.contains("bad: ready"), "it was started: {log}");
+    assert_echo(&mut client, "bad");
 }
