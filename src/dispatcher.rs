@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle};
+use crate::event::report::Told;
 use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, Parcel, ServerId, Signal,
 };
@@ -23,7 +24,9 @@ pub struct Dispatcher {
     letters: Receiver<Letter>,
     inbox: Inbox,
     outboxes: HashMap<u64, OutboxSender>,
-    children: HashMap<Life, Handle>,
+    children: HashMap<Life, (ServerId, Handle)>,
+    /// What the last life of each server that is over had last written on stderr.
+    last_lines: BTreeMap<ServerId, Vec<String>>,
     /// How to start the child of each server.
     recipes: BTreeMap<ServerId, Recipe>,
     reaper: Reaper,
@@ -58,6 +61,7 @@ impl Dispatcher {
             inbox,
             outboxes: HashMap::new(),
             children: HashMap::new(),
+            last_lines: BTreeMap::new(),
             recipes,
             reaper,
             keeper,
@@ -134,7 +138,7 @@ impl Dispatcher {
         }
         if self.patience.is_some_and(|end| end <= now()) && !self.finished {
             log::warn!("the children have not ended in time; killed");
-            for handle in self.children.values() {
+            for (_, handle) in self.children.values() {
                 handle.signal(Signal::Kill);
             }
             self.finished = true;
@@ -154,7 +158,7 @@ impl Dispatcher {
             match effect {
                 Effect::ToClient { outbox, parcel } => self.put_parcel(outbox, parcel),
                 Effect::ToChild { life, message } => {
-                    if let Some(handle) = self.children.get(&life)
+                    if let Some((_, handle)) = self.children.get(&life)
                         && let Err(why) = handle.send(message)
                     {
                         log::debug!("a message for life {} was not sent: {why}", life.0);
@@ -162,25 +166,26 @@ impl Dispatcher {
                 }
                 Effect::Spawn { life, server } => self.spawn(life, server),
                 Effect::CloseInput { life } => {
-                    if let Some(handle) = self.children.get_mut(&life) {
+                    if let Some((_, handle)) = self.children.get_mut(&life) {
                         handle.close_input();
                     }
                 }
                 Effect::Signal { life, signal } => {
-                    if let Some(handle) = self.children.get(&life) {
+                    if let Some((_, handle)) = self.children.get(&life) {
                         handle.signal(signal);
                     }
                 }
-                Effect::Bury { life } => {
-                    self.children.remove(&life);
-                }
+                Effect::Bury { life } => self.bury(life),
                 Effect::Keep(record) => self.keeper.keep(record),
                 Effect::Finished => self.finished = true,
             }
         }
     }
 
-    fn put_parcel(&mut self, outbox: OutboxId, parcel: Parcel) {
+    fn put_parcel(&mut self, outbox: OutboxId, mut parcel: Parcel) {
+        if let Parcel::Report(told) = &mut parcel {
+            self.complete(told);
+        }
         let Some(sender) = self.outboxes.get(&outbox.connection) else {
             return; // the client has left
         };
@@ -191,6 +196,40 @@ impl Dispatcher {
             self.outboxes.remove(&outbox.connection);
             let word = FromClient::Gone;
             self.aftermath.push_back(Event::Client { outbox, word });
+        }
+    }
+
+    /// Adds to a status report what lies with the threads of the processes.
+    fn complete(&self, told: &mut Told) {
+        let Told::Status(status) = told else {
+            return;
+        };
+        for server in &mut status.servers {
+            let lives = server.process.iter().chain(&server.others);
+            let held = lives.filter_map(|process| self.children.get(&process.life));
+            server.figures.queue += held.map(|(_, handle)| handle.waiting() as u64).sum::<u64>();
+            let process = server.process.as_ref();
+            let held = process.and_then(|process| self.children.get(&process.life));
+            server.stderr = held.map_or_else(Vec::new, |(_, handle)| handle.last_lines());
+            if server.stderr.is_empty() {
+                let left = self.last_lines.get(&server.server);
+                server.stderr = left.cloned().unwrap_or_default();
+            }
+        }
+    }
+
+    /// Drops what is held for a life, but for the last lines that it wrote: they
+    /// say best why it ended.
+    fn bury(&mut self, life: Life) {
+        let Some((server, handle)) = self.children.remove(&life) else {
+            return;
+        };
+        let lines = handle.last_lines();
+        if !lines.is_empty() {
+            // Of servers that are no more nobody asks.
+            self.last_lines
+                .retain(|server, _| self.recipes.contains_key(server));
+            self.last_lines.insert(server, lines);
         }
     }
 
@@ -210,7 +249,7 @@ impl Dispatcher {
         };
         match started {
             Ok(handle) => {
-                self.children.insert(life, handle);
+                self.children.insert(life, (server, handle));
             }
             Err(why) => {
                 // Not handled at once, for the hub is still in the middle of

@@ -4,10 +4,13 @@
 //! A low room: everyone may read it, and it knows only the shapes of `wire`.
 //! Nothing here acts.
 
+pub mod report;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::report::Told;
 use crate::record::Record;
 use crate::wire::envelope::{self, Kind, Malformed, Message};
 use crate::wire::handshake::{self, ClientHello, ServerHello};
@@ -184,12 +187,7 @@ pub enum FromClient {
     /// The client has left, or the door has given the exchange up.
     Gone,
     /// A question about the gateway itself.
-    Ask {
-        /// Which.
-        report: Report,
-        /// The wall-clock time to be shown in it (RFC 3339), for the hub has none.
-        at: String,
-    },
+    Ask(Report),
 }
 
 /// The JSON-RPC content of a request to a door.
@@ -447,13 +445,8 @@ pub enum Parcel {
         /// What is told of it.
         message: Option<Outgoing>,
     },
-    /// The gateway's report on itself, as JSON.
-    Report {
-        /// Whether all is well.
-        well: bool,
-        /// The JSON text.
-        json: String,
-    },
+    /// The gateway's report on itself.
+    Report(Box<Told>),
     /// The stream ends without a further word.
     End,
 }

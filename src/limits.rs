@@ -912,3 +912,49 @@ pub const STATUS_SERVERS_MAX: usize = 3;
 /// The shortest time between two words that the gateway is alive. Nobody means a watchdog that waits
 /// for less than twice this, and it would keep a processor busy.
 pub const WATCHDOG_PERIOD_MIN: Duration = Duration::from_millis(10);
+
+// ---- hub: figures
+
+/// How many counters keep the times of a server's calls, in each of two windows.
+/// With steps of 9/7 they reach from [`FIGURES_FIRST_MICROS`] to nine minutes, and
+/// a percentile is off by a seventh at most; all of it is half a kilobyte.
+pub const FIGURES_BUCKETS: usize = 64;
+
+/// The shortest time that is told apart from shorter ones, in microseconds: no
+/// call through two pipes takes less.
+pub const FIGURES_FIRST_MICROS: u64 = 100;
+
+/// How long a window of these times is: long enough that a server in use has
+/// some, short enough that an hour ago is not blamed on now.
+pub const FIGURES_WINDOW: Duration = Duration::from_mins(5);
+
+// ---- cli: status
+
+/// How long `mcproxy status` waits for the gateway: it answers in milliseconds, and
+/// looking at the memory of a thousand processes takes it 50.
+pub const STATUS_WAIT: Duration = Duration::from_secs(5);
+
+/// What is left at least for another address of a host, if the first took all
+/// the time.
+pub const STATUS_CONNECT_LEAST: Duration = Duration::from_millis(100);
+
+/// How long an answer may be, in bytes: a thousand servers with their last lines
+/// have ten million.
+pub const STATUS_BYTES_MAX: usize = 16 << 20;
+
+/// How much of it is read at once, in bytes: the answer about ten servers.
+pub const STATUS_READ_BYTES: usize = 64 << 10;
+
+/// How many headers an answer may have: ours has five, a reverse proxy adds some.
+pub const STATUS_HEADERS_MAX: usize = 64;
+
+/// How often `mcproxy status --watch` asks where nothing else is said, in seconds.
+pub const STATUS_INTERVAL_SECONDS: u64 = 1;
+
+/// How seldom it can be told to, in seconds: a screen that changes once an hour is
+/// still watched by somebody.
+pub const STATUS_INTERVAL_SECONDS_MAX: u64 = 60 * 60;
+
+/// How many lines of a server's stderr are shown below its row: enough for an
+/// error, few enough for ten servers on a screen.
+pub const STATUS_STDERR_LINES: usize = 5;

@@ -123,6 +123,12 @@ pub fn memory_of_trees(pids: &[u32]) -> Vec<Option<u64>> {
     pids.iter().map(memory_of).collect()
 }
 
+/// The memory of this process alone, in bytes.
+pub fn own_memory() -> Option<u64> {
+    let own = i32::try_from(std::process::id()).ok()?;
+    Some(memory_of(own)).filter(|&bytes| bytes > 0)
+}
+
 /// The memory of one process in bytes: none of one that is gone.
 fn memory_of(pid: i32) -> u64 {
     let told = |file: &str, key: &str| kibibytes(&read(&folder(pid).join(file)).ok()?, key);

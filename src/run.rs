@@ -22,7 +22,7 @@ use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
 use crate::door::local::Inquiry;
 use crate::door::stdio;
-use crate::event::{Event, Report};
+use crate::event::Event;
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::Hub;
@@ -317,7 +317,7 @@ fn watch(gateway: &Gateway, notifier: &Notifier) -> Result<(), Error> {
     let Ok(mut inquiry) = Inquiry::open(gateway.inbox()) else {
         return Ok(()); // it has ended already
     };
-    let ask = move |patience| inquiry.ask(Report::Health, patience).ok();
+    let ask = move |patience| inquiry.health(patience).ok();
     let period = watchdog::period_of_environment();
     let ended = gateway.ended.clone();
     watchdog::start(notifier.clone(), period, ended, ask).map_err(system("the watchdog"))

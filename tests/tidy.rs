@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "door",
         &[
-            "config", "event", "http", "limits", "logging", "mail", "threads", "wire",
+            "config", "event", "http", "limits", "logging", "mail", "procfs", "threads", "wire",
         ],
     ),
     (

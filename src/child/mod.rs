@@ -105,6 +105,11 @@ impl Handle {
         })
     }
 
+    /// How many messages wait in the child's queue.
+    pub fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, Sender::len)
+    }
+
     /// Closes the child's stdin once what waits in the queue is written.
     pub fn close_input(&mut self) {
         self.queue = None;

@@ -21,3 +21,9 @@ pub fn say(line: impl Display) {
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
+
+/// A sentence in which a server may have had its word, without what would move
+/// the cursor.
+pub fn printable(sentence: &str) -> String {
+    sentence.chars().filter(|c| !c.is_control()).collect()
+}

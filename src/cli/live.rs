@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cli::ask::{ask, with_gateway};
+use crate::cli::console::printable;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
 use crate::cli::{check, console};
@@ -28,9 +29,8 @@ pub fn report(loaded: &Loaded) -> Result<Exit, Error> {
         let _ = ask(client, Method::ToolsList, "{}", patience)?;
         client.inventory(patience)
     })?;
-    let live = match told.map(|json| serde_json::from_str(&json)) {
-        Ok(Ok(inventory)) => Live::of(config, &inventory),
-        Ok(Err(error)) => Live::failed(&error.to_string()),
+    let live = match told {
+        Ok(inventory) => Live::of(config, &inventory),
         Err(error) => Live::failed(&error.to_string()),
     };
     console::out(&live.text);
@@ -82,7 +82,8 @@ impl Live {
             for sentence in array(&told["left_out"]) {
                 let _ = writeln!(live.text, "! {}", printable(text(sentence)));
             }
-            if state != "ready" {
+            // What is wrong with one that serves all the same stands above.
+            if !matches!(state, "ready" | "degraded") {
                 let why = match told["trouble"].as_str() {
                     Some(why) => printable(why),
                     None => format!(
@@ -184,11 +185,6 @@ fn in_column(name: &str) -> String {
         return spelt;
     }
     format!("{}...", &spelt[..limits::TABLE_NAME_CHARS_MAX - 3])
-}
-
-/// A sentence in which a server may have had its word.
-fn printable(sentence: &str) -> String {
-    sentence.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn text(value: &Value) -> &str {

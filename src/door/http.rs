@@ -3,17 +3,19 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::door::guard::{Guard, Turned};
+use crate::door::reports::{self, Here};
 use crate::door::route::Route;
 use crate::door::writing::Stream;
 use crate::door::{headers, legacy_sse, streamable, writing};
 use crate::event::{FromClient, Parcel, Report};
 use crate::http::{ConnectionId, Exchange, Handler, Service};
 use crate::limits;
-use crate::logging::timestamp::rfc3339_millis;
 use crate::mail::{Ended, Found, Inbox, Outbox};
+use crate::procfs;
 use crate::wire::mirrored::is_token;
 
 /// What all connections share.
@@ -32,6 +34,28 @@ pub struct Door {
 /// Makes the handlers of connections.
 pub struct HttpDoor {
     door: Arc<Door>,
+    open: Arc<AtomicUsize>,
+}
+
+/// That a connection is open: they are counted by these.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(count: &Arc<AtomicUsize>) -> Place {
+        count.fetch_add(1, Ordering::Relaxed);
+        Place(count.clone())
+    }
+
+    /// How many are open.
+    fn open(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl HttpDoor {
@@ -39,6 +63,7 @@ impl HttpDoor {
     pub fn new(door: Door) -> HttpDoor {
         HttpDoor {
             door: Arc::new(door),
+            open: Arc::default(),
         }
     }
 }
@@ -49,6 +74,7 @@ impl Service for HttpDoor {
             door: self.door.clone(),
             id,
             outbox: None,
+            place: Place::take(&self.open),
         })
     }
 }
@@ -60,6 +86,7 @@ pub struct Connection {
     pub door: Arc<Door>,
     id: ConnectionId,
     outbox: Option<Outbox>,
+    place: Place,
 }
 
 impl Connection {
@@ -239,7 +266,7 @@ impl Connection {
     }
 
     /// A report of the gateway on itself. That it is answered at all proves
-    /// that the dispatcher works.
+    /// that the dispatcher works; what takes long of it is done here.
     fn report(
         &mut self,
         exchange: &mut dyn Exchange,
@@ -249,14 +276,21 @@ impl Connection {
         if !matches!(exchange.head().method(), "GET" | "HEAD") {
             return not_allowed(exchange, route.methods(), &[]);
         }
-        let at = rfc3339_millis(wall_clock());
-        if self.begin(FromClient::Ask { report, at }).is_err() {
+        if self.begin(FromClient::Ask(report)).is_err() {
             return self.answer_ended(exchange, &[]);
         }
         let headers = [writing::JSON_HEADER, ("Cache-Control", "no-store")];
         match self.wait() {
-            Found::Parcel(Parcel::Report { well, json }) => {
-                exchange.answer(if well { 200 } else { 503 }, &headers, json.as_bytes())
+            Found::Parcel(Parcel::Report(told)) => {
+                let here = Here {
+                    now: wall_clock(),
+                    connections: self.place.open(),
+                    pid: std::process::id(),
+                    memory: &procfs::own_memory,
+                    memory_of_trees: &procfs::memory_of_trees,
+                };
+                let json = reports::json(&told, &here).to_string();
+                exchange.answer(reports::status_code(&told), &headers, json.as_bytes())
             }
             _ => self.answer_ended(exchange, &[]),
         }

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::door::writing::now;
-use crate::door::{LOCAL_CONNECTION, LOCAL_INQUIRY, fresh_session};
+use crate::door::{LOCAL_CONNECTION, LOCAL_INQUIRY, fresh_session, reports};
+use crate::event::report::Told;
 use crate::event::{Body, FromClient, Parcel, Report, View};
 use crate::limits;
 use crate::mail::{Found, Inbox, Outbox};
@@ -108,13 +111,16 @@ impl LocalClient {
         }
     }
 
-    /// Asks the gateway what each server offers and what was left out, as JSON
-    /// text; the hub's `inventory` says what is in it.
+    /// Asks the gateway what each server offers and what was left out, as JSON;
+    /// `reports` says what is in it.
     ///
     /// # Errors
     /// See [`LocalError`].
-    pub fn inventory(&self, patience: Duration) -> Result<String, LocalError> {
-        Inquiry::open(&self.inbox)?.ask(Report::Inventory, patience)
+    pub fn inventory(&self, patience: Duration) -> Result<Value, LocalError> {
+        match Inquiry::open(&self.inbox)?.ask(Report::Inventory, patience)? {
+            Told::Inventory(inventory) => Ok(reports::json_of_inventory(&inventory)),
+            Told::Health(_) | Told::Ready(_) | Told::Status(_) => Err(LocalError::Ended),
+        }
     }
 
     fn send(&self, kind: Kind, params: Option<&str>) -> Result<(), LocalError> {
@@ -148,18 +154,25 @@ impl Inquiry {
             .map_err(|_| LocalError::Ended)
     }
 
-    /// A report, as JSON text and without the time. An answer to an earlier question, which came
-    /// too late, is not taken for it.
+    /// A health report, as JSON text and without the time.
     ///
     /// # Errors
     /// See [`LocalError`].
-    pub fn ask(&mut self, report: Report, patience: Duration) -> Result<String, LocalError> {
-        let at = String::new();
+    pub fn health(&mut self, patience: Duration) -> Result<String, LocalError> {
+        match self.ask(Report::Health, patience)? {
+            Told::Health(health) => Ok(reports::json_of_health(&health, "").to_string()),
+            Told::Ready(_) | Told::Status(_) | Told::Inventory(_) => Err(LocalError::Ended),
+        }
+    }
+
+    /// Asks. An answer to an earlier question, which came too late, is not taken
+    /// for the one to this.
+    fn ask(&mut self, report: Report, patience: Duration) -> Result<Told, LocalError> {
         self.outbox
-            .begin(FromClient::Ask { report, at })
+            .begin(FromClient::Ask(report))
             .map_err(|_| LocalError::Ended)?;
         match self.outbox.wait_until(now() + patience) {
-            Found::Parcel(Parcel::Report { json, .. }) => Ok(json),
+            Found::Parcel(Parcel::Report(told)) => Ok(*told),
             Found::Nothing => Err(LocalError::TimedOut(patience)),
             Found::Parcel(_) | Found::Ended | Found::Hangup => Err(LocalError::Ended),
         }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod legacy_sse;
 pub mod local;
 pub mod reading;
+pub mod reports;
 pub mod route;
 pub mod stdio;
 pub mod streamable;

@@ -163,7 +163,7 @@ fn answer_post(
                 drop(watching);
                 return answer_stream(connection, exchange, parcel, answers, extra);
             }
-            Found::Parcel(Parcel::End | Parcel::Report { .. }) => {
+            Found::Parcel(Parcel::End | Parcel::Report(_)) => {
                 // The client took its request back: an end without an answer.
                 exchange.begin_stream(200, &writing::stream_headers(extra))?;
                 return exchange.end_stream();

@@ -235,7 +235,7 @@ impl<'a> Stream<'a> {
             }
             Parcel::End => Some(End::Done),
             // These end exchanges that are no streams.
-            Parcel::Welcome { .. } | Parcel::Verdict { .. } | Parcel::Report { .. } => None,
+            Parcel::Welcome { .. } | Parcel::Verdict { .. } | Parcel::Report(_) => None,
         }
     }
 

@@ -334,6 +334,7 @@ impl Hub {
         let Some(mut call) = self.close_call(id) else {
             return;
         };
+        self.count_answer(&call, &message);
         self.learn(&call, &message, links);
         if let (Some(request), Some(input)) = (call.repeatable.take(), input) {
             if !call.abandoned {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Life, SessionKey};
+use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
 use crate::hub::leases::LeaseId;
@@ -51,6 +51,8 @@ pub struct Call {
     pub life: Option<Life>,
     /// The request, while it is held back.
     pub message: Option<Outgoing>,
+    /// When it was taken on.
+    pub began: Moment,
     /// Who waits for it.
     pub asker: Asker,
     /// The session it was made for, if any: it counts as an origin of what

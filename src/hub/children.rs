@@ -50,6 +50,15 @@ pub struct Spare {
     pub timer: TimerKey,
 }
 
+/// A process that runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// Its process id.
+    pub pid: u32,
+    /// Since when.
+    pub since: Moment,
+}
+
 /// One child.
 #[derive(Debug)]
 pub struct Child {
@@ -64,6 +73,8 @@ pub struct Child {
     pub phase: Phase,
     /// Its life, or the last one it had.
     pub life: Life,
+    /// The process of its life, as long as it runs.
+    pub process: Option<Running>,
     /// When its phase began.
     pub since: Moment,
     /// How it was last seen to do, and since when.
@@ -196,6 +207,7 @@ impl Child {
             spare: None,
             phase: Phase::Waiting,
             life: Life(0),
+            process: None,
             since: now,
             seen: Seen {
                 condition: Condition::Starting,
@@ -280,6 +292,7 @@ impl Children {
         let child = self.book.get_mut(&id)?;
         self.last_life += 1;
         child.life = Life(self.last_life);
+        child.process = None;
         child.load = Load::default();
         child.ended = None;
         child.silent = false;

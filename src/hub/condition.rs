@@ -106,7 +106,6 @@ impl Hub {
     }
 
     /// How a server does, why, and since when.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by the status report"))]
     pub(super) fn state_of(&self, id: ServerId) -> State {
         let condition = self.condition_of(id);
         let child = self.main_child(id);

@@ -20,6 +20,7 @@ impl Hub {
         if call.abandoned {
             return;
         }
+        self.count_error(&call);
         self.refuse_asker(&call.asker, id, refusal);
     }
 
@@ -84,6 +85,7 @@ impl Hub {
             after: call.timeout,
         };
         log::warn!("{refusal}");
+        self.count_overdue(id);
         self.abandon(id, Some(&refusal));
     }
 

@@ -38,6 +38,7 @@ impl Hub {
             let child = match self.child_for(&session, server) {
                 Ok(child) => child,
                 Err(refusal) => {
+                    self.count_refused(server);
                     self.note_failure(fan, &refusal);
                     continue;
                 }

@@ -39,6 +39,7 @@ impl Hub {
             Phase::Starting => hint,
             _ => "",
         };
+        child.process = None;
         child.ended = Some(match last_words {
             Some(words) => format!("{how} (last line on stderr: {words:?}){hint}"),
             None => how + hint,

@@ -5,7 +5,7 @@
 use crate::config::checked::{Protocol, Scope};
 use crate::event::{Life, Reply};
 use crate::hub::Hub;
-use crate::hub::children::{Child, ChildId, Era};
+use crate::hub::children::{Child, ChildId, Era, Running};
 use crate::hub::lifecycle::{Happening, Phase};
 use crate::hub::tasks::without_tasks;
 use crate::limits;
@@ -42,6 +42,10 @@ impl Hub {
     /// The process runs: it is greeted.
     pub(super) fn spawned(&mut self, id: ChildId, pid: u32) {
         log::debug!("{}: started, pid {pid}", self.label(id));
+        let since = self.now;
+        if let Some(child) = self.children.get_mut(id) {
+            child.process = Some(Running { pid, since });
+        }
         let Some(child) = self.children.get(id) else {
             return;
         };

@@ -1,89 +1,115 @@
-//! What the gateway tells of its servers: what each offers, under which names
-//! that is served on the merged view, what was left out and why, and why a
-//! server is not up.
+//! What the gateway tells of its servers: how each does and what it has done;
+//! what it offers, under which names that is served on the merged view, what was
+//! left out and why.
 //!
-//! It says more than `health` tells anyone, and takes as long as it has items
-//! to name: for whoever runs the gateway, and not for every caller.
+//! It says more than `health` tells anyone, and takes as long as there are
+//! servers, or items to name: for whoever runs the gateway, and not for every
+//! caller.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use crate::catalog::merge::{Catalog, Named};
 use crate::catalog::name::Change;
+use crate::event::report::{
+    Figures, Inventory, Offered, Offers, Process, ServerHealth, ServerStatus, Status, Stock,
+};
 use crate::event::{ServerId, View};
 use crate::hub::Hub;
+use crate::hub::children::Child;
 use crate::hub::condition::Condition;
 use crate::plan::Readiness;
 use crate::wire::handshake::Revision;
 use crate::wire::items::ItemKind;
+use crate::wire::own_id::OwnId;
 use crate::wire::stateless;
 
 impl Hub {
-    /// The inventory, and whether each server that shall run is up.
-    ///
-    /// For each server, in the order of the configuration: its `name`; its
-    /// `state`, as in a health report; its `trouble`, where it is not up and
-    /// that is known; what it `offers`, each with its `kind`, its `original`
-    /// name or URI, the one it is `served` under, and the `marks` that its name
-    /// got; and the sentences of what was `left_out`.
-    pub(super) fn inventory(&mut self) -> (bool, Value) {
+    /// What each server offers.
+    pub(super) fn inventory(&mut self) -> Inventory {
         let catalog = self.catalog(&View::Merged);
-        let mut offers: BTreeMap<ServerId, Vec<Value>> = BTreeMap::new();
+        let mut offers: BTreeMap<ServerId, Vec<Offered>> = BTreeMap::new();
         for named in catalog.names() {
             offers.entry(named.server).or_default().push(told(&named));
         }
-        let mut well = true;
         let mut servers = Vec::new();
         for (id, server, condition) in self.conditions() {
-            well &= condition.is_well();
-            let mut part = json!({
-                "name": server.name,
-                "state": condition.name(),
-                "offers": offers.remove(&id).unwrap_or_default(),
-                "left_out": self.left_out_of(id, &catalog),
+            let trouble = match condition {
+                Condition::Ready => None,
+                _ => self.trouble_of(id),
+            };
+            servers.push(Stock {
+                name: server.name.clone(),
+                state: condition.name(),
+                trouble: trouble.map(str::to_owned),
+                offers: offers.remove(&id).unwrap_or_default(),
+                left_out: self.left_out_of(id, &catalog),
             });
-            if condition != Condition::Ready
-                && let Some(trouble) = self.trouble_of(id)
-            {
-                part["trouble"] = json!(trouble);
-            }
-            servers.push(part);
         }
-        (well, json!({ "servers": servers }))
+        Inventory { servers }
     }
 
-    /// The status of each server, in the order of the configuration: its `name`,
-    /// its `state`, as in a health report, and the `reason` for it, where it is
-    /// not up and that is known; the revision of the `protocol` that it is spoken
-    /// to in; how many of each kind it offers; and what was `left_out`, and why.
-    pub(super) fn status(&mut self, at: &str) -> (bool, Value) {
+    /// How each server does, and what it has done.
+    pub(super) fn status(&mut self) -> Status {
         let catalog = self.catalog(&View::Merged);
-        let mut servers = Vec::new();
-        for (id, server, condition) in self.conditions() {
-            let child = self.main_child(id);
-            let count = |kind| child.map_or(0, |child| child.offer.items(kind).len());
-            let mut part = json!({
-                "name": server.name,
-                "state": condition.name(),
-                "tools": count(ItemKind::Tool),
-                "prompts": count(ItemKind::Prompt),
-                "resources": count(ItemKind::Resource),
-                "resource_templates": count(ItemKind::Template),
-                "left_out": self.left_out_of(id, &catalog),
-            });
-            if let Some(hello) = child.and_then(|child| child.hello.as_ref()) {
-                let revision = hello.revision.map_or(stateless::VERSION, Revision::name);
-                part["protocol"] = json!(revision);
-            }
-            if condition != Condition::Ready
-                && let Some(reason) = self.trouble_of(id)
-            {
-                part["reason"] = json!(reason);
-            }
-            servers.push(part);
+        let ids = self.plan.servers.iter().map(|(id, _)| id);
+        Status {
+            status: self.overall(),
+            uptime: self.now.0,
+            sessions: self.session_count(),
+            servers: ids.map(|id| self.status_of(id, &catalog)).collect(),
         }
-        (true, json!({ "servers": servers, "timestamp": at }))
+    }
+
+    fn status_of(&self, id: ServerId, catalog: &Catalog) -> ServerStatus {
+        let state = self.state_of(id);
+        let main = self.main_child(id);
+        let hello = main.and_then(|child| child.hello.as_ref());
+        let own = self.children.iter().filter(|(_, child)| child.server == id);
+        let others = own.filter(|(_, child)| child.is_extra());
+        ServerStatus {
+            server: id,
+            health: ServerHealth {
+                name: self.server(id).name.clone(),
+                status: state.condition.health(),
+                state: state.condition.name(),
+            },
+            reason: state.reason,
+            since: self.unix.saturating_add(state.since.0),
+            age: self.now.since(state.since),
+            protocol: hello.map(|hello| hello.revision.map_or(stateless::VERSION, Revision::name)),
+            process: main.and_then(|child| self.process_of(child)),
+            others: others
+                .filter_map(|(_, child)| self.process_of(child))
+                .collect(),
+            figures: self.figures_of(id),
+            offers: main.map(offers_of).unwrap_or_default(),
+            left_out: self.left_out_of(id, catalog),
+            stderr: Vec::new(),
+        }
+    }
+
+    fn process_of(&self, child: &Child) -> Option<Process> {
+        child.process.map(|process| Process {
+            life: child.life,
+            pid: process.pid,
+            uptime: self.now.since(process.since),
+        })
+    }
+
+    fn figures_of(&self, id: ServerId) -> Figures {
+        let mut figures = Figures::default();
+        if let Some(tally) = self.figures.get(id) {
+            figures.calls = tally.calls;
+            figures.errors = tally.errors;
+            figures.restarts = tally.restarts;
+            figures.times = tally.times.percentiles(self.now, [50, 99]);
+        }
+        let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
+        for (_, child) in self.children.iter().filter(|(_, child)| child.server == id) {
+            figures.under_way += child.under_way.iter().filter(goes_on).count() as u64;
+            figures.queue += child.held.len() as u64;
+        }
+        figures
     }
 
     /// What of a server is offered to nobody, and why.
@@ -114,18 +140,27 @@ impl Hub {
     }
 }
 
-fn told(named: &Named<'_>) -> Value {
+fn offers_of(child: &Child) -> Offers {
+    let count = |kind| child.offer.items(kind).len();
+    Offers {
+        tools: count(ItemKind::Tool),
+        prompts: count(ItemKind::Prompt),
+        resources: count(ItemKind::Resource),
+        templates: count(ItemKind::Template),
+    }
+}
+
+fn told(named: &Named<'_>) -> Offered {
     let renamed = named.renamed.then_some("renamed");
     let change = named.change.map(|change| match change {
         Change::Shortened => "shortened",
         Change::Respelt => "respelt",
         Change::Collided => "collided",
     });
-    let marks: Vec<&str> = renamed.into_iter().chain(change).collect();
-    json!({
-        "kind": named.kind.noun(),
-        "original": named.original,
-        "served": named.served,
-        "marks": marks,
-    })
+    Offered {
+        kind: named.kind.noun(),
+        original: named.original.to_owned(),
+        served: named.served.to_owned(),
+        marks: renamed.into_iter().chain(change).collect(),
+    }
 }

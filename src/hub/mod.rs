@@ -3,7 +3,7 @@
 //! no lock, no thread, no dice.
 //!
 //! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `leases`,
-//! `fans`, `timers`) only remember. The policy is in the `impl Hub` blocks of
+//! `fans`, `figures`, `timers`) only remember. The policy is in the `impl Hub` blocks of
 //! `clients` (what the doors pass on),
 //! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
 //! and `tasks` (which server that concerns), `passing` and `fanning` (handing it on),
@@ -24,6 +24,7 @@ pub mod calls;
 pub mod children;
 pub mod clients;
 pub mod condition;
+pub mod counting;
 pub mod crossing;
 pub mod dice;
 pub mod elicited;
@@ -31,6 +32,7 @@ pub mod ending;
 pub mod failing;
 pub mod fanning;
 pub mod fans;
+pub mod figures;
 pub mod going;
 pub mod greeting;
 pub mod hearing;
@@ -79,6 +81,7 @@ use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children, Era};
 use crate::hub::dice::Dice;
 use crate::hub::fans::Fans;
+use crate::hub::figures::Figures;
 use crate::hub::leases::Leases;
 use crate::hub::questions::Questions;
 use crate::hub::requests::Waiter;
@@ -110,7 +113,6 @@ pub struct Hub {
     /// Spreads new starts.
     dice: Dice,
     /// The wall-clock time at moment zero, since 1970.
-    #[expect(dead_code, reason = "asked for when sessions are sealed")]
     unix: Duration,
     /// The moment of the event being handled.
     now: Moment,
@@ -132,6 +134,7 @@ pub struct Hub {
     seal: Seal,
     rounds: Rounds,
     fans: Fans,
+    figures: Figures,
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
     shelf: HashMap<View, Arc<Catalog>>,
@@ -176,6 +179,7 @@ impl Hub {
             seal: outset.seal,
             rounds: Rounds::default(),
             fans: Fans::default(),
+            figures: Figures::default(),
             timers: Timers::default(),
             shelf: HashMap::new(),
             outdated: BTreeMap::new(),
@@ -270,7 +274,7 @@ impl Hub {
             FromClient::Patience => self.patience(outbox),
             FromClient::Taken(load) => self.taken_by_client(outbox, load),
             FromClient::Gone => self.gone(outbox),
-            FromClient::Ask { report, at } => self.report(outbox, report, &at),
+            FromClient::Ask(report) => self.report(outbox, report),
         }
     }
 

@@ -64,7 +64,10 @@ impl Hub {
                 let call = self.call(child, asker, Some(session), &passage);
                 self.place(call, need.message, passage.name);
             }
-            Err(refusal) => self.refuse_caller(&need.caller, &refusal),
+            Err(refusal) => {
+                self.count_refused(passage.server);
+                self.refuse_caller(&need.caller, &refusal);
+            }
         }
     }
 
@@ -79,6 +82,7 @@ impl Hub {
             child,
             life: None,
             message: None,
+            began: self.now,
             asker,
             origin,
             method: passage.method.clone(),
@@ -105,6 +109,7 @@ impl Hub {
     /// The same with a message whose name is replaced already.
     pub(super) fn place_outgoing(&mut self, call: Call, message: Outgoing) -> Option<OwnId> {
         let child = call.child;
+        self.count_call(&call);
         let admitted = self.admit_call(child);
         let id = self.hold(call, message);
         if let Err(refusal) = admitted {

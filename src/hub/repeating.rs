@@ -59,7 +59,10 @@ impl Hub {
         };
         let input = match input {
             Ok(input) => input,
-            Err(refusal) => return self.refuse_asker(&call.asker, id, &refusal),
+            Err(refusal) => {
+                self.count_error(&call);
+                return self.refuse_asker(&call.asker, id, &refusal);
+            }
         };
         let part = |(key, method): (&str, &Method)| Part {
             key: key.into(),
@@ -289,6 +292,7 @@ impl Hub {
             child,
             life: None,
             timer: None,
+            began: self.now,
             rounds: round.call.rounds + 1,
             ..round.call
         };

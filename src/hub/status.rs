@@ -1,8 +1,7 @@
 //! What the gateway tells of itself: its health and its readiness. Names and
 //! states only, for both are told to anyone.
 
-use serde_json::{Map, Value, json};
-
+use crate::event::report::{Health, Reasons, ServerHealth, Told};
 use crate::event::{Effect, OutboxId, Parcel, Report, SessionKey};
 use crate::hub::Hub;
 use crate::hub::condition::Condition;
@@ -10,42 +9,33 @@ use crate::hub::sessions::Session;
 
 impl Hub {
     /// Answers a question about the gateway itself.
-    pub(super) fn report(&mut self, outbox: OutboxId, report: Report, at: &str) {
+    pub(super) fn report(&mut self, outbox: OutboxId, report: Report) {
         self.observe_all();
-        let (well, value) = match report {
-            Report::Health => self.health(at),
-            Report::Ready => self.readiness(at),
-            Report::Status => self.status(at),
-            Report::Inventory => self.inventory(),
+        let told = match report {
+            Report::Health => Told::Health(self.health()),
+            Report::Ready => Told::Ready(self.readiness()),
+            Report::Status => Told::Status(self.status()),
+            Report::Inventory => Told::Inventory(self.inventory()),
         };
-        let json = value.to_string();
-        let parcel = Parcel::Report { well, json };
+        let parcel = Parcel::Report(Box::new(told));
         self.effects.push(Effect::ToClient { outbox, parcel });
     }
 
-    /// The gateway works, or it could not answer this: the code is 200
-    /// whatever the servers do, and the words tell how they do.
-    fn health(&self, at: &str) -> (bool, Value) {
-        let conditions = self.conditions();
+    /// How many sessions there are, requests without one left out.
+    pub(super) fn session_count(&self) -> usize {
         let has_session = |(_, session): &(&SessionKey, &Session)| session.lone.is_none();
-        let sessions = self.sessions.iter().filter(has_session).count();
-        let mut components = Map::new();
-        components.insert(
-            "front".to_owned(),
-            json!({ "status": "healthy", "sessions": sessions }),
-        );
-        for (_, server, condition) in &conditions {
-            components.insert(
-                format!("server:{}", server.name),
-                json!({ "status": condition.health(), "state": condition.name() }),
-            );
-        }
+        self.sessions.iter().filter(has_session).count()
+    }
+
+    /// How all servers together do.
+    pub(super) fn overall(&self) -> &'static str {
+        let conditions = self.conditions();
         let enabled: Vec<&str> = conditions
             .iter()
             .filter(|(_, _, condition)| *condition != Condition::Disabled)
             .map(|(_, _, condition)| condition.health())
             .collect();
-        let status = if self.stopping {
+        if self.stopping {
             "unhealthy"
         } else if enabled.iter().all(|&health| health == "healthy") {
             "healthy"
@@ -53,14 +43,30 @@ impl Hub {
             "unhealthy"
         } else {
             "degraded"
-        };
-        let report = json!({ "status": status, "components": components, "timestamp": at });
-        (true, report)
+        }
+    }
+
+    /// The gateway works, or it could not answer this; the words tell how the
+    /// servers do.
+    fn health(&self) -> Health {
+        let conditions = self.conditions();
+        let servers = conditions
+            .iter()
+            .map(|(_, server, condition)| ServerHealth {
+                name: server.name.clone(),
+                status: condition.health(),
+                state: condition.name(),
+            });
+        Health {
+            status: self.overall(),
+            sessions: self.session_count(),
+            servers: servers.collect(),
+        }
     }
 
     /// Ready once every enabled server is up, or has failed its first start
     /// for good.
-    fn readiness(&self, at: &str) -> (bool, Value) {
+    fn readiness(&self) -> Reasons {
         let mut reasons = Vec::new();
         for child in self.mains.values().filter_map(|&id| self.children.get(id)) {
             if !child.settled {
@@ -74,8 +80,6 @@ impl Hub {
         if self.stopping {
             reasons.push("the gateway is stopping".to_owned());
         }
-        let ready = reasons.is_empty();
-        let report = json!({ "ready": ready, "reasons": reasons, "timestamp": at });
-        (ready, report)
+        Reasons(reasons)
     }
 }

@@ -20,6 +20,7 @@ mod conditions;
 mod elicited;
 mod eras;
 mod fans;
+mod figures;
 mod inventory;
 mod leasing;
 mod lending;

@@ -200,6 +200,9 @@ impl Hub {
             child.era = era;
             child.startup = Some(timer);
         }
+        if !is_probe {
+            self.count_start(id);
+        }
         self.effects.push(Effect::Spawn { life, server });
     }
 

@@ -477,8 +477,7 @@ impl World {
         if !self.clients.contains_key(who) {
             self.come(who, View::Merged);
         }
-        let at = "then".to_owned();
-        self.begin(who, FromClient::Ask { report, at });
+        self.begin(who, FromClient::Ask(report));
     }
 
     /// Makes the servers of that name ones with a child for each session.

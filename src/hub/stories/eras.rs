@@ -325,8 +325,8 @@ fn calls_and_lists_wait_while_the_era_is_found_out() {
     w.dies("git.1");
     w.inquires("eve", Report::Ready);
     w.expect_of(
-        "report",
-        &[r#"0.000s eve.1 report false {"ready":false,"reasons":["server \"git\" is starting"],"timestamp":"then"}"#],
+        "told",
+        &[r#"0.000s eve.1 told Ready(Reasons(["server \"git\" is starting"]))"#],
     );
     w.serve("git.2");
     w.expect_of(

@@ -1,38 +1,41 @@
 //! What the gateway tells of its lists: names, marks, what was left out and
 //! why, and why a server is not up.
 
-use serde_json::{Value, json};
-
-use crate::event::{Effect, Parcel, Report};
+use crate::event::Report;
+use crate::event::report::{Offered, Offers, ServerStatus, Status, Stock, Told};
 use crate::hub::stories::cast::page;
 use crate::hub::stories::world::{World, plan};
 use crate::limits;
 use crate::plan::Readiness;
 use crate::wire::items::ItemKind;
 
-/// Whether all is well, and what is told of each server.
-fn inventory(w: &mut World) -> (bool, Vec<Value>) {
-    w.forget();
-    w.inquires("probe", Report::Inventory);
-    let [(_, Effect::ToClient { parcel, .. })] = w.deeds.as_slice() else {
-        panic!("no report, but {:?}", w.trace());
-    };
-    let Parcel::Report { well, json } = parcel else {
-        panic!("no report, but {parcel:?}");
-    };
-    let mut told: Value = serde_json::from_str(json).expect("it is JSON");
-    match told["servers"].take() {
-        Value::Array(servers) => (*well, servers),
-        other => panic!("{other} is no list"),
+/// What is told of each server.
+fn inventory(w: &mut World) -> Vec<Stock> {
+    match w.reported("probe", Report::Inventory) {
+        Told::Inventory(inventory) => inventory.servers,
+        other => panic!("no inventory, but {other:?}"),
     }
 }
 
-fn left_out(w: &mut World) -> Value {
-    inventory(w).1[0]["left_out"].clone()
+fn left_out(w: &mut World) -> Vec<String> {
+    inventory(w).remove(0).left_out
 }
 
-fn tool(original: &str, served: &str, marks: &[&str]) -> Value {
-    json!({"kind": "tool", "original": original, "served": served, "marks": marks})
+fn tool(original: &str, served: &str, marks: &[&'static str]) -> Offered {
+    Offered {
+        kind: "tool",
+        original: original.to_owned(),
+        served: served.to_owned(),
+        marks: marks.to_vec(),
+    }
+}
+
+/// The status of each server.
+fn servers<const N: usize>(w: &mut World) -> [ServerStatus; N] {
+    match w.reported("probe", Report::Status) {
+        Told::Status(Status { servers, .. }) => servers.try_into().expect("as many as planned"),
+        other => panic!("no status, but {other:?}"),
+    }
 }
 
 #[test]
@@ -52,20 +55,31 @@ fn each_offer_stands_with_its_server_and_its_marks() {
     w.offers.get_mut("log").expect("it is there").tools = vec!["same".into()];
     w.serve("git.1");
     w.serve("log.1");
-    let (well, servers) = inventory(&mut w);
-    assert!(well);
+    let servers = inventory(&mut w);
     // The digits are those of FNV-1a, reckoned by another program.
     let short = format!("{}_a1e5ba79", "x".repeat(55));
-    let git = json!({"name": "git", "state": "ready", "left_out": [], "offers": [
-        tool("old", "new", &["renamed"]),
-        tool("same", "same_c7e6361e", &["collided"]),
-        tool("a b", "a_b_e876a7db", &["respelt"]),
-        tool(&long, &short, &["shortened"]),
-        {"kind": "resource", "original": "file:///r", "served": "file:///r", "marks": []},
-    ]});
-    let log = json!({"name": "log", "state": "ready", "left_out": [], "offers": [
-        tool("same", "same_6c6469e4", &["collided"]),
-    ]});
+    let resource = Offered {
+        kind: "resource",
+        ..tool("file:///r", "file:///r", &[])
+    };
+    let stock = |name: &str, offers: Vec<Offered>| Stock {
+        name: name.to_owned(),
+        state: "ready",
+        trouble: None,
+        offers,
+        left_out: Vec::new(),
+    };
+    let git = stock(
+        "git",
+        vec![
+            tool("old", "new", &["renamed"]),
+            tool("same", "same_c7e6361e", &["collided"]),
+            tool("a b", "a_b_e876a7db", &["respelt"]),
+            tool(&long, &short, &["shortened"]),
+            resource,
+        ],
+    );
+    let log = stock("log", vec![tool("same", "same_6c6469e4", &["collided"])]);
     assert_eq!(servers, [git, log]);
 }
 
@@ -79,16 +93,19 @@ fn what_is_left_out_is_told_by_page_and_by_catalog() {
     let second = r#"{"tools":["none",{"name":"x","inputSchema":{}}]}"#;
     w.answers("git.1", 3, second);
     w.serve("time.1");
-    let (well, servers) = inventory(&mut w);
-    assert!(well, "a tool that is left out harms nobody");
-    assert_eq!(servers[0]["offers"], json!([tool("x", "git__x", &[])]));
+    let servers = inventory(&mut w);
+    assert_eq!(
+        servers[0].state, "ready",
+        "a tool that is left out harms nobody"
+    );
+    assert_eq!(servers[0].offers, [tool("x", "git__x", &[])]);
     let sentences = [
         r#"tool "bad": inputSchema is not an object; left out"#,
         "tool number 1 of its page: it is not an object; left out",
         r#"tool "x" is listed twice; the second is left out"#,
     ];
-    assert_eq!(servers[0]["left_out"], json!(sentences));
-    assert_eq!(servers[1]["left_out"], json!([]), "it is another's fault");
+    assert_eq!(servers[0].left_out, sentences);
+    assert!(servers[1].left_out.is_empty(), "it is another's fault");
 }
 
 #[test]
@@ -98,12 +115,12 @@ fn what_was_left_out_is_forgotten_when_the_list_is_read_anew() {
     w.greets("git.1");
     w.answers("git.1", 2, r#"{"tools":[{"name":"bad"}]}"#);
     let bad = r#"tool "bad": inputSchema is missing; left out"#;
-    assert_eq!(left_out(&mut w), json!([bad]));
+    assert_eq!(left_out(&mut w), [bad]);
     w.dies("git.1");
-    assert_eq!(left_out(&mut w), json!([bad]), "as long as the list stays");
+    assert_eq!(left_out(&mut w), [bad], "as long as the list stays");
     w.pass(1.0);
     w.serve("git.2");
-    assert_eq!(left_out(&mut w), json!([]));
+    assert!(left_out(&mut w).is_empty());
 }
 
 #[test]
@@ -113,18 +130,18 @@ fn a_list_that_could_not_be_read_is_told_until_it_is() {
     w.greets("git.1");
     w.fails("git.1", 2, "no tools today");
     let failed = r#"tools/list failed: answered with error -32000: "no tools today""#;
-    assert_eq!(left_out(&mut w), json!([failed]));
+    assert_eq!(left_out(&mut w), [failed]);
     w.dies("git.1");
     w.pass(1.0);
     w.spawned("git.2");
     w.greets("git.2");
     w.pass(60.0);
     let late = "tools/list was not answered within 60 s";
-    assert_eq!(left_out(&mut w), json!([late]));
+    assert_eq!(left_out(&mut w), [late]);
     w.dies("git.2");
     w.pass(2.0);
     w.serve("git.3");
-    assert_eq!(left_out(&mut w), json!([]));
+    assert!(left_out(&mut w).is_empty());
 }
 
 #[test]
@@ -140,12 +157,11 @@ fn a_list_without_end_and_one_of_faults_are_told_in_bounds() {
         w.answers("git.1", number, &page);
     }
     let told = left_out(&mut w);
-    let told = told.as_array().expect("a list");
     let faults = 2 * pages + 1;
     let most = limits::CATALOG_SENTENCES_MAX;
     assert_eq!(told.len(), most.min(faults) + usize::from(faults > most));
-    let last = told.last().and_then(Value::as_str).expect("a sentence");
-    assert_eq!(last, format!("and {} more", faults - most));
+    let last = told.last().expect("a sentence");
+    assert_eq!(*last, format!("and {} more", faults - most));
 }
 
 #[test]
@@ -155,26 +171,25 @@ fn a_server_that_is_not_up_is_told_with_the_reason() {
     plan.servers[2].readiness = Readiness::Misconfigured("no command".into());
     let mut w = World::new(plan);
     w.dies("bad.1");
-    let (well, servers) = inventory(&mut w);
-    assert!(!well);
-    let told: Vec<Value> = servers
-        .iter()
-        .map(|server| json!([server["name"], server["state"], server["trouble"]]))
-        .collect();
-    let expected = [
-        json!(["bad", "restarting", "exited with code 1"]),
-        json!(["off", "disabled", null]),
-        json!(["odd", "misconfigured", "no command"]),
-        json!(["slow", "starting", null]),
-    ];
-    assert_eq!(told, expected);
+    let servers = inventory(&mut w);
+    let told = |stock: &Stock| (stock.name.clone(), stock.state, stock.trouble.clone());
+    let expected = |name: &str, state, trouble: Option<&str>| {
+        (name.to_owned(), state, trouble.map(str::to_owned))
+    };
+    assert_eq!(
+        servers.iter().map(told).collect::<Vec<_>>(),
+        [
+            expected("bad", "restarting", Some("exited with code 1")),
+            expected("off", "disabled", None),
+            expected("odd", "misconfigured", Some("no command")),
+            expected("slow", "starting", None),
+        ]
+    );
     let mut w = World::ready(&["git"]);
     w.dies("git.1");
     w.pass(1.0);
     w.serve("git.2");
-    let (well, servers) = inventory(&mut w);
-    assert!(well);
-    assert_eq!(servers[0].get("trouble"), None, "that is over");
+    assert_eq!(inventory(&mut w)[0].trouble, None, "that is over");
 }
 
 #[test]
@@ -189,36 +204,20 @@ fn the_status_tells_of_each_server_how_it_does_and_what_was_left_out() {
         2,
         r#"{"tools":[{"name":"a","inputSchema":{}},{"name":"b","inputSchema":7}]}"#,
     );
-    w.forget();
-    w.inquires("probe", Report::Status);
-    let [(_, Effect::ToClient { parcel, .. })] = w.deeds.as_slice() else {
-        panic!("no report, but {:?}", w.trace());
+    let [git, typo, late] = servers(&mut w);
+    assert_eq!(git.health.name, "git");
+    assert_eq!((git.health.state, git.health.status), ("ready", "healthy"));
+    assert_eq!((git.protocol, git.reason), (Some("2025-11-25"), None));
+    let one_tool = Offers {
+        tools: 1,
+        ..Offers::default()
     };
-    let Parcel::Report { well: true, json } = parcel else {
-        panic!("no report, but {parcel:?}");
-    };
-    let told: Value = serde_json::from_str(json).expect("it is JSON");
-    assert_eq!(told["timestamp"], "then");
-    let none =
-        json!({"tools": 0, "prompts": 0, "resources": 0, "resource_templates": 0, "left_out": []});
-    let with = |more: Value| {
-        let mut part = none.clone();
-        for (key, value) in more.as_object().expect("members") {
-            part[key] = value.clone();
-        }
-        part
-    };
-    assert_eq!(
-        told["servers"],
-        json!([
-            with(
-                json!({"name": "git", "state": "ready", "protocol": "2025-11-25", "tools": 1,
-                "left_out": ["tool \"b\": inputSchema is not an object; left out"]})
-            ),
-            with(
-                json!({"name": "typo", "state": "misconfigured", "reason": "\"comand\" is no key"})
-            ),
-            with(json!({"name": "late", "state": "starting"})),
-        ])
-    );
+    assert_eq!(git.offers, one_tool);
+    let sentence = "tool \"b\": inputSchema is not an object; left out";
+    assert_eq!(git.left_out, [sentence]);
+    assert_eq!(typo.health.state, "misconfigured");
+    assert_eq!(typo.reason.as_deref(), Some("\"comand\" is no key"));
+    assert_eq!((typo.protocol, typo.process), (None, None));
+    assert_eq!(late.health.state, "starting");
+    assert_eq!(late.offers, Offers::default());
 }

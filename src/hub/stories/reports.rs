@@ -1,42 +1,31 @@
 //! What the gateway tells of itself: `/health` and `/ready`.
 
-use serde_json::{Value, json};
-
-use crate::event::{Effect, Parcel, Report, View};
+use crate::event::report::{Health, Reasons, ServerHealth, Told};
+use crate::event::{Report, View};
 use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, plan};
 use crate::plan::Readiness;
 
-fn report(w: &mut World, report: Report) -> (bool, Value) {
-    w.forget();
-    w.inquires("probe", report);
-    let [
-        (
-            _,
-            Effect::ToClient {
-                parcel: Parcel::Report { well, json },
-                ..
-            },
-        ),
-    ] = w.deeds.as_slice()
-    else {
-        panic!("no report, but {:?}", w.trace());
-    };
-    (*well, serde_json::from_str(json).expect("it is JSON"))
+fn health_of_all(w: &mut World) -> Health {
+    match w.reported("probe", Report::Health) {
+        Told::Health(health) => health,
+        other => panic!("no health, but {other:?}"),
+    }
+}
+
+fn reasons(w: &mut World) -> Vec<String> {
+    match w.reported("probe", Report::Ready) {
+        Told::Ready(Reasons(reasons)) => reasons,
+        other => panic!("no readiness, but {other:?}"),
+    }
 }
 
 /// The status of all, and of the server `git`.
 fn health(w: &mut World) -> (String, String, String) {
-    let (well, told) = report(w, Report::Health);
-    assert!(well, "the gateway itself works");
-    assert_eq!(told["timestamp"], "then");
-    let text = |value: &Value| value.as_str().expect("a word").to_owned();
-    let git = &told["components"]["server:git"];
-    (
-        text(&told["status"]),
-        text(&git["status"]),
-        text(&git["state"]),
-    )
+    let told = health_of_all(w);
+    let git = told.servers.iter().find(|server| server.name == "git");
+    let git = git.expect("it is in the plan");
+    words(told.status, git.status, git.state)
 }
 
 fn words(all: &str, git: &str, state: &str) -> (String, String, String) {
@@ -89,41 +78,30 @@ fn a_server_that_is_off_harms_no_health_and_a_misconfigured_one_does() {
     let mut w = World::new(plan);
     w.serve("git.1");
     assert_eq!(health(&mut w), words("degraded", "healthy", "ready"));
-    let (_, told) = report(&mut w, Report::Health);
-    assert_eq!(
-        told["components"]["server:off"],
-        json!({"state": "misconfigured", "status": "unhealthy"})
-    );
+    let off = ServerHealth {
+        name: "off".to_owned(),
+        status: "unhealthy",
+        state: "misconfigured",
+    };
+    assert_eq!(health_of_all(&mut w).servers[1], off);
 }
 
 #[test]
 fn ready_is_when_every_first_start_is_over() {
     let mut w = World::of(&["git", "time"]);
     w.serve("time.1");
-    let reasons =
-        |sentence: &str| json!({"ready": false, "reasons": [sentence], "timestamp": "then"});
-    assert_eq!(
-        report(&mut w, Report::Ready),
-        (false, reasons("server \"git\" is starting"))
-    );
+    assert_eq!(reasons(&mut w), ["server \"git\" is starting"]);
     w.dies("git.1");
-    assert_eq!(
-        report(&mut w, Report::Ready),
-        (false, reasons("server \"git\" is being started again"))
-    );
+    assert_eq!(reasons(&mut w), ["server \"git\" is being started again"]);
     w.pass(1.0);
     w.dies("git.2");
     w.pass(2.0);
     w.dies("git.3");
-    let ready = json!({"ready": true, "reasons": [], "timestamp": "then"});
-    assert_eq!(report(&mut w, Report::Ready), (true, ready.clone()));
+    assert!(reasons(&mut w).is_empty());
     w.dies("time.1");
-    assert_eq!(report(&mut w, Report::Ready), (true, ready));
+    assert!(reasons(&mut w).is_empty());
     w.stop();
-    assert_eq!(
-        report(&mut w, Report::Ready),
-        (false, reasons("the gateway is stopping"))
-    );
+    assert_eq!(reasons(&mut w), ["the gateway is stopping"]);
 }
 
 #[test]
@@ -133,8 +111,7 @@ fn health_counts_sessions_and_no_requests_without_one() {
     w.come("bob", View::Merged);
     let call = format!(r#"{{"name":"git__x",{}}}"#, meta("{}", ""));
     w.asks("bob", "1", "tools/call", &call);
-    let (_, told) = report(&mut w, Report::Health);
-    assert_eq!(told["components"]["front"]["sessions"], 1);
+    assert_eq!(health_of_all(&mut w).sessions, 1);
 }
 
 #[test]

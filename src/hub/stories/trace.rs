@@ -58,7 +58,7 @@ impl World {
             Effect::ToClient { parcel, .. } => match parcel {
                 Parcel::Welcome { message, .. } | Parcel::Message { message, .. } => Some(message),
                 Parcel::Verdict { message, .. } => message,
-                Parcel::Opened { .. } | Parcel::Report { .. } | Parcel::End => None,
+                Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End => None,
             },
             _ => None,
         };
@@ -151,7 +151,7 @@ impl World {
                 let message = message.map_or(String::new(), |m| format!(" {}", plain(m)));
                 format!("verdict {standing:?}{message}")
             }
-            Parcel::Report { well, json } => format!("report {well} {json}"),
+            Parcel::Report(told) => format!("told {told:?}"),
             Parcel::End => "end".to_owned(),
         }
     }

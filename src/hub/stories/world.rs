@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope, ToolRules};
-use crate::event::{Effect, Event, Life, Moment, OutboxId, Parcel, ServerId, SessionKey, View};
+use crate::event::report::Told;
+use crate::event::{
+    Effect, Event, Life, Moment, OutboxId, Parcel, Report, ServerId, SessionKey, View,
+};
 use crate::hub::stories::cast::Offers;
 use crate::hub::{Hub, Outset};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
@@ -200,6 +203,22 @@ impl World {
         world
     }
 
+    /// Somebody asks after the gateway itself, and is told.
+    pub(super) fn reported(&mut self, who: &str, report: Report) -> Told {
+        self.forget();
+        self.inquires(who, report);
+        let [(_, effect)] = self.deeds.as_slice() else {
+            panic!("no report, but {:?}", self.trace());
+        };
+        match effect {
+            Effect::ToClient {
+                parcel: Parcel::Report(told),
+                ..
+            } => Told::clone(told),
+            other => panic!("no report, but {other:?}"),
+        }
+    }
+
     /// A word to the hub, now.
     pub(super) fn handle(&mut self, event: Event) {
         self.hub.handle(self.now, event, &mut self.effects);
@@ -324,10 +343,9 @@ impl World {
         exchange.over = match parcel {
             Parcel::Opened { .. } => false,
             Parcel::Message { last, .. } => *last,
-            Parcel::Welcome { .. }
-            | Parcel::Verdict { .. }
-            | Parcel::Report { .. }
-            | Parcel::End => true,
+            Parcel::Welcome { .. } | Parcel::Verdict { .. } | Parcel::Report(_) | Parcel::End => {
+                true
+            }
         };
         let client = self
             .clients

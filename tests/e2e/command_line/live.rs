@@ -173,7 +173,7 @@ fn a_server_that_does_not_start_is_said_with_its_reason() {
     row(&part(&ended, "good", "ready"), "tool", "echo");
     part(&ended, "off", "disabled");
     part(&ended, "typo", "misconfigured");
-    let listless = part(&ended, "listless", "ready");
+    let listless = part(&ended, "listless", "degraded");
     assert!(
         listless
             .iter()

@@ -197,7 +197,7 @@ impl Judge {
                     self.open.retain(|_, request| request.exchange != *outbox);
                 }
             }
-            Parcel::Opened { .. } | Parcel::Report { .. } | Parcel::End => {}
+            Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End => {}
         }
         if world.exchanges[outbox].over {
             self.closes(*outbox);
