@@ -2,6 +2,7 @@
 //! parses, and nothing here knows how a flag is spelt.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -69,6 +70,13 @@ pub enum Command {
         tool: String,
         /// The text of a JSON object, as typed.
         arguments: Option<String>,
+    },
+    /// Ask a running gateway how it does.
+    Status {
+        /// As JSON, not as a table.
+        json: bool,
+        /// Again and again, after so long each time.
+        watch: Option<Duration>,
     },
     /// Be the built-in stdio server.
     DemoServer,

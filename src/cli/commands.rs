@@ -16,6 +16,8 @@ pub enum Verb {
     Tools,
     /// `call`
     Call,
+    /// `status`
+    Status,
     /// `demo-server`
     DemoServer,
 }
@@ -98,6 +100,17 @@ pub const SUB_COMMANDS: &[SubCommand] = &[
         long_doc: "Starts what is needed, calls TOOL with the JSON object JSON as its arguments, \
             and prints the content of the answer. Exits with 1 if the tool says isError, or if \
             there is no result.",
+    },
+    SubCommand {
+        verb: Verb::Status,
+        word: Some("status"),
+        synopsis: "status [OPTIONS] [--watch]",
+        short_doc: "ask a running gateway how it does",
+        long_doc: "Asks the gateway that serves the config, or that listens at --host and --port, \
+            how each server does: its state and why, its process, restarts, calls, errors, calls \
+            under way and waiting, how long answers took in the last minutes, and the memory of \
+            the process and all below it. Starts nothing. Sends API_ACCESS_TOKEN, if it is set. \
+            Exits with 4 if not every server is well, with 1 if there is no answer.",
     },
     SubCommand {
         verb: Verb::DemoServer,

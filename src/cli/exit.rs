@@ -13,11 +13,19 @@ pub enum Exit {
     Usage = 2,
     /// The gateway could not start.
     CannotStart = 3,
+    /// The gateway that was asked runs, and not every server of it is well.
+    NotWell = 4,
 }
 
 impl Exit {
     /// Every code, in order; help and man page list them from here.
-    pub const ALL: &[Exit] = &[Exit::Ok, Exit::Failure, Exit::Usage, Exit::CannotStart];
+    pub const ALL: &[Exit] = &[
+        Exit::Ok,
+        Exit::Failure,
+        Exit::Usage,
+        Exit::CannotStart,
+        Exit::NotWell,
+    ];
 
     /// The number.
     pub const fn code(self) -> u8 {
@@ -28,11 +36,14 @@ impl Exit {
     pub const fn doc(self) -> &'static str {
         match self {
             Exit::Ok => "all went well",
-            Exit::Failure => "failure: \"check\" found errors, or \"call\" or \"tools\" failed",
+            Exit::Failure => {
+                "failure: \"check\" found errors; \"call\", \"tools\" or \"status\" failed"
+            }
             Exit::Usage => "the command line could not be understood; nothing was done",
             Exit::CannotStart => {
                 "could not start: no config to read, the port in use, and the like"
             }
+            Exit::NotWell => "\"status\": the gateway runs, but not every server is well",
         }
     }
 }

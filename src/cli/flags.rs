@@ -4,12 +4,14 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use log::LevelFilter;
 
 use crate::cli::arguments::{Command, Engine, Kind};
 use crate::cli::commands::Verb;
 use crate::config::nearest::nearest;
+use crate::limits;
 use crate::logging;
 
 /// One flag.
@@ -126,6 +128,8 @@ pub struct Draft {
     pub schema: bool,
     /// `--json`
     pub json: bool,
+    /// `--watch` and `--interval`: how long between two looks.
+    pub watch: Option<Duration>,
     /// `--help`, `--version`, `--generate`: what to do instead of all else.
     pub instead: Option<Command>,
 }
@@ -137,6 +141,7 @@ const EVERYTHING: &[Verb] = &[
     Verb::Check,
     Verb::Tools,
     Verb::Call,
+    Verb::Status,
     Verb::DemoServer,
 ];
 
@@ -157,6 +162,18 @@ const WITH_CONFIG: &[Verb] = &[
     Verb::Check,
     Verb::Tools,
     Verb::Call,
+    Verb::Status,
+];
+
+// Those, and the one that asks another process where it listens.
+const ADDRESSED: &[Verb] = &[
+    Verb::Serve,
+    Verb::ServeOne,
+    Verb::Stdio,
+    Verb::Check,
+    Verb::Tools,
+    Verb::Call,
+    Verb::Status,
 ];
 
 /// Every flag, in the order of the help.
@@ -172,6 +189,8 @@ pub const FLAGS: &[Flag] = &[
     LIVE,
     SCHEMA,
     JSON,
+    WATCH,
+    INTERVAL,
     GENERATE,
     HELP,
     VERSION,
@@ -208,10 +227,11 @@ const HOST: Flag = Flag {
         },
     },
     category: Category::Serving,
-    applies: GATEWAY,
+    applies: ADDRESSED,
     short_doc: "the address to listen on (default: 127.0.0.1)",
     long_doc: "The address to listen on, 127.0.0.1 by default. Any address but a loopback one \
-        is refused unless a token protects it (API_ACCESS_TOKEN) or --allow-anonymous is given.",
+        is refused unless a token protects it (API_ACCESS_TOKEN) or --allow-anonymous is given. \
+        With status: the address to ask.",
 };
 
 const PORT: Flag = Flag {
@@ -229,10 +249,10 @@ const PORT: Flag = Flag {
         },
     },
     category: Category::Serving,
-    applies: GATEWAY,
+    applies: ADDRESSED,
     short_doc: "the port to listen on (default: 12009; 0: any free)",
     long_doc: "The TCP port to listen on, 12009 by default. 0 takes any free one, which is then \
-        printed.",
+        printed. With status: the port to ask.",
 };
 
 const ALLOW_ANONYMOUS: Flag = Flag {
@@ -357,9 +377,48 @@ const JSON: Flag = Flag {
     short: None,
     takes: Takes::Nothing(|draft, _| draft.json = true),
     category: Category::Output,
-    applies: &[Verb::Tools],
-    short_doc: "tools: print JSON",
-    long_doc: "With tools: prints the merged tools as JSON, complete with their schemas.",
+    applies: &[Verb::Tools, Verb::Status],
+    short_doc: "tools, status: print JSON",
+    long_doc: "With tools: prints the merged tools as JSON, complete with their schemas. With \
+        status: prints what the gateway answers, a line each time.",
+};
+
+const WATCH: Flag = Flag {
+    long: "watch",
+    short: None,
+    takes: Takes::Nothing(|draft, _| {
+        draft
+            .watch
+            .get_or_insert(Duration::from_secs(limits::STATUS_INTERVAL_SECONDS));
+    }),
+    category: Category::Output,
+    applies: &[Verb::Status],
+    short_doc: "status: look again each second, until Ctrl-C",
+    long_doc: "With status: looks again each second until Ctrl-C. On a terminal the page is \
+        drawn anew each time, elsewhere one follows the other.",
+};
+
+const INTERVAL: Flag = Flag {
+    long: "interval",
+    short: None,
+    takes: Takes::Value {
+        name: "SECONDS",
+        hint: Hint::Free,
+        update: |draft, value| {
+            let most = limits::STATUS_INTERVAL_SECONDS_MAX;
+            let seconds = text(value)?.parse().ok();
+            let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));
+            let seconds = seconds.ok_or_else(|| {
+                format!("{value:?} is no interval: write a number of seconds from 1 to {most}")
+            })?;
+            draft.watch = Some(Duration::from_secs(seconds));
+            Ok(())
+        },
+    },
+    category: Category::Output,
+    applies: &[Verb::Status],
+    short_doc: "status: look again after so many seconds",
+    long_doc: "With status: like --watch, but each so many seconds.",
 };
 
 const GENERATE: Flag = Flag {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::arguments::{Arguments, Check, Command, Engine, Kind};
 use crate::cli::exit::Exit;
-use crate::cli::{ask, check, completions, console, demo_server, help, live, man, serve};
+use crate::cli::{ask, check, completions, console, demo_server, help, live, man, serve, status};
 use crate::config::checked::Loaded;
 use crate::config::load::this_process;
 use crate::config::problem::Problem;
@@ -31,6 +31,10 @@ pub fn main(arguments: &Arguments) -> Exit {
         Command::Generate(Kind::Zsh) => print(&completions::zsh()),
         Command::Generate(Kind::Fish) => print(&completions::fish()),
         Command::Check(Check::Schema) => print(schema::SCHEMA),
+        Command::Status { json, watch } => {
+            let (json, watch) = (*json, *watch);
+            ask_status(arguments, status::Manner { json, watch })
+        }
         Command::DemoServer => match demo_server::run() {
             Ok(()) => Exit::Ok,
             Err(error) => {
@@ -50,6 +54,22 @@ pub fn main(arguments: &Arguments) -> Exit {
 fn print(text: &str) -> Exit {
     console::out(text);
     Exit::Ok
+}
+
+/// Asks the gateway of the configuration. That the file has errors by now is no
+/// reason not to look: the gateway has started without them.
+fn ask_status(arguments: &Arguments, manner: status::Manner) -> Exit {
+    let loaded = load(arguments).or_else(|problems| {
+        for problem in problems {
+            console::say(problem);
+        }
+        let around = this_process().map_err(drop)?;
+        config::check::demo(&around, &overrides(arguments)).map_err(drop)
+    });
+    match loaded {
+        Ok(loaded) => status::report(&loaded.config, manner),
+        Err(()) => Exit::CannotStart,
+    }
 }
 
 /// The sub-commands that need a configuration.
@@ -118,11 +138,7 @@ fn run_command(arguments: &Arguments, loaded: &Loaded) -> Exit {
 /// The configuration that the command line asks for: of a file, of one
 /// command, or, where there is neither, of the demo server.
 fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
-    let overrides = Overrides {
-        host: arguments.host.clone(),
-        port: arguments.port,
-        log_level: arguments.log_level,
-    };
+    let overrides = overrides(arguments);
     let around = this_process().map_err(|error| {
         vec![Problem {
             place: config::problem::Place::of("the current directory, or this program"),
@@ -132,10 +148,20 @@ fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
     let Some(path) = config_path(arguments) else {
         return match &arguments.command {
             Command::ServeOne(words) => config::check::single(words.clone(), &around, &overrides),
+            // Nothing is served; only where to ask is of interest.
+            Command::Status { .. } => config::check::demo(&around, &overrides),
             _ => demo(&around, &overrides),
         };
     };
     config::load::load(path, &around, &overrides)
+}
+
+fn overrides(arguments: &Arguments) -> Overrides {
+    Overrides {
+        host: arguments.host.clone(),
+        port: arguments.port,
+        log_level: arguments.log_level,
+    }
 }
 
 /// The file to be read, if one is named or lies here.

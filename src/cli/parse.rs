@@ -131,6 +131,10 @@ impl Typed {
                 tool: rest.next().ok_or(UsageError::MissingTool)?,
                 arguments: rest.next().map(json_object).transpose()?,
             },
+            Verb::Status => Command::Status {
+                json: self.draft.json,
+                watch: self.draft.watch,
+            },
             Verb::DemoServer => Command::DemoServer,
         };
         match rest.next() {

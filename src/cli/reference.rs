@@ -46,11 +46,11 @@ pub const ENVIRONMENT: &[Entry] = &[
     },
     Entry {
         name: "API_ACCESS_TOKEN",
-        doc: "The token that clients must send as \"Authorization: Bearer TOKEN\".",
+        doc: "The token that clients must send as \"Authorization: Bearer TOKEN\"; status sends it.",
     },
     Entry {
         name: "NO_COLOR",
-        doc: "If set and not empty, the log has no colours, on a terminal either.",
+        doc: "If set and not empty, the log and status have no colours, on a terminal either.",
     },
 ];
 
@@ -73,6 +73,10 @@ pub const EXAMPLES: &[Entry] = &[
     Entry {
         name: "mcproxy call demo__add '{\"a\": 1, \"b\": 2}'",
         doc: "Call one tool and print the answer.",
+    },
+    Entry {
+        name: "mcproxy status --watch",
+        doc: "See how the running gateway and its servers do, second by second.",
     },
     Entry {
         name: "mcproxy --generate bash > ~/.local/share/bash-completion/completions/mcproxy",

@@ -65,7 +65,8 @@ fn what_cannot_be_understood_is_refused_with_what_was_meant() {
     );
     assert_refused(
         &["check", "--json"],
-        "--json means nothing to \"mcproxy check\": it belongs to \"mcproxy tools\"",
+        "--json means nothing to \"mcproxy check\": it belongs to \"mcproxy tools\", \
+         \"mcproxy status\"",
     );
     assert_refused(
         &["check", "this"],
@@ -101,7 +102,7 @@ fn help_and_version_answer_and_do_nothing_else() {
         "--help",
         "--version",
     ];
-    let words = ["stdio", "check", "tools", "call", "demo-server"];
+    let words = ["stdio", "check", "tools", "call", "status", "demo-server"];
     for part in flags.iter().chain(&words) {
         assert!(short.stdout.contains(part), "-h knows no {part}");
         assert!(long.stdout.contains(part), "--help knows no {part}");

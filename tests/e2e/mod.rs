@@ -39,6 +39,8 @@ mod shutdown;
 mod stateless;
 // Children of the stateless era, and those whose era is found out.
 mod stateless_children;
+// What the gateway tells of itself to those who run it.
+mod status;
 // The gateway on its own stdin and stdout.
 mod stdio;
 // What servers of the handshake era ask of clients without a session.

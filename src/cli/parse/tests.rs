@@ -169,7 +169,8 @@ fn live_schema_and_json_belong_to_one_sub_command_each() {
     assert_eq!(good(&["tools"]).command, Command::Tools { json: false });
     assert_eq!(
         sentence(&["--json"]),
-        "--json means nothing to \"mcproxy\": it belongs to \"mcproxy tools\""
+        "--json means nothing to \"mcproxy\": it belongs to \"mcproxy tools\", \
+         \"mcproxy status\""
     );
     assert!(sentence(&["tools", "--live"]).contains("\"mcproxy check\""));
     assert!(sentence(&["tools", "--schema"]).contains("\"mcproxy check\""));

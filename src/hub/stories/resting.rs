@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope};
+use crate::event::report::Told;
 use crate::event::{Effect, FromChild, Parcel, Report, Signal, View};
 use crate::hub::Outset;
 use crate::hub::lifecycle::Phase;
@@ -56,14 +57,12 @@ fn phase(w: &World) -> Phase {
 fn is_ready(w: &mut World) -> bool {
     w.forget();
     w.inquires("probe", Report::Ready);
-    let ready = |(_, effect): &(_, Effect)| {
-        matches!(
-            effect,
-            Effect::ToClient {
-                parcel: Parcel::Report { well: true, .. },
-                ..
-            }
-        )
+    let ready = |(_, effect): &(_, Effect)| match effect {
+        Effect::ToClient {
+            parcel: Parcel::Report(told),
+            ..
+        } => matches!(&**told, Told::Ready(reasons) if reasons.0.is_empty()),
+        _ => false,
     };
     let is_ready = w.deeds.iter().any(ready);
     w.forget();
