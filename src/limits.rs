@@ -323,6 +323,11 @@ pub const HTTP_BYTES_PER_SECOND_MIN: u32 = 4 * 1024;
 /// keep theirs for a minute or less.
 pub const HTTP_IDLE_DEADLINE: Duration = Duration::from_secs(75);
 
+/// How long an engine that hands its clients over waits for their next requests, which it answers with the
+/// word to come by a new connection: a busy client has one on its way, and to close its connection then would be a
+/// reset.
+pub const HTTP_HANDOVER_WAIT: Duration = Duration::from_millis(100);
+
 /// Idle time after which a connection gives its buffers back. Chatty clients come again sooner.
 pub const HTTP_KEEP_BUFFERS: Duration = Duration::from_secs(5);
 
@@ -333,7 +338,7 @@ pub const HTTP_LINGER_DEADLINE: Duration = Duration::from_secs(2);
 pub const HTTP_STOP_GRACE: Duration = Duration::from_millis(300);
 
 /// At stop: time in which the threads of connections that were cut must end; past it they are left to the exit.
-pub const HTTP_STOP_WAIT: Duration = Duration::from_millis(600);
+pub const HTTP_STOP_WAIT: Duration = Duration::from_millis(500);
 
 /// Pause after a failed accept. Out of descriptors, the error comes at once again; ten tries a second cost nothing.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -657,7 +662,8 @@ pub const STOP_REAP_MAX: Duration = Duration::from_millis(300);
 
 // The whole end must take less than 3 s.
 const _: () = assert!(
-    STOP_MAX.as_millis()
+    HTTP_HANDOVER_WAIT.as_millis()
+        + STOP_MAX.as_millis()
         + HTTP_STOP_GRACE.as_millis()
         + HTTP_STOP_WAIT.as_millis()
         + STOP_REAP_MAX.as_millis()
@@ -738,6 +744,13 @@ pub const ASK_MARGIN: Duration = Duration::from_secs(5);
 /// The longest sealed text that is looked at, in bytes. Ours have a few hundred;
 /// it is a client that brings them back.
 pub const SEALED_BYTES_MAX: usize = 1 << 10;
+
+/// The longest name of a client that the id of its session carries, in bytes: a
+/// longer one would make a long header of each of its requests.
+pub const TICKET_NAME_BYTES_MAX: usize = 48;
+
+/// The same of its version.
+pub const TICKET_VERSION_BYTES_MAX: usize = 24;
 
 /// The length of the secret that the key is made of, in bytes: as much as the
 /// code of HMAC-SHA256 has (RFC 2104, section 3).
@@ -958,3 +971,23 @@ pub const STATUS_INTERVAL_SECONDS_MAX: u64 = 60 * 60;
 /// How many lines of a server's stderr are shown below its row: enough for an
 /// error, few enough for ten servers on a screen.
 pub const STATUS_STDERR_LINES: usize = 5;
+// ---- hub: sessions that outlive the process
+
+/// How often it is told of a session that it was heard of, for a journal. The
+/// day after which it is forgotten is an hour shorter for it at worst.
+pub const SESSION_HEARD_EVERY: Duration = Duration::from_hours(1);
+
+/// How many sessions are remembered that are not in the book: ended ones, whose
+/// ids must stay dead until they expire, and those that had to make room. Past
+/// this the ones not heard of for longest are taken for ended, and with them all
+/// that are as old and not in the book.
+pub const SESSIONS_ABSENT_MAX: usize = 2 * SESSIONS_MAX;
+
+/// How many bytes that may take. Only subscriptions take more than a hundred
+/// each.
+pub const SESSIONS_ABSENT_BYTES_MAX: usize = 16 << 20;
+
+// An id is a header of each request: it must be short, and found to be one of
+// ours. The longest has 1 + 29 + 48 + 24 + 32 bytes, in base 64.
+const _: () =
+    assert!((1 + 29 + TICKET_NAME_BYTES_MAX + TICKET_VERSION_BYTES_MAX + 32) * 4 / 3 < 200);

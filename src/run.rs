@@ -123,6 +123,8 @@ pub struct Gateway {
     dispatcher: JoinHandle<()>,
     /// Told when a signal asks for the end.
     stopping: Receiver<()>,
+    /// Whether whoever is told so asks the dispatcher to end.
+    defers: Arc<AtomicBool>,
     /// Closed when the dispatcher ends.
     ended: Receiver<()>,
     reaper: Reaper,
@@ -144,7 +146,8 @@ impl Gateway {
         let reaper = Reaper::start(Orphans::Adopt, given_back).map_err(system("the reaper"))?;
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
-        let stopping = stop_on_signals(&inbox)?;
+        let defers = Arc::<AtomicBool>::default();
+        let stopping = stop_on_signals(&inbox, &defers)?;
         let draft = Draft::new(config, nesting());
         let Drawn { plan, recipes } = draft.last().clone();
         let (outset, state) = outset::outset(config, sessions)?;
@@ -167,6 +170,7 @@ impl Gateway {
             inbox,
             dispatcher,
             stopping,
+            defers,
             ended,
             reaper,
             state,
@@ -181,6 +185,11 @@ impl Gateway {
     /// Asks the gateway to end.
     pub fn stop(&self) {
         let _ = self.inbox.post(Event::Stop);
+    }
+
+    /// From now on a first signal does not end the gateway; it is on whoever waits for it to do so.
+    pub fn defer_stop(&self) {
+        self.defers.store(true, Ordering::SeqCst);
     }
 
     /// Waits until a signal asks for the end, or it has come.
@@ -211,17 +220,22 @@ impl Gateway {
 }
 
 /// Has SIGINT, SIGTERM, and what a closing terminal sends, end the gateway. A
-/// second one kills the children at once. Of the first one the receiver is told.
-fn stop_on_signals(inbox: &Inbox) -> Result<Receiver<()>, Error> {
+/// second one kills the children at once. Of the first one the receiver is told,
+/// and alone where that `defers`.
+fn stop_on_signals(inbox: &Inbox, defers: &Arc<AtomicBool>) -> Result<Receiver<()>, Error> {
     let asked = Arc::new(AtomicBool::new(false));
     let (tell, stopping) = mail::channel(limits::SIGNAL_SLOTS);
     let stop = {
-        let (inbox, asked) = (inbox.clone(), asked);
+        let (inbox, asked, defers) = (inbox.clone(), asked, Arc::clone(defers));
         move || {
             let again = asked.swap(true, Ordering::SeqCst);
             // Where there is no place it was told before.
             let _ = tell.try_send(());
-            inbox.post(if again { Event::Hurry } else { Event::Stop })
+            match again {
+                true => inbox.post(Event::Hurry),
+                false if defers.load(Ordering::SeqCst) => Ok(()),
+                false => inbox.post(Event::Stop),
+            }
         }
     };
     let on_interrupt = stop.clone();
@@ -286,6 +300,9 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
         watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
     match &door {
         Ok(running) => {
+            if is_handed {
+                gateway.defer_stop();
+            }
             (serving.announce)(&host, running.local_addr().port());
             notifier.ready();
         }
@@ -293,8 +310,10 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     }
     gateway.wait_for_stop();
     if is_handed && let Ok(running) = &mut door {
-        // Who connects from now on waits for the next one that the socket is handed to.
-        running.stop_accepting();
+        // Who connects from now on waits for the next one that the socket is handed to. The servers answer
+        // until everybody has gone there.
+        running.hand_over();
+        gateway.stop();
     }
     notifier.stopping();
     gateway.wait();

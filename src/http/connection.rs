@@ -36,6 +36,11 @@ impl Shared {
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
+
+    /// Whether clients are to come by new connections: each answer says so.
+    pub fn is_closed(&self) -> bool {
+        self.is_stopping() || self.closed.load(Ordering::SeqCst)
+    }
 }
 
 /// Serves a connection to its end; the whole work of a `conn-N` thread.
@@ -133,7 +138,8 @@ impl<'a> Connection<'a> {
         let mut pace = Pace::fixed(head_deadline);
         if self.socket.unread().is_empty() {
             self.socket.peer().set_idle(true);
-            let waited = match (self.shared.is_stopping(), is_first) {
+            let has_ended = self.shared.is_stopping() && !self.socket.peer().has_unread();
+            let waited = match (has_ended, is_first) {
                 // Either we see that the engine stops, or whoever stops it sees that we are idle.
                 (true, _) => Err(ReadError::Closed),
                 (false, true) => self.socket.fill(&pace, 0),

@@ -58,10 +58,11 @@ pub trait Running: Send {
     /// Where it listens; the port is the real one where 0 was asked for.
     fn local_addr(&self) -> SocketAddr;
 
-    /// Accepts no further connection, and lets go of the listener before it returns; open connections are served on.
-    /// Of use where another process has the listener, too: who comes now waits for it instead of for an end. An
-    /// engine that cannot do this does nothing.
-    fn stop_accepting(&mut self) {}
+    /// Hands the clients over to another process that has the listener, too: accepts no further connection, lets go
+    /// of the listener, and has every client come by a new connection for its next request. Each connection is
+    /// served to the end of one exchange; those on which none begins within a moment are closed, and it is waited
+    /// for that. An engine that cannot do this does nothing.
+    fn hand_over(&mut self) {}
 
     /// Stops to accept, closes idle connections, gives the others a moment, then cuts them.
     /// Takes a bounded time, and returns how many connections had not ended by then (0 if all is well).

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::http::pace::Pace;
 use crate::http::{ConnectionId, watch};
@@ -21,7 +24,7 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The name of the connection.
     pub id: ConnectionId,
-    /// Between two requests: may be cut without harm.
+    /// Before a request: may be cut without harm.
     idle: AtomicBool,
     /// What is to be done when the peer leaves.
     pub watch: Mutex<watch::Armed>,
@@ -43,6 +46,16 @@ impl Peer {
     pub fn set_idle(&self, idle: bool) {
         // Sequentially consistent: `Shared::is_stopping` and this are a pair, see `connection::Connection::await_request`.
         self.idle.store(idle, Ordering::SeqCst);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.idle.load(Ordering::SeqCst)
+    }
+
+    /// Whether bytes lie in the socket, or its end: then a cut would be a reset for whoever waits for an answer.
+    pub fn has_unread(&self) -> bool {
+        let mut set = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut set, PollTimeout::ZERO) != Ok(0)
     }
 
     /// Ends the connection in both directions; its thread and the watch thread notice. Never blocks.
@@ -84,10 +97,10 @@ impl Table {
         })
     }
 
-    /// Cuts the idle connections, or all of them.
+    /// Cuts the connections on which no request has come, or all of them.
     pub fn cut(&self, only_idle: bool) {
         for peer in lock(&self.peers).values() {
-            if !only_idle || peer.idle.load(Ordering::SeqCst) {
+            if !only_idle || peer.is_idle() && !peer.has_unread() {
                 peer.cut();
             }
         }

@@ -67,23 +67,33 @@ struct Engine {
     watcher: JoinHandle<()>,
 }
 
-impl Running for Engine {
-    fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn stop_accepting(&mut self) {
+impl Engine {
+    /// Accepts no further connection.
+    fn close(&mut self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         self.bell.ring();
         if let Some(acceptor) = self.acceptor.take() {
             join(acceptor);
         }
     }
+}
+
+impl Running for Engine {
+    fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn hand_over(&mut self) {
+        self.close();
+        let table = &self.shared.table;
+        table.wait_until_empty(limits::HTTP_HANDOVER_WAIT);
+        table.cut(true);
+    }
 
     fn stop(mut self: Box<Self>) -> usize {
         // First, so that a connection that is accepted meanwhile is cut with the others.
         self.shared.stopping.store(true, Ordering::SeqCst);
-        self.stop_accepting();
+        self.close();
         let Shared {
             table,
             settings,

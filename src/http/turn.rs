@@ -183,7 +183,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         let closing = self.closing
             || framing == AnswerFraming::UntilClose
             || !self.can_drain()
-            || self.connection.shared.is_stopping();
+            || self.connection.shared.is_closed();
         let persistence = match (closing, self.connection.head.is_http_1_0()) {
             (true, _) => Persistence::Close,
             (false, true) => Persistence::KeepAloud,

@@ -214,7 +214,7 @@ fn stop_closes_idle_connections_and_the_port() {
 }
 
 #[test]
-fn who_comes_when_it_accepts_no_more_waits_and_the_others_are_served_on() {
+fn who_comes_when_it_hands_over_waits_for_the_next_and_the_others_are_sent_there() {
     // Another process would have the listener, too; here a second engine has it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let start = || {
@@ -222,12 +222,21 @@ fn who_comes_when_it_accepts_no_more_waits_and_the_others_are_served_on() {
         Engine::on(listener, Settings::default(), |_, exchange| echo(exchange))
     };
     let mut engine = start();
-    let mut early = engine.connect();
-    assert_eq!(early.get("/").status, 200);
-    engine.running.as_mut().unwrap().stop_accepting();
+    let (mut busy, mut idle) = (engine.connect(), engine.connect());
+    assert_eq!(idle.get("/").status, 200);
+    let work = move || {
+        engine.running.as_mut().unwrap().hand_over();
+        engine
+    };
+    let handing = crate::threads::spawn("handing over", 64 * 1024, work).unwrap();
+    let deadline = now() + PATIENCE;
+    while !busy.get("/").has("Connection: close") {
+        assert!(now() < deadline, "it is never sent away");
+    }
+    let mut engine = handing.join().unwrap();
+    assert_eq!(idle.rest(), "");
     let mut late = engine.connect();
     late.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_eq!(early.get("/").status, 200);
     assert_eq!(engine.stop(), 0);
     let _next = start();
     assert_eq!(late.answer().status, 200);
