@@ -2,7 +2,7 @@
 //! carries out what it says. It never blocks but on the inbox.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
@@ -45,6 +45,17 @@ pub struct Dispatcher {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// What time it is on the wall; zero if the clock is before 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the dispatcher is where time comes from"
+)]
+pub fn since_1970() -> Duration {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 impl Dispatcher {
@@ -148,7 +159,9 @@ impl Dispatcher {
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         self.aftermath.push_back(event);
         while let Some(event) = self.aftermath.pop_front() {
-            self.hub.handle(self.moment(), event, effects);
+            let moment = self.moment();
+            self.hub.wall_clock(moment, since_1970());
+            self.hub.handle(moment, event, effects);
             self.carry_out(effects);
         }
     }

@@ -20,6 +20,7 @@ use crate::wire::method::Method;
 use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
+use crate::wire::session_id::Nonce;
 use crate::wire::sse::EventId;
 use crate::wire::stateless::{self, RequestMeta};
 
@@ -68,8 +69,10 @@ pub struct OutboxId {
     pub exchange: u32,
 }
 
-/// The name of a session: 128 random bits as hexadecimal text, visible ASCII
-/// as Streamable HTTP asks. Minted by the doors, for the hub has no dice.
+/// The id of a session, visible ASCII as Streamable HTTP asks. One that a stream
+/// carries as a whole, and so ends with it, has 128 random bits as hexadecimal
+/// text, minted by the doors, for the hub has no dice. That of a session over
+/// Streamable HTTP is sealed by the hub, and outlives the process.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub Arc<str>);
 
@@ -129,8 +132,8 @@ pub enum FromClient {
         session: Option<SessionKey>,
         /// The `MCP-Protocol-Version` header, if there was one.
         version: Option<String>,
-        /// The name a session gets that this POST opens.
-        fresh: SessionKey,
+        /// What tells a session from all others that this POST opens.
+        fresh: Nonce,
         /// What the headers repeat of a stateless call's arguments.
         mirrored: Vec<Sent>,
         /// One message, or the members of a batch.

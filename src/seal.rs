@@ -1,5 +1,5 @@
 //! Texts that clients carry for the gateway and cannot change: a payload, and
-//! in front of it a code that only the holder of the key can make (HMAC-SHA256,
+//! behind it a code that only the holder of the key can make (HMAC-SHA256,
 //! RFC 2104). Readable by everyone: nothing secret belongs in a payload.
 //!
 //! Pure: the key is handed in. What is sealed, and what an opened seal means,
@@ -73,8 +73,8 @@ impl Seal {
         let code = self.code(purpose, context, payload).finalize();
         let mut sealed = Vec::with_capacity(1 + CODE_BYTES + payload.len());
         sealed.push(VERSION);
-        sealed.extend_from_slice(&code.into_bytes());
         sealed.extend_from_slice(payload);
+        sealed.extend_from_slice(&code.into_bytes());
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
@@ -95,7 +95,7 @@ impl Seal {
         }
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| Broken)?;
         let (&version, rest) = sealed.split_first().ok_or(Broken)?;
-        let (code, payload) = rest.split_at_checked(CODE_BYTES).ok_or(Broken)?;
+        let (payload, code) = rest.split_last_chunk::<CODE_BYTES>().ok_or(Broken)?;
         if version != VERSION {
             return Err(Broken);
         }

@@ -16,9 +16,8 @@ pub mod stdio;
 pub mod streamable;
 pub mod writing;
 
-use std::fmt::Write;
-
 use crate::event::SessionKey;
+use crate::wire::session_id::Nonce;
 
 /// The connection number of the one client that does not come by HTTP, whose
 /// engine counts from the other end.
@@ -28,17 +27,20 @@ pub const LOCAL_CONNECTION: u64 = u64::MAX;
 /// its session's own carries the session alone.
 pub const LOCAL_INQUIRY: u64 = LOCAL_CONNECTION - 1;
 
-/// A new name for a session: 128 bits of the system's randomness.
+/// What tells a new session from all others: 128 bits of the system's randomness.
 ///
 /// # Errors
 /// The system has none to give.
-pub fn fresh_session() -> Result<SessionKey, getrandom::Error> {
+pub fn fresh_nonce() -> Result<Nonce, getrandom::Error> {
     let mut dice = [0_u8; 16];
     getrandom::fill(&mut dice)?;
-    let mut name = String::with_capacity(2 * dice.len());
-    for byte in dice {
-        // Writing to a `String` cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    Ok(SessionKey(name.into()))
+    Ok(Nonce(dice))
+}
+
+/// The name of a session that one stream carries.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn fresh_session() -> Result<SessionKey, getrandom::Error> {
+    Ok(SessionKey(fresh_nonce()?.to_string().into()))
 }

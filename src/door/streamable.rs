@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::door::fresh_session;
+use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
 use crate::door::{headers, writing};
@@ -90,7 +90,7 @@ pub fn post(
     let Some(bytes) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
-    let Ok(fresh) = fresh_session() else {
+    let Ok(fresh) = fresh_nonce() else {
         return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
     };
     let Posted {

@@ -206,10 +206,7 @@ impl Hub {
         let stream = self.streams.get(id)?;
         let session = self.sessions.get(&stream.session)?;
         let knows = session.revision? >= Revision::V2025_11_25;
-        (knows && stream.resumable).then_some(EventId {
-            stream: id.0,
-            number: stream.numbered,
-        })
+        (knows && stream.resumable).then(|| stream.last_event(id))
     }
 
     /// Tells a session something that belongs to none of its requests: on the

@@ -23,7 +23,10 @@ impl Hub {
                 .sessions
                 .longest_unheard(|_, session| session.lone.is_none() && is_idle(session, streams));
             match idle {
-                Some(idle) => self.end_session(&idle, None),
+                Some(idle) => {
+                    self.lay_by(&idle);
+                    self.end_session(&idle, None);
+                }
                 None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
             }
         }
@@ -39,13 +42,14 @@ impl Hub {
         let Some(key) = &address.session else {
             return Err((Standing::BadRequest, Refusal::MissingSession));
         };
-        let session = self.sessions.get_mut(key);
-        let is_at =
-            |s: &&mut Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
-        let Some(session) = session.filter(is_at) else {
+        if self.sessions.get(key).is_none() {
+            self.revive(key, &address.view)?;
+        }
+        let is_at = |s: &&Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
+        if self.sessions.get(key).filter(is_at).is_none() {
             return Err((Standing::NotFound, Refusal::UnknownSession));
-        };
-        session.heard = self.now;
+        }
+        self.hear(key);
         match &address.version {
             Some(version) if Revision::from_name(version).is_none() => Err((
                 Standing::BadRequest,
@@ -117,14 +121,18 @@ impl Hub {
         let idle_for = self.now.since(session.heard);
         let has_own = !session.children.is_empty();
         if !is_idle(session, &self.streams) {
+            // Twice as often as need be, so that it is never told too late for
+            // those who may go on with it that somebody is connected.
             let wait = if has_own {
                 limits::OWN_CHILD_IDLE_MAX
             } else {
-                limits::SESSION_IDLE_MAX
+                limits::SESSION_IDLE_MAX / 2
             };
+            self.hear(key);
             return self.look_for_idleness(key, self.now.after(wait));
         }
         if idle_for >= limits::SESSION_IDLE_MAX {
+            self.let_expire(key);
             return self.end_session(key, None);
         }
         let heard = session.heard;

@@ -17,6 +17,7 @@ use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::method::Method;
 use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::session_id::Nonce;
 use crate::wire::sse::EventId;
 use crate::wire::stateless;
 
@@ -32,7 +33,7 @@ pub(super) struct Address {
 
 impl Hub {
     /// A Streamable HTTP POST.
-    pub(super) fn post(&mut self, address: Address, fresh: &SessionKey, body: Body) {
+    pub(super) fn post(&mut self, address: Address, fresh: Nonce, body: Body) {
         let outbox = address.outbox;
         if let Err(refusal) = self.check_view(&address.view) {
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
@@ -50,7 +51,8 @@ impl Hub {
                 self.post_initialize(address, fresh, message, hello);
             }
             Body::Single(ClientMessage::Stateless(message, meta)) => {
-                self.post_lone(address, fresh, message, *meta);
+                let key = SessionKey(fresh.to_string().into());
+                self.post_lone(address, &key, message, *meta);
             }
             // That era has none over HTTP that mean anything.
             Body::Single(ClientMessage::Message(message))
@@ -61,6 +63,10 @@ impl Hub {
             }
             body => match self.known_session(&address) {
                 Ok(session) => self.post_body(outbox, &session, body),
+                // It is known, but cannot be entered again now.
+                Err((Standing::Busy, refusal)) if body_id(&body).is_some() => {
+                    self.refuse(outbox, Standing::Answered, &refusal, body_id(&body));
+                }
                 Err((standing, refusal)) => {
                     self.refuse(outbox, standing, &refusal, body_id(&body));
                 }
@@ -71,19 +77,25 @@ impl Hub {
     fn post_initialize(
         &mut self,
         address: Address,
-        fresh: &SessionKey,
+        fresh: Nonce,
         message: Arc<Message>,
         hello: Box<ClientHello>,
     ) {
         let outbox = address.outbox;
-        if let Err(refusal) = self.begin_session(fresh.clone(), address.view) {
+        // All that its id says is known before it is entered: it has one name
+        // from the beginning.
+        let (key, kept) = self.sealed_id(&address.view, fresh, &hello);
+        if let Err(refusal) = self.begin_session(key.clone(), address.view) {
             let id = message.marks.id.map(|span| message.json(span));
             return self.refuse(outbox, Standing::Busy, &refusal, id);
         }
-        self.look_for_idleness(fresh, self.now.after(limits::SESSION_IDLE_MAX));
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.kept = Some(Box::new(kept));
+        }
+        self.look_for_idleness(&key, self.now.after(limits::SESSION_IDLE_MAX));
         let kind = StreamKind::Post { owed: 1 };
-        let stream = self.open_stream(fresh, outbox, kind);
-        self.take_request(fresh, stream, message, Some(hello));
+        let stream = self.open_stream(&key, outbox, kind);
+        self.take_request(&key, stream, message, Some(hello));
     }
 
     pub(super) fn open_stream(
@@ -250,13 +262,18 @@ impl Hub {
             Ok(key) => key,
             Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
         };
-        if let Some(event) = resume {
+        let is_of_another = |event: EventId| event.epoch != self.streams.epoch();
+        let has_gap = resume.is_some_and(is_of_another) | self.take_gap(&key);
+        if let Some(event) = resume.filter(|_| !has_gap) {
             return self.resume(outbox, &key, event);
         }
         self.bound_streams(&key);
         let stream = self.open_stream(&key, outbox, StreamKind::Listen);
         let prime = self.prime(stream);
         self.opened(outbox, prime, None);
+        if has_gap {
+            self.tell_gap(&key, stream);
+        }
     }
 
     /// The oldest listening streams of a session make room for a new one.
@@ -295,6 +312,7 @@ impl Hub {
         let outbox = address.outbox;
         match self.known_session(address) {
             Ok(key) => {
+                self.outlaw(&key);
                 self.end_session(&key, None);
                 self.verdict(outbox, Standing::Ended, None);
             }
@@ -407,6 +425,11 @@ impl Hub {
             return;
         };
         let key = stream.session.clone();
+        // Until now somebody was connected for it.
+        self.hear(&key);
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
         match stream.kind {
             StreamKind::Whole => self.end_session(&key, None),
             _ if self.is_lone(&key) => self.end_session(&key, None),

@@ -15,6 +15,7 @@ impl Hub {
             return;
         }
         self.stopping = true;
+        self.hear_the_connected();
         self.shorten_farewells();
         for session in self.sessions.keys_where(|_| true) {
             self.end_session(&session, Some(&Refusal::Stopping));

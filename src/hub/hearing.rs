@@ -263,7 +263,7 @@ impl Hub {
         } else if !self.has_room(id, uri) {
             self.refuse_caller(caller, &Refusal::TooManySubscriptions);
         } else {
-            self.enter(&caller.session, uri, id);
+            self.grant(&caller.session, uri, id);
             self.subscribers_changed(id);
             self.answer(caller, Message::result("{}").into());
         }

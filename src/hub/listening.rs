@@ -90,7 +90,7 @@ impl Hub {
 
     /// Which lists a session's view can change: all, but where one server's own
     /// word counts.
-    fn lists_of(&self, key: &SessionKey) -> Filter {
+    pub(super) fn lists_of(&self, key: &SessionKey) -> Filter {
         let all = Filter {
             tools: true,
             prompts: true,
@@ -134,7 +134,13 @@ impl Hub {
         (can && has_room).then_some((server, child))
     }
 
-    fn listen_at(&mut self, key: &SessionKey, uri: Arc<str>, server: ServerId, child: ChildId) {
+    pub(super) fn listen_at(
+        &mut self,
+        key: &SessionKey,
+        uri: Arc<str>,
+        server: ServerId,
+        child: ChildId,
+    ) {
         let Some(place) = self.children.get(child) else {
             return;
         };

@@ -2,10 +2,11 @@
 //! shall be done. It owns every fact and touches nothing: no socket, no clock,
 //! no lock, no thread, no dice.
 //!
-//! The books (`calls`, `streams`, `sessions`, `children`, `questions`, `leases`,
-//! `fans`, `figures`, `timers`) only remember. The policy is in the `impl Hub` blocks of
+//! The books (`calls`, `streams`, `sessions`, `absent`, `children`, `questions`,
+//! `leases`, `fans`, `figures`, `timers`) only remember. The policy is in the `impl Hub` blocks of
 //! `clients` (what the doors pass on),
-//! `belonging` (how sessions begin and end), `requests` (what clients ask), `routing`
+//! `belonging` (how sessions begin and end), `reviving` (how they outlive the
+//! process), `requests` (what clients ask), `routing`
 //! and `tasks` (which server that concerns), `passing` and `fanning` (handing it on),
 //! `subscribing`, `answers` (what clients get), `failing` (calls that end without
 //! one), `resuming` (after a broken
@@ -17,6 +18,7 @@
 //! offer), `views` (what is shown of it), `inventory` (what is told of that), `condition`
 //! (how the servers do) and `status`.
 
+pub mod absent;
 pub mod answers;
 pub mod asking;
 pub mod belonging;
@@ -53,6 +55,7 @@ pub mod requests;
 pub mod resting;
 pub mod resuming;
 pub mod retrying;
+pub mod reviving;
 pub mod rounds;
 pub mod routing;
 pub mod sessions;
@@ -77,6 +80,7 @@ use crate::catalog::merge::Catalog;
 use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, ServerId, SessionKey, View,
 };
+use crate::hub::absent::Absent;
 use crate::hub::calls::Calls;
 use crate::hub::children::{ChildId, Children, Era};
 use crate::hub::dice::Dice;
@@ -90,8 +94,9 @@ use crate::hub::sessions::Sessions;
 use crate::hub::streams::Streams;
 use crate::hub::timers::{Timer, Timers};
 use crate::plan::Plan;
-use crate::record::Recalled;
+use crate::record::{Lists, Recalled};
 use crate::seal::Seal;
+use crate::wire::sse::Epoch;
 
 /// What the hub is given at its start, for it cannot find it out itself.
 pub struct Outset {
@@ -108,8 +113,8 @@ pub struct Outset {
 /// The core of the gateway.
 pub struct Hub {
     plan: Plan,
-    /// What was kept of those before it, until it is asked for.
-    recalled: Recalled,
+    /// What servers offered when they were last asked.
+    recalled: BTreeMap<String, Lists>,
     /// Spreads new starts.
     dice: Dice,
     /// The wall-clock time at moment zero, since 1970.
@@ -126,11 +131,13 @@ pub struct Hub {
     calls: Calls,
     streams: Streams,
     sessions: Sessions,
+    /// What is remembered of those that are not there.
+    absent: Absent,
     /// The sessions that have asked for a log level.
     listeners: BTreeSet<SessionKey>,
     questions: Questions,
     leases: Leases,
-    /// What the states that clients carry are sealed with.
+    /// What the states and session ids that clients carry are sealed with.
     seal: Seal,
     rounds: Rounds,
     fans: Fans,
@@ -160,9 +167,11 @@ pub struct Hub {
 impl Hub {
     /// A hub that has started nothing yet; [`Hub::start`] does.
     pub fn new(plan: Plan, outset: Outset) -> Hub {
+        // Both change from one process to the next; the seed may be all the same.
+        let drawn = outset.seed ^ outset.unix.as_nanos() as u64;
         Hub {
             plan,
-            recalled: outset.recalled,
+            recalled: outset.recalled.lists,
             dice: Dice::new(outset.seed),
             unix: outset.unix,
             now: Moment::default(),
@@ -171,8 +180,9 @@ impl Hub {
             mains: BTreeMap::new(),
             eras: BTreeMap::new(),
             calls: Calls::default(),
-            streams: Streams::default(),
+            streams: Streams::new(Epoch::drawn(drawn)),
             sessions: Sessions::default(),
+            absent: Absent::new(outset.recalled.sessions),
             listeners: BTreeSet::new(),
             questions: Questions::default(),
             leases: Leases::default(),
@@ -240,7 +250,7 @@ impl Hub {
                     version,
                     mirrored,
                 };
-                self.post(address, &fresh, body);
+                self.post(address, fresh, body);
             }
             FromClient::Listen {
                 view,
@@ -286,7 +296,7 @@ impl Hub {
             word,
             FromChild::Message { .. } | FromChild::Reply { .. } | FromChild::Oversized { .. }
         ) {
-            self.hear(id);
+            self.hear_child(id);
         }
         match word {
             FromChild::Spawned { pid } => self.spawned(id, pid),

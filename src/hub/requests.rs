@@ -10,6 +10,7 @@ use crate::hub::calls::Caller;
 use crate::hub::clients::method_of;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::Timer;
+use crate::record::SessionWord;
 use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
@@ -151,7 +152,7 @@ impl Hub {
             };
             return self.refuse_caller(&need.caller, &refusal);
         };
-        let revision = Revision::from_name(&hello.version).unwrap_or(Revision::LATEST);
+        let revision = Revision::agreed(&hello.version);
         let message = Arc::new(Message::result(&self.welcome(&view, revision)));
         log::debug!("session {key:?}: {} at {}", hello.info, revision.name());
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -304,6 +305,7 @@ impl Hub {
             session.level = Some(level);
             self.listeners.insert(need.caller.session.clone());
         }
+        self.tell_of(&need.caller.session, SessionWord::Level(level));
         self.adjust_levels();
         self.answer(&need.caller, Message::result("{}").into());
     }

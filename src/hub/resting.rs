@@ -92,7 +92,7 @@ impl Hub {
         let server = self.server_of(child);
         let (name, protocol) = (server.name.clone(), server.protocol);
         let fingerprint = server.fingerprint;
-        let Some(lists) = self.recalled.lists.remove(&name) else {
+        let Some(lists) = self.recalled.remove(&name) else {
             return;
         };
         if lists.fingerprint != fingerprint {

@@ -123,6 +123,9 @@ impl Hub {
         {
             // It need not be listed any more.
             self.unsubscribe(&session, &uri, child);
+            if let Some(server) = self.children.get(child).map(|child| child.server) {
+                self.subscription_word(&session, server, &uri, false);
+            }
             return self.answer(&need.caller, Message::result("{}").into());
         }
         let found = match self.catalog_of(&session).resource(&uri) {

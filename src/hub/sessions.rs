@@ -13,6 +13,7 @@ use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
+use crate::record::SessionName;
 use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
@@ -65,6 +66,27 @@ pub struct Session {
     pub heard: Moment,
     /// When it is next looked at whether it is idle.
     pub idle: Option<TimerKey>,
+    /// What is known of it beyond the process, if its id is sealed: over
+    /// Streamable HTTP, in the handshake era.
+    pub kept: Option<Box<Kept>>,
+}
+
+/// What is known of a session for those who may go on with it in another
+/// process.
+#[derive(Debug)]
+pub struct Kept {
+    /// What it is called there.
+    pub name: SessionName,
+    /// When it was last told that it was heard of, in seconds since 1970; when
+    /// it began, if that was never told, for its id says so.
+    pub told: u64,
+    /// Whether anything was ever told of it.
+    pub is_known: bool,
+    /// Whether it has had children of its own, which no other process has.
+    pub own: bool,
+    /// Whether it was entered again, and its client may have missed changes of
+    /// lists.
+    pub gap: bool,
 }
 
 impl Session {
@@ -88,6 +110,7 @@ impl Session {
             ended: VecDeque::new(),
             heard: now,
             idle: None,
+            kept: None,
         }
     }
 

@@ -33,6 +33,7 @@ mod pinging;
 mod questions;
 mod reports;
 mod resting;
+mod reviving;
 mod rounds;
 mod sessions;
 mod simulation;

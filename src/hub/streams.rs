@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::event::{Load, OutboxId, SessionKey};
 use crate::limits;
-use crate::wire::sse::EventId;
+use crate::wire::sse::{Epoch, EventId};
 
 /// A stream; unique in the process, and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -49,6 +49,8 @@ pub struct Stream {
     pub resumable: bool,
     /// The number of its last event.
     pub numbered: u32,
+    /// What tells its events from those of another process.
+    pub epoch: Epoch,
 }
 
 impl Stream {
@@ -56,11 +58,17 @@ impl Stream {
     pub fn next_event(&mut self, id: StreamId) -> Option<EventId> {
         (self.resumable && self.opened).then(|| {
             self.numbered += 1;
-            EventId {
-                stream: id.0,
-                number: self.numbered,
-            }
+            self.last_event(id)
         })
+    }
+
+    /// The place of its last event, or the one before the first.
+    pub fn last_event(&self, id: StreamId) -> EventId {
+        EventId {
+            epoch: self.epoch,
+            stream: id.0,
+            number: self.numbered,
+        }
     }
 
     /// Whether a notification still has a place, beside those that are kept
@@ -77,9 +85,23 @@ pub struct Streams {
     book: HashMap<StreamId, Stream>,
     by_outbox: HashMap<OutboxId, StreamId>,
     serial: u64,
+    epoch: Epoch,
 }
 
 impl Streams {
+    /// None yet, of the process that has this epoch.
+    pub fn new(epoch: Epoch) -> Streams {
+        Streams {
+            epoch,
+            ..Streams::default()
+        }
+    }
+
+    /// What tells the events of this process from those of another.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     /// Opens a stream to an outbox.
     pub fn open(
         &mut self,
@@ -99,6 +121,7 @@ impl Streams {
             opened: !matches!(kind, StreamKind::Post { .. }),
             resumable,
             numbered: 0,
+            epoch: self.epoch,
         };
         self.book.insert(id, stream);
         self.by_outbox.insert(outbox, id);

@@ -39,12 +39,20 @@ impl Hub {
             return;
         };
         if place.subscribers.contains_key(&uri) {
-            self.enter(&session, &uri, child);
+            self.grant(&session, &uri, child);
             self.answer(&need.caller, Message::result("{}").into());
         } else if place.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX {
             self.pass(need, passage);
         } else {
             self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
+        }
+    }
+
+    /// A session has subscribed, and its child has agreed.
+    pub(super) fn grant(&mut self, session: &SessionKey, uri: &Arc<str>, child: ChildId) {
+        self.enter(session, uri, child);
+        if let Some(server) = self.children.get(child).map(|child| child.server) {
+            self.subscription_word(session, server, uri, true);
         }
     }
 
@@ -70,7 +78,8 @@ impl Hub {
         let asker = call.origin.as_ref().filter(|_| !call.abandoned);
         match asker.filter(|session| self.sessions.get(session).is_some()) {
             Some(session) if self.has_room(call.child, uri) => {
-                self.enter(session, uri, call.child);
+                let session = session.clone();
+                self.grant(&session, uri, call.child);
             }
             _ if self.is_subscribed(call.child, uri) => {}
             _ => {

@@ -92,6 +92,7 @@ impl Hub {
         }
         let id = self.children.insert(Child::new(server, None, self.now));
         self.give_own(id, server, session);
+        self.has_own(session);
         if !self.is_lone(session) {
             self.look_for_idleness(session, self.now.after(limits::OWN_CHILD_IDLE_MAX));
         }

@@ -17,7 +17,7 @@ use crate::wire::own_id::{OwnId, Purpose};
 
 impl Hub {
     /// A word of a child, whatever it says, is a sign of life.
-    pub(super) fn hear(&mut self, id: ChildId) {
+    pub(super) fn hear_child(&mut self, id: ChildId) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };

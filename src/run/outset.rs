@@ -2,9 +2,8 @@
 //! time, its dice, the key that it seals with, and what was kept of the
 //! gateways before this one.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use crate::config::checked::{Config, Secret};
+use crate::dispatcher::since_1970;
 use crate::hub::Outset;
 use crate::run::Error;
 use crate::seal::Seal;
@@ -54,15 +53,4 @@ pub fn outset(config: &Config, sessions: Sessions) -> Result<(Outset, State), Er
         unix,
     };
     Ok((outset, state))
-}
-
-/// The wall-clock time at which the gateway begins; zero if the clock is
-/// before 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the hub is told once when it began, and counts from there"
-)]
-fn since_1970() -> Duration {
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

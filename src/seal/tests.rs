@@ -31,14 +31,14 @@ fn a_digest_is_sha_256_over_parts_that_are_told_apart() {
 }
 
 #[test]
-fn a_sealed_text_is_the_code_of_rfc_2104_before_its_payload() {
+fn a_sealed_text_is_its_payload_and_the_code_of_rfc_2104() {
     let sealed = Seal::new(b"secret", None).seal(STATE, &[b"c"], b"payload");
     // By hand, with the hmac and base64 modules of Python:
     // key = HMAC(b"secret", b"\0"), then HMAC(key, b"\1\1" b"\0\0\0\0\0\0\0\1"
     // b"\0\0\0\0\0\0\0\1" b"c" b"payload").
     assert_eq!(
         sealed,
-        "AUs1Askt8G-dSgvLWsVcl7FszBWni6u4tat_2sAZwjAxcGF5bG9hZA"
+        "AXBheWxvYWRLNQLJLfBvnUoLy1rFXJexbMwVp4uruLWrf9rAGcIwMQ"
     );
 }
 

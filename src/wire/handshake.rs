@@ -48,6 +48,12 @@ impl Revision {
             .into_iter()
             .find(|revision| revision.name() == name)
     }
+
+    /// The one agreed on with a client that asks for a version of that name: it,
+    /// or the newest where it is not known (lifecycle, "Version Negotiation").
+    pub fn agreed(asked: &str) -> Revision {
+        Revision::from_name(asked).unwrap_or(Revision::LATEST)
+    }
 }
 
 /// What a client says in the parameters of `initialize`.

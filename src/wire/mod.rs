@@ -16,6 +16,7 @@ pub mod mirrored;
 pub mod outgoing;
 pub mod own_id;
 pub mod scan;
+pub mod session_id;
 pub mod sse;
 pub mod stateless;
 

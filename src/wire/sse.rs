@@ -5,10 +5,55 @@
 use std::fmt;
 use std::io::Write;
 
+/// What tells the events of one process from those of another: six digits of
+/// base 36.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Epoch(u32);
+
+/// How many digits an epoch has, and of which base.
+const EPOCH_DIGITS: usize = 6;
+const EPOCH_BASE: u32 = 36;
+
+impl Epoch {
+    /// The epoch that belongs to a number no other process is likely to have.
+    pub fn drawn(number: u64) -> Epoch {
+        let all = u64::from(EPOCH_BASE).pow(EPOCH_DIGITS as u32);
+        Epoch(u32::try_from(number % all).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digit = |place: usize| {
+            let value = self.0 / EPOCH_BASE.pow(place as u32) % EPOCH_BASE;
+            char::from_digit(value, EPOCH_BASE).unwrap_or('0')
+        };
+        (0..EPOCH_DIGITS)
+            .rev()
+            .try_for_each(|place| write!(f, "{}", digit(place)))
+    }
+}
+
+impl std::str::FromStr for Epoch {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Epoch, ()> {
+        let is_digit = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
+        if text.len() != EPOCH_DIGITS || !text.bytes().all(is_digit) {
+            return Err(());
+        }
+        u32::from_str_radix(text, EPOCH_BASE)
+            .map(Epoch)
+            .map_err(|_| ())
+    }
+}
+
 /// The place of one event in a resumable stream. On the wire it is the text
-/// `stream-number`, both decimal.
+/// `epoch-stream-number`, the last two decimal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EventId {
+    /// The process it was sent by.
+    pub epoch: Epoch,
     /// The stream, unique in the process.
     pub stream: u64,
     /// The place in it; 0 is the priming event.
@@ -17,7 +62,7 @@ pub struct EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.stream, self.number)
+        write!(f, "{}-{}-{}", self.epoch, self.stream, self.number)
     }
 }
 
@@ -25,8 +70,10 @@ impl std::str::FromStr for EventId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<EventId, ()> {
-        let (stream, number) = text.split_once('-').ok_or(())?;
+        let (epoch, place) = text.split_once('-').ok_or(())?;
+        let (stream, number) = place.split_once('-').ok_or(())?;
         Ok(EventId {
+            epoch: epoch.parse()?,
             stream: stream.parse().map_err(|_| ())?,
             number: number.parse().map_err(|_| ())?,
         })
@@ -81,6 +128,7 @@ mod tests {
     use super::*;
 
     const ID: EventId = EventId {
+        epoch: Epoch(46_655),
         stream: 3,
         number: 14,
     };
@@ -96,7 +144,7 @@ mod tests {
         let data = |out: &mut Vec<u8>| out.extend_from_slice(b"{\"a\": 1}");
         assert_eq!(
             written(|out| write_event(out, Some("message"), Some(ID), data)),
-            "|event: message\nid: 3-14\ndata: {\"a\": 1}\n\n"
+            "|event: message\nid: 000zzz-3-14\ndata: {\"a\": 1}\n\n"
         );
         assert_eq!(
             written(|out| write_event(out, None, None, data)),
@@ -112,8 +160,38 @@ mod tests {
         );
         assert_eq!(
             written(|out| write_prime(out, ID, 1500)),
-            "|id: 3-14\nretry: 1500\ndata: \n\n"
+            "|id: 000zzz-3-14\nretry: 1500\ndata: \n\n"
         );
+    }
+
+    #[test]
+    fn an_event_id_is_read_as_it_is_written_and_nothing_else_is() {
+        assert_eq!(ID.to_string().parse(), Ok(ID));
+        for text in [
+            "",
+            "3-14",
+            "000zzz-3",
+            "00zzz-3-14",
+            "000ZZZ-3-14",
+            "0000zz-3--1",
+            "+00zzz-3-14",
+            "000zzz-3-14-",
+            "000zzz-3-x",
+            "000zzz--14",
+            "ä0zzz-3-14",
+            "000zzz-3-4294967296",
+        ] {
+            assert_eq!(text.parse::<EventId>(), Err(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_has_six_digits_whatever_it_is_drawn_from() {
+        let text = |number: u64| Epoch::drawn(number).to_string();
+        assert_eq!(text(0), "000000");
+        assert_eq!(text(36_u64.pow(6) - 1), "zzzzzz");
+        assert_eq!(text(36_u64.pow(6) + 35), "00000z");
+        assert_eq!(text(u64::MAX).len(), 6);
     }
 
     #[test]

@@ -29,6 +29,8 @@ mod relay;
 mod resources;
 // Streams that broke and are taken up again by Last-Event-ID.
 mod resumption;
+// Sessions that go on in another process.
+mod revival;
 // What the modules on faults and limits need.
 mod scene;
 // As a service: notification, watchdog, a socket that was handed over.

@@ -2,6 +2,9 @@
 //! come through the doors. They say what real ones say, byte for byte, and it
 //! is read as the doors' and the children's threads read it.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::config::checked::Scope;
 use crate::event::{
     Body, Event, FromChild, FromClient, Life, Load, OutboxId, Reply, Report, SessionKey, View,
@@ -13,6 +16,8 @@ use crate::wire::handshake;
 use crate::wire::input;
 use crate::wire::items::{self, ItemKind};
 use crate::wire::own_id::Purpose;
+use crate::wire::session_id::Nonce;
+use crate::wire::sse::EventId;
 use std::sync::Arc;
 
 /// What a server offers. By default one tool, `x`.
@@ -97,6 +102,25 @@ pub(super) fn page(kind: ItemKind, keys: &[impl AsRef<str>], next: Option<&str>)
         .collect();
     let next = next.map_or(String::new(), |next| format!(r#","nextCursor":"{next}""#));
     format!(r#"{{"{}":[{}]{next}}}"#, kind.list(), items.join(","))
+}
+
+/// The nonce of a session that stories call so: its text, filled up with zeros.
+pub(super) fn nonce(name: &str) -> Nonce {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Nonce(bytes)
+}
+
+/// What stories call the session of that id: the text in its nonce, which stands
+/// behind the two bytes that name the forms of seal and ticket.
+pub(super) fn session_name(key: &SessionKey) -> String {
+    let bytes = URL_SAFE_NO_PAD.decode(&*key.0).unwrap_or_default();
+    match bytes.get(2..18).filter(|_| bytes.len() > 2 + 16 + 32) {
+        Some(nonce) => String::from_utf8_lossy(nonce)
+            .trim_end_matches('\0')
+            .to_owned(),
+        None => key.0.to_string(),
+    }
 }
 
 /// A request, as JSON text. `id` is JSON text, and `params` are left out where empty.
@@ -335,7 +359,7 @@ impl World {
             view: client.view.clone(),
             session: client.session.clone(),
             version: client.version.clone(),
-            fresh: SessionKey(format!("{who}-{}", client.exchanges + 1).into()),
+            fresh: nonce(&format!("{who}-{}", client.exchanges + 1)),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
         };
@@ -389,6 +413,17 @@ impl World {
         }
     }
 
+    /// An event id of the present hub, as stories write it: `3-1`. One of another
+    /// hub is written out.
+    fn event_id(&self, text: &str) -> EventId {
+        let epoch = self.hub.streams.epoch();
+        let whole = match text.matches('-').count() {
+            1 => format!("{epoch}-{text}"),
+            _ => text.to_owned(),
+        };
+        whole.parse().expect("an event id")
+    }
+
     /// A client opens a GET stream, or resumes one.
     pub(super) fn listens(&mut self, who: &str, resume: Option<&str>) -> OutboxId {
         let client = &self.clients[who];
@@ -396,7 +431,7 @@ impl World {
             view: client.view.clone(),
             session: client.session.clone(),
             version: client.version.clone(),
-            resume: resume.map(|event| event.parse().expect("an event id")),
+            resume: resume.map(|event| self.event_id(event)),
         };
         self.begin(who, word)
     }

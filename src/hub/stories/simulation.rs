@@ -251,6 +251,21 @@ impl Simulation {
         self.processes.nobody_waits();
     }
 
+    /// The gateway stops, or just ends, and another begins. Clients of Streamable
+    /// HTTP bring the ids of their sessions to it; the others see theirs end.
+    fn restart(&mut self) {
+        self.tell(|| "another gateway begins".to_owned());
+        if self.dice.percent(50) {
+            self.handle(Event::Stop);
+            self.every_process_ends();
+            self.judge.nobody_waits(&self.world);
+        }
+        self.processes = Processes::default();
+        self.world.restart();
+        self.judge.begin_anew(&self.world);
+        self.look();
+    }
+
     /// The end: some of the clients leave, all is stopped, and nothing is left.
     fn end(&mut self) {
         if self.dice.percent(50) {
@@ -283,7 +298,11 @@ impl Simulation {
 
 fn run(seed: u64, told: Told) {
     let mut simulation = Simulation::new(seed, told);
-    for _ in 0..EVENTS {
+    let restart = simulation.dice.below(2 * EVENTS);
+    for step in 0..EVENTS {
+        if step == restart {
+            simulation.restart();
+        }
         simulation.step();
     }
     simulation.end();

@@ -130,7 +130,7 @@ fn nobody_is_let_in_once_the_gateway_stops() {
     w.expect(&[
         "0.200s bob.1 verdict Busy error 0 -32000 the gateway is stopping",
         "0.200s eve.1 verdict Busy error null -32000 the gateway is stopping",
-        "0.200s ann.2 verdict NotFound error 1 -32001 session not found: it ended or never was; initialize a new one",
+        "0.200s ann.2 verdict Answered error 1 -32000 the gateway is stopping",
     ]);
 }
 

@@ -4,9 +4,11 @@
 use serde_json::Value;
 
 use crate::event::{Effect, Life, Moment, Parcel, Signal};
+use crate::hub::stories::cast::session_name;
 use crate::hub::stories::world::World;
 use crate::wire::envelope::Kind;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::sse::EventId;
 
 /// Messages longer than this are told by their length.
 const SHOWN_BYTES: usize = 8 << 10;
@@ -125,16 +127,28 @@ impl World {
         format!("{moment} {deed}")
     }
 
+    /// Stories leave the epoch of the present hub out.
+    fn event(&self, event: EventId) -> String {
+        match event.epoch == self.hub.streams.epoch() {
+            true => format!("{}-{}", event.stream, event.number),
+            false => event.to_string(),
+        }
+    }
+
     fn parcel(&self, parcel: &Parcel) -> String {
         match parcel {
             Parcel::Welcome { session, message } => {
                 let value: Value = serde_json::from_str(&text(message)).expect("JSON");
-                format!("welcome {} session {}", value["id"], session.0)
+                format!("welcome {} session {}", value["id"], session_name(session))
             }
             Parcel::Opened { prime, session } => {
-                let prime = prime.map_or(String::new(), |event| format!(" prime {event}"));
+                let prime = prime.map_or(String::new(), |event| {
+                    format!(" prime {}", self.event(event))
+                });
                 let session = session.as_ref();
-                let session = session.map_or(String::new(), |key| format!(" session {}", key.0));
+                let session = session.map_or(String::new(), |key| {
+                    format!(" session {}", session_name(key))
+                });
                 format!("opened{prime}{session}")
             }
             Parcel::Message {
@@ -142,7 +156,8 @@ impl World {
                 event,
                 last,
             } => {
-                let event = event.map_or(String::new(), |event| format!("[{event}] "));
+                let event =
+                    event.map_or(String::new(), |event| format!("[{}] ", self.event(event)));
                 let last = if *last { " last" } else { "" };
                 format!("{event}{}{last}", plain(message))
             }

@@ -11,6 +11,7 @@ use crate::event::{
     Effect, Event, Life, Moment, OutboxId, Parcel, Report, ServerId, SessionKey, View,
 };
 use crate::hub::stories::cast::Offers;
+use crate::hub::stories::reviving::remembered;
 use crate::hub::{Hub, Outset};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 use crate::record::{Recalled, Record};
@@ -40,6 +41,8 @@ pub(super) struct World {
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) exchanges: HashMap<OutboxId, Exchange>,
     pub(super) finished: bool,
+    /// How many processes there were before this one.
+    restarts: u64,
     effects: Vec<Effect>,
 }
 
@@ -168,6 +171,7 @@ impl World {
             clients: BTreeMap::new(),
             exchanges: HashMap::new(),
             finished: false,
+            restarts: 0,
             effects: Vec::new(),
         };
         world.hub.start(world.now, &mut world.effects);
@@ -217,6 +221,28 @@ impl World {
             } => Told::clone(told),
             other => panic!("no report, but {other:?}"),
         }
+    }
+
+    /// The process has ended, in an orderly way or not, and another begins, with
+    /// the same key and what was kept. Its life numbers begin anew.
+    pub(super) fn restart(&mut self) {
+        self.deeds.clear();
+        self.lives.clear();
+        self.finished = false;
+        self.exchanges.values_mut().for_each(|e| e.over = true);
+        let recalled = Recalled {
+            sessions: remembered(&self.kept),
+            ..Recalled::default()
+        };
+        self.restarts += 1;
+        let outset = Outset {
+            recalled,
+            seed: self.restarts,
+            ..outset()
+        };
+        self.hub = Hub::new(self.plan.clone(), outset);
+        self.hub.start(self.now, &mut self.effects);
+        self.settle();
     }
 
     /// A word to the hub, now.

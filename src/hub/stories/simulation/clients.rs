@@ -1,8 +1,8 @@
 //! The clients of a simulation, of all doors: they come, ask, answer, read
 //! slowly, break off, come back, and leave.
 
-use crate::event::{Body, Event, FromClient, Load, OutboxId, SessionKey, View};
-use crate::hub::stories::cast::{initialize, notice, request, result};
+use crate::event::{Body, ClientMessage, Event, FromClient, Load, OutboxId, SessionKey, View};
+use crate::hub::stories::cast::{initialize, nonce, notice, request, result};
 use crate::hub::stories::simulation::Simulation;
 use crate::hub::stories::world::Client;
 use crate::limits;
@@ -57,6 +57,19 @@ impl Simulation {
         SessionKey(format!("{who}-{}", self.world.clients[who].exchanges + 1).into())
     }
 
+    /// The id that a session of Streamable HTTP gets which begins now.
+    fn sealed(&mut self, who: &str, version: &str) -> SessionKey {
+        let body = Body::read(initialize("0", version).into());
+        let Body::Single(ClientMessage::Initialize(_, hello)) = body else {
+            panic!("it is an initialize");
+        };
+        let hub = &mut self.world.hub;
+        hub.now = self.world.now;
+        let fresh = nonce(&format!("{who}-{}", self.world.clients[who].exchanges + 1));
+        let (key, _) = hub.sealed_id(&self.world.clients[who].view, fresh, &hello);
+        key
+    }
+
     fn session(&self, who: &str) -> SessionKey {
         let client: &Client = &self.world.clients[who];
         client.session.clone().expect("it has one")
@@ -71,11 +84,11 @@ impl Simulation {
     }
 
     fn initializes(&mut self, who: &str) {
-        let session = self.fresh(who);
+        let version = VERSIONS[self.dice.below(VERSIONS.len())];
+        let session = self.sealed(who, version);
         let (id, mark) = self.judge.mint(&session);
         let exchange = self.next_exchange(who);
         self.judge.asks((&session, &id), mark, exchange);
-        let version = VERSIONS[self.dice.below(VERSIONS.len())];
         self.posts(who, session, &initialize(&id, version));
     }
 
@@ -85,7 +98,7 @@ impl Simulation {
             view: client.view.clone(),
             session: client.session.clone(),
             version: None,
-            fresh: self.fresh(who),
+            fresh: nonce(&self.fresh(who).0),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
         };

@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use crate::event::{Effect, Life, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
+use crate::hub::stories::cast::{nonce, session_name};
+use crate::hub::stories::reviving::remembered;
 use crate::hub::stories::simulation::processes::{Processes, mark_in};
 use crate::hub::stories::trace::text;
 use crate::hub::stories::world::World;
 use crate::limits;
+use crate::record::SessionName;
 use crate::wire::envelope::Kind;
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
@@ -41,6 +44,8 @@ pub(super) struct Judge {
     pub(super) lone: BTreeMap<String, Lone>,
     /// Those of them that were answered with questions.
     pub(super) asking: Vec<Asking>,
+    /// The sessions of another process that must go on in this one.
+    lasting: BTreeSet<SessionKey>,
     /// What lies unread in each open exchange.
     pub(super) unread: BTreeMap<OutboxId, Unread>,
     serial: u64,
@@ -145,6 +150,25 @@ impl Judge {
         self.unread.remove(&exchange);
     }
 
+    /// Another process has begun: what was under way is lost, but sessions go on,
+    /// unless they have ended or had children of their own.
+    pub(super) fn begin_anew(&mut self, world: &World) {
+        self.open.clear();
+        self.unread.clear();
+        self.asked.clear();
+        self.put_to.clear();
+        self.asking.clear();
+        let remembered = remembered(&world.kept);
+        let is_over = |key: &&SessionKey| {
+            let name = nonce(&session_name(key)).to_string();
+            let known = remembered.get(&SessionName(name.into()));
+            known.is_some_and(|known| known.ended || known.own)
+        };
+        let posters = world.clients.values().filter(|c| c.whole.is_none());
+        let keys = posters.filter_map(|client| client.session.as_ref());
+        self.lasting = keys.filter(|key| !is_over(key)).cloned().collect();
+    }
+
     /// Nobody who still listens waits for an answer.
     pub(super) fn nobody_waits(&self, world: &World) {
         for ((session, id), request) in &self.open {
@@ -189,6 +213,11 @@ impl Judge {
                 let says_which = message.as_ref().is_some_and(|m| id_of(m) != "null");
                 if let (Some(message), true) = (message, says_which) {
                     self.answered(&session, message);
+                }
+                let lasts = *standing == Standing::NotFound && self.lasting.contains(&session);
+                assert!(!lasts, "{session:?} is lost");
+                if *standing == Standing::Ended {
+                    self.lasting.remove(&session);
                 }
                 if matches!(standing, Standing::NotFound | Standing::Ended) {
                     self.over.insert(session);
