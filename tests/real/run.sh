@@ -198,6 +198,7 @@ else
 fi
 [[ $failed -eq 0 ]] || gateway_tell_log
 stdio_tests
+drive "$cache/venv/bin/python" "$here/restart.py" "$binary"
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]
