@@ -94,8 +94,7 @@ impl Hub {
             since: self.now,
             timer: self.timers.set(due, Timer::Spare(id)),
         });
-        let is_parked = child.phase == Phase::Parked;
-        if self.stopping || is_parked {
+        if self.stopping {
             self.happen(id, Happening::StopAsked);
         }
     }

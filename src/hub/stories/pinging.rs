@@ -141,6 +141,27 @@ fn who_is_busy_is_judged_by_its_calls_alone() {
 }
 
 #[test]
+fn what_was_not_answered_before_a_call_is_forgotten() {
+    let mut w = world();
+    w.connect(&["ann"]);
+    w.pass(20.0);
+    w.calls("ann", "1", "git__x");
+    w.cancels("ann", "1");
+    w.forget();
+    w.pass(47.0);
+    w.expect_of(
+        "git.1",
+        &[
+            "35.200s to git.1 #5 ping",
+            "50.200s to git.1 #6 ping",
+            "65.200s close git.1",
+            "65.200s term git.1",
+            "67.200s kill git.1",
+        ],
+    );
+}
+
+#[test]
 fn an_answer_to_a_question_that_is_awaited_keeps_it_busy() {
     let mut w = world();
     w.connect(&["ann"]);
