@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle};
@@ -15,7 +15,8 @@ use crate::event::{
 use crate::hub::Hub;
 use crate::limits;
 use crate::mail::{Inbox, Letter, OutboxSender};
-use crate::plan::Recipe;
+use crate::plan::changes::Changes;
+use crate::plan::{Drawn, Recipe};
 use crate::state::Keeper;
 
 /// The dispatcher: the hub, and the ends of everything it speaks to.
@@ -102,7 +103,7 @@ impl Dispatcher {
     fn say_goodbye(&self) {
         let late = self.letters.try_iter().filter_map(|letter| match letter {
             Letter::Open { sender, .. } => Some(sender),
-            Letter::Event(_) | Letter::Close(_) => None,
+            Letter::Event(_) | Letter::Close(_) | Letter::Reload { .. } => None,
         });
         late.for_each(|sender| sender.end());
         self.outboxes.values().for_each(OutboxSender::end);
@@ -139,6 +140,20 @@ impl Dispatcher {
                 let word = FromClient::Gone;
                 self.handle(Event::Client { outbox, word }, effects);
             }
+            Letter::Reload { drawn, told } => self.reload(*drawn, &told, effects),
+        }
+    }
+
+    /// Takes on another configuration. A life that starts from here on is of the
+    /// new one; one that runs keeps what it was started with.
+    fn reload(&mut self, drawn: Drawn, told: &Sender<Changes>, effects: &mut Vec<Effect>) {
+        let changes = self.hub.reload(self.moment(), drawn.plan, effects);
+        if let Some(changes) = changes {
+            self.recipes = drawn.recipes;
+            self.carry_out(effects);
+            self.work_off(effects);
+            // Whoever does not wait for it has ended.
+            let _ = told.try_send(changes);
         }
     }
 
@@ -158,6 +173,10 @@ impl Dispatcher {
 
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         self.aftermath.push_back(event);
+        self.work_off(effects);
+    }
+
+    fn work_off(&mut self, effects: &mut Vec<Effect>) {
         while let Some(event) = self.aftermath.pop_front() {
             let moment = self.moment();
             self.hub.wall_clock(moment, since_1970());

@@ -19,6 +19,7 @@ pub mod mail;
 pub mod plan;
 pub mod procfs;
 pub mod record;
+pub mod reload;
 pub mod run;
 pub mod seal;
 pub mod state;

@@ -491,6 +491,14 @@ pub const WATCH_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a lazy server that was started for its lists stays for a call: the
 /// first clients, which waited for these lists, mostly call soon after.
 pub const LEARNED_WAIT: Duration = Duration::from_secs(10);
+/// How long clients are not told of a reload while what it has started or
+/// renewed is not there yet: most servers take a second or two, and those of a
+/// reload start together. Told before, each would change what they see once more.
+pub const RELOAD_SETTLE_WAIT: Duration = Duration::from_secs(10);
+
+/// How many servers of one fate the log names when the configuration was read
+/// again: a line that can be read.
+pub const RELOAD_NAMES_MAX: usize = 10;
 
 /// How long a child that is out of date may take to finish its calls: as long
 /// as one call has by default.
@@ -671,6 +679,15 @@ const _: () = assert!(
         + LOG_STOP_WAIT.as_millis()
         < 3_000
 );
+
+/// How often it is looked whether the configuration file has changed. A look is
+/// a question to the file system for each file; one that is being written is
+/// left alone until two looks have found it the same.
+pub const CONFIG_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The stack of the thread that reads the configuration anew, in bytes: deep
+/// JSON is parsed on it. What is not touched costs nothing.
+pub const CONFIG_STACK_BYTES: usize = 1 << 20;
 
 /// How many gateways may stand behind one another, each a server of the one
 /// before. Two is unusual.

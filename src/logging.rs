@@ -116,7 +116,9 @@ pub fn start(settings: Settings) -> Result<Sink, Error> {
     };
     let sink = Sink::start(destination, layout);
     Builder::new()
-        .filter_level(settings.level)
+        // `set_level` decides, for that can be changed; what it keeps back never
+        // gets here.
+        .filter_level(LevelFilter::Trace)
         .write_style(WriteStyle::Never)
         .target(Target::Pipe(Box::new(sink.clone())))
         .format(move |buffer, record| {
@@ -130,7 +132,13 @@ pub fn start(settings: Settings) -> Result<Sink, Error> {
         })
         .try_init()
         .map_err(|_| Error::AlreadyStarted)?;
+    set_level(settings.level);
     Ok(sink)
+}
+
+/// Logs from now on what is at least as severe as this.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
 }
 
 #[expect(

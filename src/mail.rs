@@ -12,6 +12,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
+use crate::plan::Drawn;
+use crate::plan::changes::Changes;
 
 /// A bounded channel: its slots are allocated at once.
 pub fn channel<T>(slots: usize) -> (Sender<T>, Receiver<T>) {
@@ -32,6 +34,13 @@ pub enum Letter {
     },
     /// A connection is over, and with it the last exchange on it.
     Close(OutboxId),
+    /// The configuration is another.
+    Reload {
+        /// What was drawn from it.
+        drawn: Box<Drawn>,
+        /// Told what that has changed, when it is done; dropped if nothing is.
+        told: Sender<Changes>,
+    },
 }
 
 /// The dispatcher has ended; nothing can be sent to it any more.
@@ -57,6 +66,19 @@ impl Inbox {
     /// The dispatcher has ended.
     pub fn post(&self, event: Event) -> Result<(), Ended> {
         self.sender.send(Letter::Event(event)).map_err(|_| Ended)
+    }
+
+    /// Puts another configuration in the place of the present one, and waits
+    /// until that is done. What it means for processes takes its time after that.
+    ///
+    /// # Errors
+    /// The dispatcher has ended, or is about to.
+    pub fn reload(&self, drawn: Drawn) -> Result<Changes, Ended> {
+        let (told, changes) = channel(limits::SIGNAL_SLOTS);
+        let drawn = Box::new(drawn);
+        let letter = Letter::Reload { drawn, told };
+        self.sender.send(letter).map_err(|_| Ended)?;
+        changes.recv().map_err(|_| Ended)
     }
 }
 

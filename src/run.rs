@@ -1,6 +1,7 @@
 //! Wires the channels, starts the threads, and stops them in order.
 
 pub mod outset;
+pub mod signals;
 
 use std::fmt;
 use std::io;
@@ -10,8 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, select};
-use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use crate::capacity::{self, Found};
 use crate::child::descriptors::{self, Descriptors};
@@ -30,6 +29,7 @@ use crate::limits;
 use crate::mail::{self, Inbox};
 use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
+use crate::reload::{self, Reloader, Source, Stage, Watched};
 use crate::run::outset::Sessions;
 use crate::state::{self, State};
 use crate::systemd::notify::Notifier;
@@ -129,14 +129,22 @@ pub struct Gateway {
     ended: Receiver<()>,
     reaper: Reaper,
     state: State,
+    /// The thread that watches the configuration ends when the last of these is
+    /// gone.
+    _nudge: Sender<()>,
 }
 
 impl Gateway {
-    /// Starts the dispatcher, which starts the servers.
+    /// Starts the dispatcher, which starts the servers, and, if it is told where
+    /// the configuration comes from, what looks for changes there.
     ///
     /// # Errors
     /// A thread or randomness cannot be had, or the key of session ids is none.
-    pub fn start(config: &Config, sessions: Sessions) -> Result<Gateway, Error> {
+    pub fn start(
+        config: &Config,
+        sessions: Sessions,
+        watched: Option<Watched>,
+    ) -> Result<Gateway, Error> {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
@@ -147,7 +155,9 @@ impl Gateway {
         let (inbox, letters) = Inbox::new();
         // Before any child: a signal that came earlier would leave them behind.
         let defers = Arc::<AtomicBool>::default();
-        let stopping = stop_on_signals(&inbox, &defers)?;
+        let (nudge, nudges) = mail::channel(limits::SIGNAL_SLOTS);
+        let rereads = watched.is_some() && !signals::is_at_a_terminal();
+        let stopping = signals::heed(&inbox, &defers, rereads.then(|| nudge.clone()))?;
         let draft = Draft::new(config, nesting());
         let Drawn { plan, recipes } = draft.last().clone();
         let (outset, state) = outset::outset(config, sessions)?;
@@ -166,7 +176,7 @@ impl Gateway {
             }
         })
         .map_err(system("the dispatcher"))?;
-        Ok(Gateway {
+        let gateway = Gateway {
             inbox,
             dispatcher,
             stopping,
@@ -174,7 +184,33 @@ impl Gateway {
             ended,
             reaper,
             state,
-        })
+            _nudge: nudge,
+        };
+        match watched.map(|watched| gateway.reload_from(config, draft, watched, nudges)) {
+            None | Some(Ok(())) => Ok(gateway),
+            Some(Err(error)) => {
+                gateway.stop();
+                gateway.finish();
+                Err(system("the thread for the configuration")(error))
+            }
+        }
+    }
+
+    /// Has the configuration read anew when its file changes.
+    fn reload_from(
+        &self,
+        config: &Config,
+        draft: Draft,
+        watched: Watched,
+        nudges: Receiver<()>,
+    ) -> io::Result<()> {
+        let reloader = Reloader {
+            watched,
+            config: config.clone(),
+            draft,
+            inbox: self.inbox.clone(),
+        };
+        reload::start(reloader, nudges)
     }
 
     /// The way to the dispatcher.
@@ -219,46 +255,6 @@ impl Gateway {
     }
 }
 
-/// Has SIGINT, SIGTERM, and what a closing terminal sends, end the gateway. A
-/// second one kills the children at once. Of the first one the receiver is told,
-/// and alone where that `defers`.
-fn stop_on_signals(inbox: &Inbox, defers: &Arc<AtomicBool>) -> Result<Receiver<()>, Error> {
-    let asked = Arc::new(AtomicBool::new(false));
-    let (tell, stopping) = mail::channel(limits::SIGNAL_SLOTS);
-    let stop = {
-        let (inbox, asked, defers) = (inbox.clone(), asked, Arc::clone(defers));
-        move || {
-            let again = asked.swap(true, Ordering::SeqCst);
-            // Where there is no place it was told before.
-            let _ = tell.try_send(());
-            match again {
-                true => inbox.post(Event::Hurry),
-                false if defers.load(Ordering::SeqCst) => Ok(()),
-                false => inbox.post(Event::Stop),
-            }
-        }
-    };
-    let on_interrupt = stop.clone();
-    ctrlc::set_handler(move || {
-        let _ = on_interrupt();
-    })
-    .map_err(|error| Error::System {
-        what: "the handler of SIGINT",
-        error: io::Error::other(error),
-    })?;
-    let mut signals =
-        Signals::new([SIGTERM, SIGHUP, SIGQUIT]).map_err(system("the handler of SIGTERM"))?;
-    threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
-        for _ in signals.forever() {
-            if stop().is_err() {
-                return;
-            }
-        }
-    })
-    .map_err(system("the thread for signals"))?;
-    Ok(stopping)
-}
-
 fn nesting() -> u32 {
     let told = std::env::var(NESTING).ok();
     told.and_then(|told| told.parse().ok()).unwrap_or_default()
@@ -291,11 +287,16 @@ pub struct Serving<'a> {
 ///
 /// # Errors
 /// It cannot start.
-pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
+pub fn serve(config: &Config, source: Option<Source>, serving: Serving<'_>) -> Result<(), Error> {
     let listening = listen(config, serving)?;
     let (host, is_handed) = (listening.host.clone(), listening.is_handed);
-    let gateway = Gateway::start(config, Sessions::Last)?;
     let notifier = Notifier::of_environment();
+    let watched = source.map(|source| Watched {
+        source,
+        listens: true,
+        tell: tell_manager(notifier.clone()),
+    });
+    let gateway = Gateway::start(config, Sessions::Last, watched)?;
     let mut door =
         watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
     match &door {
@@ -325,6 +326,14 @@ pub fn serve(config: &Config, serving: Serving<'_>) -> Result<(), Error> {
     });
     gateway.finish();
     result
+}
+
+/// The service manager wants to know when the configuration is read anew.
+fn tell_manager(notifier: Notifier) -> Box<dyn Fn(Stage) + Send> {
+    Box::new(move |stage| match stage {
+        Stage::Begins => notifier.reloading(),
+        Stage::Over => notifier.ready(),
+    })
 }
 
 /// Has the service manager, if there is one, told how the gateway does for as long as it does
@@ -386,8 +395,13 @@ fn children(config: &Config) -> usize {
 ///
 /// # Errors
 /// It cannot start.
-pub fn serve_stdio(config: &Config) -> Result<(), Error> {
-    let gateway = Gateway::start(config, Sessions::End)?;
+pub fn serve_stdio(config: &Config, source: Option<Source>) -> Result<(), Error> {
+    let watched = source.map(|source| Watched {
+        source,
+        listens: false,
+        tell: Box::new(drop),
+    });
+    let gateway = Gateway::start(config, Sessions::End, watched)?;
     let message_max = config.limits.max_message_size;
     let inbox = gateway.inbox().clone();
     let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);

@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["limits", "threads"]),
     ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
-    ("mail", &["event", "limits"]),
+    ("mail", &["event", "limits", "plan"]),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
     ("systemd", &["limits", "mail", "threads"]),
     (
@@ -56,6 +56,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["child", "event", "hub", "limits", "mail", "plan", "state"],
     ),
     (
+        "reload",
+        &["config", "limits", "logging", "mail", "plan", "threads"],
+    ),
+    (
         "run",
         &[
             "capacity",
@@ -69,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "limits",
             "mail",
             "plan",
+            "reload",
             "seal",
             "state",
             "systemd",
@@ -78,8 +83,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "catalog", "child", "config", "door", "http", "limits", "logging", "run", "threads",
-            "wire",
+            "catalog", "child", "config", "door", "http", "limits", "logging", "reload", "run",
+            "threads", "wire",
         ],
     ),
     ("main", &["cli"]),

@@ -48,6 +48,11 @@ impl Links {
         found
     }
 
+    /// The servers that any link is known of.
+    pub fn servers(&self) -> impl Iterator<Item = ServerId> {
+        self.servers.keys().copied()
+    }
+
     /// Forgets all links of a server, as when it has left the configuration.
     pub fn forget(&mut self, server: ServerId) {
         self.servers.remove(&server);

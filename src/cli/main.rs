@@ -14,6 +14,7 @@ use crate::config::{self, schema};
 use crate::limits;
 use crate::logging::sink::Sink;
 use crate::logging::{self, Settings};
+use crate::reload::Source;
 use crate::run;
 use log::LevelFilter;
 
@@ -59,7 +60,8 @@ fn print(text: &str) -> Exit {
 /// Asks the gateway of the configuration. That the file has errors by now is no
 /// reason not to look: the gateway has started without them.
 fn ask_status(arguments: &Arguments, manner: status::Manner) -> Exit {
-    let loaded = load(arguments).or_else(|problems| {
+    let loaded = load(arguments).map(|(loaded, _)| loaded);
+    let loaded = loaded.or_else(|problems| {
         for problem in problems {
             console::say(problem);
         }
@@ -75,7 +77,7 @@ fn ask_status(arguments: &Arguments, manner: status::Manner) -> Exit {
 /// The sub-commands that need a configuration.
 fn with_config(arguments: &Arguments) -> Exit {
     let is_check = matches!(arguments.command, Command::Check(_));
-    let loaded = match load(arguments) {
+    let (loaded, source) = match load(arguments) {
         Ok(loaded) => loaded,
         Err(problems) => {
             for problem in problems {
@@ -108,22 +110,23 @@ fn with_config(arguments: &Arguments) -> Exit {
             log::error!("{problem}");
         }
     }
-    let exit = run_command(arguments, &loaded);
+    let exit = run_command(arguments, &loaded, source);
     if let Some(log) = log {
         log.stop(limits::LOG_STOP_WAIT);
     }
     exit
 }
 
-fn run_command(arguments: &Arguments, loaded: &Loaded) -> Exit {
+fn run_command(arguments: &Arguments, loaded: &Loaded, source: Option<Source>) -> Exit {
     let config = &loaded.config;
     let result = match &arguments.command {
         Command::Serve | Command::ServeOne(_) => serve::over_http(
             config,
+            source,
             engine(arguments.http_engine),
             arguments.allow_anonymous,
         ),
-        Command::Stdio => serve::over_stdio(config),
+        Command::Stdio => serve::over_stdio(config, source),
         Command::Check(Check::Live) => live::report(loaded),
         Command::Tools { json } => ask::tools(config, *json),
         Command::Call { tool, arguments } => ask::call(config, tool, arguments.as_deref()),
@@ -136,8 +139,9 @@ fn run_command(arguments: &Arguments, loaded: &Loaded) -> Exit {
 }
 
 /// The configuration that the command line asks for: of a file, of one
-/// command, or, where there is neither, of the demo server.
-fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
+/// command, or, where there is neither, of the demo server. With a file, where
+/// it can be read again.
+fn load(arguments: &Arguments) -> Result<(Loaded, Option<Source>), Vec<Problem>> {
     let overrides = overrides(arguments);
     let around = this_process().map_err(|error| {
         vec![Problem {
@@ -146,14 +150,16 @@ fn load(arguments: &Arguments) -> Result<Loaded, Vec<Problem>> {
         }]
     })?;
     let Some(path) = config_path(arguments) else {
-        return match &arguments.command {
+        let loaded = match &arguments.command {
             Command::ServeOne(words) => config::check::single(words.clone(), &around, &overrides),
             // Nothing is served; only where to ask is of interest.
             Command::Status { .. } => config::check::demo(&around, &overrides),
             _ => demo(&around, &overrides),
         };
+        return loaded.map(|loaded| (loaded, None));
     };
-    config::load::load(path, &around, &overrides)
+    let mut source = Source::new(path, around, overrides);
+    source.read().map(|loaded| (loaded, Some(source)))
 }
 
 fn overrides(arguments: &Arguments) -> Overrides {

@@ -3,13 +3,19 @@
 use crate::cli::console;
 use crate::cli::exit::Exit;
 use crate::config::checked::{Config, Launch};
+use crate::reload::Source;
 use crate::run::{self, Engine, Error, Serving};
 
 /// Serves over HTTP until a signal ends it.
 ///
 /// # Errors
 /// It cannot start.
-pub fn over_http(config: &Config, engine: Engine, allow_anonymous: bool) -> Result<Exit, Error> {
+pub fn over_http(
+    config: &Config,
+    source: Option<Source>,
+    engine: Engine,
+    allow_anonymous: bool,
+) -> Result<Exit, Error> {
     let announce = |host: &str, port: u16| {
         console::say(format_args!(
             "listening on http://{}/mcp ({})",
@@ -19,6 +25,7 @@ pub fn over_http(config: &Config, engine: Engine, allow_anonymous: bool) -> Resu
     };
     run::serve(
         config,
+        source,
         Serving {
             engine,
             allow_anonymous,
@@ -50,6 +57,6 @@ fn servers(config: &Config) -> String {
 ///
 /// # Errors
 /// It cannot start.
-pub fn over_stdio(config: &Config) -> Result<Exit, Error> {
-    run::serve_stdio(config).map(|()| Exit::Ok)
+pub fn over_stdio(config: &Config, source: Option<Source>) -> Result<Exit, Error> {
+    run::serve_stdio(config, source).map(|()| Exit::Ok)
 }

@@ -98,6 +98,9 @@ pub struct Child {
     pub settled: bool,
     /// Whether its life has served.
     pub served: bool,
+    /// Whether its first start was asked for while the gateway ran: no list waits
+    /// for that, for clients are told when it is there.
+    pub is_added: bool,
     /// Lives that have failed in a row, without a stable one between them.
     pub failures: u32,
     /// Whether it has failed so often that nothing waits for its starts.
@@ -129,6 +132,8 @@ pub struct Child {
     pub under_way: BTreeSet<OwnId>,
     /// What lies in its queue, as far as is known here.
     pub load: Load,
+    /// How many calls may lie there: what the plan said when its life began.
+    pub queue_max: usize,
     /// Whether messages for it were dropped since it last took any.
     pub is_flooded: bool,
     /// The deadline of its start.
@@ -222,6 +227,7 @@ impl Child {
             stale: BTreeSet::new(),
             settled: false,
             served: false,
+            is_added: false,
             failures: 0,
             parked: false,
             retry: None,
@@ -237,6 +243,7 @@ impl Child {
             held_bytes: 0,
             under_way: BTreeSet::new(),
             load: Load::default(),
+            queue_max: 0,
             is_flooded: false,
             startup: None,
             ended: None,

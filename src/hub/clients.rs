@@ -35,7 +35,11 @@ impl Hub {
     /// A Streamable HTTP POST.
     pub(super) fn post(&mut self, address: Address, fresh: Nonce, body: Body) {
         let outbox = address.outbox;
-        if let Err(refusal) = self.check_view(&address.view) {
+        // Where a reload has taken the view away, what is under way may be answered
+        // for, and taken back.
+        if let Err(refusal) = self.check_view(&address.view)
+            && (wants_answers(&body) || self.known_session(&address).is_err())
+        {
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
         }
         match body {
@@ -255,7 +259,10 @@ impl Hub {
     /// A Streamable HTTP GET.
     pub(super) fn listen(&mut self, address: &Address, resume: Option<EventId>) {
         let outbox = address.outbox;
-        if let Err(refusal) = self.check_view(&address.view) {
+        // The rest of a stream that broke is there also where its view is not.
+        if let Err(refusal) = self.check_view(&address.view)
+            && (resume.is_none() || self.known_session(address).is_err())
+        {
             return self.refuse(outbox, Standing::NotFound, &refusal, None);
         }
         let key = match self.known_session(address) {
@@ -360,6 +367,13 @@ impl Hub {
             let message = malformed_answer(malformed);
             return self.verdict(outbox, Standing::BadRequest, Some(message));
         }
+        if let (Err(refusal), true) = (self.check_view(view), wants_answers(&body))
+            && let Some(id) = body_id(&body)
+        {
+            // On its stream, as below.
+            self.verdict(outbox, Standing::Accepted, None);
+            return self.put(stream, refusal_to(&refusal, id), false);
+        }
         let unread = self.streams.get(stream).map_or(0, |s| s.load.messages);
         match self.admit(key, unread as usize, body) {
             Ok(messages) => {
@@ -449,6 +463,14 @@ fn is_owed(message: &ClientMessage) -> bool {
         ClientMessage::Initialize(..)
         | ClientMessage::Stateless(..)
         | ClientMessage::Malformed(_) => true,
+    }
+}
+
+/// Whether there is anything in it that wants an answer.
+fn wants_answers(body: &Body) -> bool {
+    match body {
+        Body::Single(message) => is_owed(message),
+        Body::Batch(messages) => messages.iter().any(is_owed),
     }
 }
 

@@ -36,7 +36,7 @@ impl Hub {
 
     /// Why a child does not run.
     pub(super) fn why_down(&self, child: &Child) -> String {
-        let why = child.trouble.clone();
+        let why = self.why_unwanted(child.server).or(child.trouble.clone());
         why.unwrap_or_else(|| "it was stopped".to_owned())
     }
 

@@ -62,6 +62,13 @@ impl Fans {
         self.book.remove(&id)
     }
 
+    /// Forgets what a server has answered that is gone.
+    pub fn forget(&mut self, server: ServerId) {
+        for fan in self.book.values_mut() {
+            fan.found.retain(|(from, _)| *from != server);
+        }
+    }
+
     /// The questions of a session.
     pub fn of_session(&self, session: &SessionKey) -> Vec<FanId> {
         let mine = |fan: &Fan| fan.caller.session == *session;
@@ -75,6 +82,13 @@ impl Fans {
         self.book.iter().find_map(|(&key, fan)| {
             (fan.caller.session == *session && *fan.caller.id == *id).then_some(key)
         })
+    }
+
+    /// The servers whose answers are kept.
+    #[cfg(test)]
+    pub fn servers(&self) -> impl Iterator<Item = ServerId> {
+        let fans = self.book.values();
+        fans.flat_map(|fan| fan.found.iter().map(|(server, _)| *server))
     }
 
     /// Who waits for each.

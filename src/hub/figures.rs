@@ -39,6 +39,12 @@ impl Figures {
         self.book.get(&server).map(|tally| &**tally)
     }
 
+    /// The servers that have figures.
+    #[cfg(test)]
+    pub fn servers(&self) -> impl Iterator<Item = ServerId> {
+        self.book.keys().copied()
+    }
+
     /// Strikes out a server that the configuration does not name any more.
     pub fn forget(&mut self, server: ServerId) {
         self.book.remove(&server);

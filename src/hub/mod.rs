@@ -14,7 +14,7 @@
 //! session), `elicited` (by a URL), `notices` (what
 //! nobody answers), `upkeep` (the lives of the children), `going`,
 //! `retrying`, `resting` and `watching` (parts of that), `ending` (the end of
-//! all), `listing` (what they
+//! all), `reloading` (another configuration), `listing` (what they
 //! offer), `views` (what is shown of it), `inventory` (what is told of that), `condition`
 //! (how the servers do) and `status`.
 
@@ -50,6 +50,7 @@ pub mod parked;
 pub mod passing;
 pub mod questions;
 pub mod refusal;
+pub mod reloading;
 pub mod repeating;
 pub mod requests;
 pub mod resting;
@@ -88,6 +89,7 @@ use crate::hub::fans::Fans;
 use crate::hub::figures::Figures;
 use crate::hub::leases::Leases;
 use crate::hub::questions::Questions;
+use crate::hub::reloading::Resettling;
 use crate::hub::requests::Waiter;
 use crate::hub::rounds::Rounds;
 use crate::hub::sessions::Sessions;
@@ -149,6 +151,8 @@ pub struct Hub {
     outdated: BTreeMap<View, Arc<Catalog>>,
     /// Whether the time for telling them is set.
     telling: bool,
+    /// What waits to be told until a reload has settled.
+    resettling: Resettling,
     /// What was left out of catalogs, and is in the log already.
     complaints: BTreeSet<String>,
     links: Links,
@@ -194,6 +198,7 @@ impl Hub {
             shelf: HashMap::new(),
             outdated: BTreeMap::new(),
             telling: false,
+            resettling: Resettling::default(),
             complaints: BTreeSet::new(),
             links: Links::default(),
             tasks: Links::default(),
@@ -334,6 +339,7 @@ impl Hub {
                 Timer::Relist(child, kind) => self.relist_due(child, kind),
                 Timer::List(child, kind, request) => self.list_overdue(child, kind, request),
                 Timer::Tell => self.tell_due(),
+                Timer::Resettle => self.resettle_due(),
                 Timer::FirstStarts => self.first_starts_overdue(),
                 Timer::Question(id) => self.question_overdue(id),
                 Timer::Lease(id) => self.lease_due(id),

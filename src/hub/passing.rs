@@ -155,8 +155,14 @@ impl Hub {
         if is_closed || place.parked {
             return Err(self.down(place));
         }
+        // A limit that has become smaller counts for what waits here at once; in
+        // its queue lies, as far as is known, what that was made for.
         let max = self.plan.queue_max;
-        let waiting = place.held.len().max(place.load.messages as usize);
+        let queued = match place.load.messages as usize {
+            queued if queued < place.queue_max => queued.min(max - 1),
+            queued => queued,
+        };
+        let waiting = place.held.len().max(queued);
         // Given-up calls that the child has not answered count here alone.
         let unanswered = place.under_way.len().saturating_sub(server.concurrent_max);
         let bytes = place.load.bytes + place.held_bytes;
@@ -171,7 +177,7 @@ impl Hub {
 
     /// Whether a child's queue takes no more calls.
     pub(super) fn is_queue_full(&self, child: &Child) -> bool {
-        child.load.messages as usize >= self.plan.queue_max
+        child.load.messages as usize >= child.queue_max
             || child.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX
     }
 
@@ -194,7 +200,7 @@ impl Hub {
     }
 
     /// A call that waits for its child's start gets the time of a start on top.
-    fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
+    pub(super) fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
         let Some(child) = self.children.get(child) else {
             return;
         };
@@ -203,7 +209,10 @@ impl Hub {
             Phase::Probing | Phase::Parting => {
                 startup += limits::PROBE_WAIT + limits::DISMISS_KILL_WAIT;
             }
-            Phase::Dozing | Phase::Renewing | Phase::Ousted => startup += limits::DISMISS_KILL_WAIT,
+            Phase::Dozing | Phase::Ousted => startup += limits::DISMISS_KILL_WAIT,
+            Phase::Yielding | Phase::Renewing => {
+                startup += limits::DRAIN_CALLS_WAIT + limits::DISMISS_KILL_WAIT;
+            }
             _ => {}
         }
         if let Some(call) = self.calls.get_mut(id) {
@@ -283,10 +292,10 @@ impl Hub {
     /// queue's limit before; what else is sent has places of its own, and past
     /// those the child is not reading and soon found out.
     pub(super) fn send_child(&mut self, id: ChildId, message: Outgoing) {
-        let slots = self.plan.queue_max + limits::CHILD_QUEUE_RESERVE;
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
+        let slots = child.queue_max + limits::CHILD_QUEUE_RESERVE;
         if !child.has_process() || child.phase.is_farewell() {
             return;
         }

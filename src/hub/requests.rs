@@ -195,7 +195,7 @@ impl Hub {
     }
 
     pub(super) fn must_wait(&self, need: &Need, view: &View) -> bool {
-        need.patient && self.is_starting(view, is_list(need))
+        need.patient && self.is_starting(view, asks(need))
     }
 
     /// Lets a request wait for servers in their first start.
@@ -229,7 +229,7 @@ impl Hub {
             .get(&waiter.need.caller.session)
             .map(|session| session.view.clone());
         let Some(view) = view else { return };
-        if patient && self.is_starting(&view, is_list(&waiter.need)) {
+        if patient && self.is_starting(&view, asks(&waiter.need)) {
             self.waiters.push(waiter);
         } else {
             let mut need = waiter.need;
@@ -311,12 +311,26 @@ impl Hub {
     }
 }
 
-/// Whether a request asks what there is: for that the lists that are remembered
-/// from an earlier gateway will do.
-fn is_list(need: &Need) -> bool {
+/// What a request asks for, as far as it matters to its waiting for servers in
+/// their first start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asks {
+    /// A list: what is remembered from an earlier gateway will do, and clients are
+    /// told of what a reload has added when that is there.
+    List,
+    /// What a view can: what is remembered will do.
+    Greeting,
+    /// Anything else, which may be for what is new.
+    Other,
+}
+
+fn asks(need: &Need) -> Asks {
     let method = method_of(&need.message);
-    let is_greeting = matches!(method, Method::Initialize | Method::Discover);
-    is_greeting || ItemKind::ALL.iter().any(|kind| kind.method() == method)
+    match method {
+        Method::Initialize | Method::Discover => Asks::Greeting,
+        _ if ItemKind::ALL.iter().any(|kind| kind.method() == method) => Asks::List,
+        _ => Asks::Other,
+    }
 }
 
 /// A text as a JSON string.

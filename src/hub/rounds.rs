@@ -91,6 +91,14 @@ impl Rounds {
             .collect()
     }
 
+    /// The rounds in which a server asks.
+    pub fn of_server(&self, server: ServerId) -> Vec<OwnId> {
+        let rounds = self.book.iter();
+        rounds
+            .filter_map(|(&id, round)| (round.server == server).then_some(id))
+            .collect()
+    }
+
     /// All of them, in the order of their calls.
     pub fn iter(&self) -> impl Iterator<Item = (OwnId, &Round)> {
         self.book.iter().map(|(&id, round)| (id, round))

@@ -69,7 +69,7 @@ impl Hub {
     fn readiness(&self) -> Reasons {
         let mut reasons = Vec::new();
         for child in self.mains.values().filter_map(|&id| self.children.get(id)) {
-            if !child.settled {
+            if !child.settled && !child.is_added {
                 let name = &self.server_of(child).name;
                 reasons.push(match &child.trouble {
                     Some(_) => format!("server {name:?} is being started again"),

@@ -31,6 +31,7 @@ mod own_children;
 mod parking;
 mod pinging;
 mod questions;
+mod reloading;
 mod reports;
 mod resting;
 mod reviving;

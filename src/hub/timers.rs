@@ -37,6 +37,8 @@ pub enum Timer {
     List(ChildId, ItemKind, OwnId),
     /// Changes of what views show are to be told.
     Tell,
+    /// Children that a reload has started have had their time to be there.
+    Resettle,
     /// Clients waiting for servers in their first start have waited enough.
     FirstStarts,
     /// A question to a client has had its time.

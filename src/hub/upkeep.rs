@@ -13,7 +13,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
 use crate::hub::timers::Timer;
 use crate::limits;
-use crate::plan::{Readiness, ServerPlan};
+use crate::plan::ServerPlan;
 use crate::wire::own_id::OwnId;
 
 impl Hub {
@@ -41,10 +41,11 @@ impl Hub {
 
     /// Every server's first start.
     pub(super) fn start_servers(&mut self) {
-        let is_enabled = |(_, server): &(_, &ServerPlan)| server.readiness == Readiness::Enabled;
-        let enabled = self.plan.servers.iter().filter(is_enabled);
-        for id in enabled.map(|(id, _)| id).collect::<Vec<_>>() {
-            self.enter_main(id);
+        let servers: Vec<ServerId> = self.plan.servers.iter().map(|(id, _)| id).collect();
+        for id in servers {
+            if self.plan.servers.runs(id) {
+                self.enter_main(id);
+            }
         }
         for child in self.children.ids() {
             self.start_or_sleep(child);
@@ -103,7 +104,8 @@ impl Hub {
     /// How many children of sessions' own there are, but for those on their way
     /// out.
     fn own_children(&self) -> usize {
-        let counts = |child: &Child| child.is_extra() && child.phase != Phase::Retiring;
+        let goes = |child: &Child| matches!(child.phase, Phase::Leaving | Phase::Retiring);
+        let counts = |child: &Child| child.is_extra() && !goes(child);
         self.children.iter().filter(|(_, c)| counts(c)).count()
     }
 
@@ -197,9 +199,11 @@ impl Hub {
         };
         let due = self.now.after(patience);
         let timer = self.timers.set(due, Timer::Startup(life));
+        let queue_max = self.plan.queue_max;
         if let Some(child) = self.children.get_mut(id) {
             child.era = era;
             child.startup = Some(timer);
+            child.queue_max = queue_max;
         }
         if !is_probe {
             self.count_start(id);
@@ -231,6 +235,7 @@ impl Hub {
 
     /// Its first start is over, for good or ill: nobody waits for it further.
     pub(super) fn settle(&mut self, id: ChildId) {
+        self.resettled(id);
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
@@ -271,18 +276,13 @@ impl Hub {
         if let Some(timer) = hearing.timer {
             self.timers.cancel(timer);
         }
-        let server = self.server_of_id(id).name.clone();
         if let Some(child) = self.children.get_mut(id).filter(|_| !is_probe) {
             child.trouble = Some(how.clone());
         }
         let happening = self.end_of(id);
         let next = self.what_follows(id, happening);
+        let refusal = self.cut_short(id, (was, how.clone()), next);
         for call in under_way {
-            let refusal = Refusal::ServerGone {
-                server: server.clone(),
-                how: how.clone(),
-                next,
-            };
             self.fail_call(call, &refusal);
         }
         self.drop_questions_of(life);
@@ -336,12 +336,7 @@ impl Hub {
     fn rest(&mut self, id: ChildId) {
         self.fail_held(id);
         self.settle(id);
-        if self.children.get(id).is_some_and(Child::is_extra) {
-            let spare = self.children.remove(id).and_then(|child| child.spare);
-            if let Some(spare) = spare {
-                self.timers.cancel(spare.timer);
-            }
-        }
+        self.strike_out(id);
         self.finish_if_done();
     }
 }

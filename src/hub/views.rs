@@ -14,6 +14,7 @@ use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::greeting::OWN_INFO;
 use crate::hub::refusal::Refusal;
+use crate::hub::requests::Asks;
 use crate::hub::tasks::take_extension;
 use crate::hub::timers::Timer;
 use crate::limits;
@@ -43,18 +44,23 @@ impl Hub {
 
     /// The servers of a view that can run, in the order of the configuration.
     pub(super) fn servers_of_view(&self, view: &View) -> Vec<ServerId> {
-        let has_main = |id: &ServerId| self.mains.contains_key(id);
+        let can_run = |id: ServerId| self.plan.servers.runs(id) && self.mains.contains_key(&id);
         self.plan
             .servers
             .iter()
             .map(|(id, _)| id)
-            .filter(|id| has_main(id) && self.shows(view, *id))
+            .filter(|id| can_run(*id) && self.shows(view, *id))
             .collect()
     }
 
-    /// Whether a view shows a server.
+    /// Whether a view shows a server. None shows one that the configuration names
+    /// no more.
     pub(super) fn shows(&self, view: &View, id: ServerId) -> bool {
-        let name = &self.server(id).name;
+        let named = self.plan.servers.names(id);
+        let Some(server) = self.plan.servers.get(id).filter(|_| named) else {
+            return false;
+        };
+        let name = &server.name;
         match view {
             View::Merged => true,
             View::Server(only) => only == name,
@@ -98,7 +104,10 @@ impl Hub {
                 self.complain(format!("server {name:?}: {sentence}"));
             }
         }
-        self.shelf.insert(view.clone(), catalog.clone());
+        // A view that a reload has taken away is not asked for again.
+        if self.check_view(view).is_ok() {
+            self.shelf.insert(view.clone(), catalog.clone());
+        }
         catalog
     }
 
@@ -110,7 +119,7 @@ impl Hub {
         }
     }
 
-    fn build_catalog(&self, view: &View, session: Option<&SessionKey>) -> Catalog {
+    pub(super) fn build_catalog(&self, view: &View, session: Option<&SessionKey>) -> Catalog {
         let nothing = Offer::default();
         let own = |server: ServerId| {
             let session = self.sessions.get(session?)?;
@@ -174,6 +183,11 @@ impl Hub {
                 self.outdated.entry(view).or_insert(catalog);
             }
         }
+        self.tell_soon();
+    }
+
+    /// Has clients told of what has changed when the burst is over.
+    pub(super) fn tell_soon(&mut self) {
         if !self.telling {
             self.telling = true;
             let due = self.now.after(limits::LIST_CHANGED_WAIT);
@@ -181,9 +195,17 @@ impl Hub {
         }
     }
 
-    /// The burst is over: who sees something else than before is told.
+    /// The burst is over; but while what a reload has started is not there yet,
+    /// each of its servers would be another change.
     pub(super) fn tell_due(&mut self) {
         self.telling = false;
+        if !self.resettling.is_awaiting() {
+            self.tell_all();
+        }
+    }
+
+    /// Who sees something else than when it was last told is told.
+    pub(super) fn tell_all(&mut self) {
         for (view, before) in std::mem::take(&mut self.outdated) {
             let after = self.catalog(&view);
             let told = self
@@ -193,16 +215,18 @@ impl Hub {
         }
         for owner in self
             .sessions
-            .keys_where(|s| !s.children.is_empty() && s.lone.is_none())
+            .keys_where(|s| (!s.children.is_empty() || s.overlay.is_some()) && s.lone.is_none())
         {
             self.refresh_overlay(&owner);
         }
+        self.resettling.all_told();
     }
 
     /// What a session with children of its own sees, where these differ from
     /// the template.
     fn refresh_overlay(&mut self, key: &SessionKey) {
-        let before = self.catalog_of(key);
+        let told = self.resettling.take_overlay(key);
+        let before = told.unwrap_or_else(|| self.catalog_of(key));
         let Some(view) = self.view_of(key) else {
             return;
         };
@@ -231,10 +255,16 @@ impl Hub {
     }
 
     /// Whether a client's first list would miss a server that is still in its
-    /// first start. Any other request waits also for one whose lists are
-    /// remembered: it may be for what is new.
-    pub(super) fn is_starting(&self, view: &View, is_list: bool) -> bool {
-        let is_missed = |child: &Child| !(child.settled || is_list && child.learned.is_some());
+    /// first start. What it would do without depends on what it asks for.
+    pub(super) fn is_starting(&self, view: &View, asks: Asks) -> bool {
+        let is_missed = |child: &Child| {
+            let does_without = match asks {
+                Asks::List => child.learned.is_some() || child.is_added,
+                Asks::Greeting => child.learned.is_some(),
+                Asks::Other => false,
+            };
+            !child.settled && !does_without
+        };
         self.servers_of_view(view)
             .into_iter()
             .any(|server| self.main_child(server).is_some_and(is_missed))

@@ -54,6 +54,8 @@ impl Draft {
         let mut recipes = BTreeMap::new();
         for server in &config.servers {
             let before = self.last.plan.servers.by_name(&server.name);
+            // What is shown of two names that are too long may be the same.
+            let before = before.filter(|(id, _)| !plan.servers.names(*id));
             let id = before.map_or(ServerId(self.next), |(id, _)| id);
             let mut drawn = server_plan(server);
             let mut recipe = self.recipe(server, config);

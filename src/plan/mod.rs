@@ -1,9 +1,13 @@
 //! What the parts that run must know of the configuration, and nothing of how
 //! it was written: the plan of the hub, which knows no command and no
 //! environment, and the recipes by which children are started. `draft` draws
-//! them from a configuration, and from the one that takes its place.
+//! them from a configuration, and from the one that takes its place; `changes`
+//! tells what the one means to what the other has running.
 
+pub mod changes;
 pub mod draft;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -101,6 +105,8 @@ pub enum Readiness {
 pub struct Servers {
     book: BTreeMap<ServerId, ServerPlan>,
     order: Vec<ServerId>,
+    /// What servers were that the configuration names no more.
+    gone: BTreeMap<ServerId, ServerPlan>,
 }
 
 impl Servers {
@@ -111,9 +117,9 @@ impl Servers {
         }
     }
 
-    /// The server of that id.
+    /// The server of that id, also if the configuration names it no more.
     pub fn get(&self, id: ServerId) -> Option<&ServerPlan> {
-        self.book.get(&id)
+        self.book.get(&id).or_else(|| self.gone.get(&id))
     }
 
     /// The server of that id, to change it.
@@ -121,14 +127,21 @@ impl Servers {
         self.book.get_mut(&id)
     }
 
-    /// All that are known, in no order that means anything, to change them.
+    /// All that the configuration names, in no order that means anything, to
+    /// change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut ServerPlan> {
         self.book.values_mut()
     }
 
     /// Whether the configuration still names the server of that id.
     pub fn names(&self, id: ServerId) -> bool {
-        self.order.contains(&id)
+        self.book.contains_key(&id)
+    }
+
+    /// Whether the configuration names it and wants it to run.
+    pub fn runs(&self, id: ServerId) -> bool {
+        let server = self.book.get(&id);
+        server.is_some_and(|server| server.readiness == Readiness::Enabled)
     }
 
     /// The server of that name.
@@ -136,32 +149,41 @@ impl Servers {
         self.iter().find(|(_, server)| server.name == name)
     }
 
-    /// All of them, in the order of the configuration.
+    /// All that the configuration names, in its order.
     pub fn iter(&self) -> impl Iterator<Item = (ServerId, &ServerPlan)> {
         self.order.iter().map(|id| (*id, &self.book[id]))
     }
 
-    /// How many there are.
+    /// How many it names.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none.
+    /// Whether it names none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Keeps what a server was that the configuration names no more, while
-    /// processes of it are on their way out. It is found by its id only.
-    pub fn keep(&mut self, id: ServerId, gone: ServerPlan) {
-        self.book.entry(id).or_insert(gone);
+    /// Keeps of the servers before these what they were that are not among
+    /// them, while processes of theirs are on their way out. They are found by
+    /// their ids only. Returns all that are kept.
+    pub fn succeed(&mut self, before: Servers) -> Vec<ServerId> {
+        for (id, server) in before.gone.into_iter().chain(before.book) {
+            if !self.book.contains_key(&id) {
+                self.gone.insert(id, server);
+            }
+        }
+        self.gone.keys().copied().collect()
     }
 
     /// Forgets what such a server was.
     pub fn forget(&mut self, id: ServerId) {
-        if !self.names(id) {
-            self.book.remove(&id);
-        }
+        self.gone.remove(&id);
+    }
+
+    /// Which are kept so.
+    pub fn gone(&self) -> impl Iterator<Item = ServerId> {
+        self.gone.keys().copied()
     }
 }
 

@@ -1,14 +1,15 @@
 //! What must be true of the hub's books after every event, looked up in all of
 //! them at once; and that nothing is left in them at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::SessionKey;
+use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Caller};
 use crate::hub::children::Child;
 use crate::hub::leases::Stage;
 use crate::hub::lifecycle::Phase;
+use crate::hub::stories::world::Ceilings;
 use crate::hub::streams::{StreamId, StreamKind};
 use crate::limits;
 use crate::wire::own_id::OwnId;
@@ -34,6 +35,7 @@ impl Hub {
             && self.fans.is_empty()
             && self.waiters.is_empty()
             && self.outdated.is_empty()
+            && self.resettling.is_empty()
             && self.listeners.is_empty()
             && self.replay_bytes == 0
             && self.timers.is_empty()
@@ -50,11 +52,12 @@ impl Hub {
     }
 
     /// Holds all books against each other.
-    pub(super) fn check_books(&self) {
+    pub(super) fn check_books(&self, most: &Ceilings) {
         let owed = self.check_calls();
         self.check_streams(&owed);
         self.check_sessions(&owed);
-        self.check_children();
+        self.check_children(most);
+        self.check_servers();
         self.check_questions();
         self.check_leases();
         self.check_hearing();
@@ -168,23 +171,65 @@ impl Hub {
         }
     }
 
-    fn check_children(&self) {
+    /// A server that the configuration names no more is known while a child of it
+    /// is, and one that does not run has no place in any table after that.
+    fn check_servers(&self) {
+        for id in self.plan.servers.gone() {
+            let is_left = self.children.iter().any(|(_, child)| child.server == id);
+            assert!(is_left, "{id:?} is gone and still known");
+        }
+        let mut named: BTreeSet<ServerId> = BTreeSet::new();
+        named.extend(self.mains.keys());
+        named.extend(self.eras.keys());
+        named.extend(self.links.servers());
+        named.extend(self.tasks.servers());
+        named.extend(self.rounds.iter().map(|(_, round)| round.server));
+        named.extend(self.fans.servers());
+        named.extend(self.sessions.iter().flat_map(|(_, s)| s.children.keys()));
+        for id in named {
+            let is_left = self.children.iter().any(|(_, child)| child.server == id);
+            let runs = self.plan.servers.runs(id);
+            assert!(runs || is_left, "{id:?} is gone, and is in a table");
+        }
+        for id in self.figures.servers() {
+            assert!(self.plan.servers.get(id).is_some(), "{id:?} is gone");
+        }
+        for view in self.shelf.keys() {
+            assert!(self.check_view(view).is_ok(), "{view:?} is gone");
+        }
+        for child in self.resettling.awaited() {
+            assert!(self.children.get(child).is_some(), "{child:?} is gone");
+        }
+        for (&server, &main) in &self.mains {
+            let child = self.children.get(main).expect("a main child is known");
+            assert_eq!(child.server, server);
+            // One that goes is not what its server is known by but for a while.
+            let runs = self.plan.servers.runs(server);
+            let goes = matches!(child.phase, Phase::Leaving | Phase::Retiring);
+            assert!(
+                runs || goes,
+                "{server:?} is not wanted and {:?}",
+                child.phase
+            );
+        }
+    }
+
+    fn check_children(&self, most: &Ceilings) {
         let own = || self.children.iter().filter(|(_, c)| c.is_extra());
-        let stays = |child: &Child| child.phase != Phase::Retiring;
-        assert!(own().filter(|(_, c)| stays(c)).count() <= self.plan.processes_max);
-        assert!(own().count() <= 2 * self.plan.processes_max);
+        let goes = |child: &Child| matches!(child.phase, Phase::Leaving | Phase::Retiring);
+        assert!(own().filter(|(_, c)| !goes(c)).count() <= most.processes);
+        assert!(own().count() <= 2 * most.processes);
         for (id, child) in self.children.iter() {
-            let server = self.server(child.server);
             // What a new life is told of subscriptions waits among the calls.
             let told_anew = limits::CHILD_SUBSCRIPTIONS_MAX;
-            assert!(child.held.len() <= self.plan.queue_max + told_anew);
+            assert!(child.held.len() <= most.queue + told_anew);
             let bytes: u64 = child.held.iter().map(|call| self.held_length(*call)).sum();
             assert_eq!(child.held_bytes, bytes);
             assert!(child.subscribers.len() <= limits::CHILD_SUBSCRIPTIONS_MAX);
             let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
             let going_on = child.under_way.iter().filter(goes_on).count();
-            assert!(going_on <= server.concurrent_max);
-            assert!(child.under_way.len() <= server.concurrent_max + self.plan.queue_max);
+            assert!(going_on <= most.concurrent);
+            assert!(child.under_way.len() <= most.concurrent + most.queue);
             for (uri, sessions) in &child.subscribers {
                 assert!(!sessions.is_empty(), "{uri} has no subscriber");
                 for key in sessions {
@@ -197,7 +242,7 @@ impl Hub {
                     .sessions
                     .get(owner)
                     .map(|s| s.children.values().any(|c| *c == id));
-                assert!(held == Some(true) || child.phase == Phase::Retiring);
+                assert!(held == Some(true) || goes(child));
             }
             self.check_rest(child);
             if !child.has_process() {

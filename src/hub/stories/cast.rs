@@ -259,7 +259,8 @@ impl World {
 
     fn offers_of(&self, name: &str) -> Offers {
         let server = self.lives[&self.life(name)].server;
-        self.offers[&self.plan.servers[server.0 as usize].name].clone()
+        let server = self.plan.servers.get(server).expect("its plan is known");
+        self.offers[&server.name].clone()
     }
 
     /// A child answers every list request from `#from` on.

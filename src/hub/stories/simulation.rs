@@ -1,6 +1,6 @@
 //! The world played by dice: clients of all doors and both eras, shared servers and one with
 //! a child for each session, crashes at every point, lost words, slow readers,
-//! broken streams, and a stop at the end.
+//! broken streams, reloads, and a stop at the end.
 //!
 //! After every event the books are held against each other (`books`), and what
 //! the clients got against what they asked (`judge`). At the end all is gone.
@@ -12,6 +12,7 @@ mod clients;
 mod judge;
 mod loners;
 mod processes;
+mod reloads;
 mod tongues;
 
 use std::cell::RefCell;
@@ -80,6 +81,8 @@ struct Simulation {
     dice: Dice,
     judge: Judge,
     processes: Processes,
+    /// What the first plan said, which the others are made of.
+    first_plan: Plan,
     told: Told,
 }
 
@@ -141,7 +144,8 @@ impl Simulation {
             recalled,
             ..outset()
         };
-        let mut world = World::after(stage(seed), outset);
+        let first_plan = stage(seed);
+        let mut world = World::after(first_plan.clone(), outset);
         for (name, offers) in &mut world.offers {
             *offers = Offers {
                 tools: vec!["x".into(), "y".into()],
@@ -157,6 +161,7 @@ impl Simulation {
             dice: Dice(seed),
             judge: Judge::default(),
             processes: Processes::default(),
+            first_plan,
             told,
         };
         simulation.look();
@@ -227,6 +232,7 @@ impl Simulation {
                 let milliseconds = self.dice.below(900);
                 self.pass(milliseconds as f64 / 1_000.0);
             }
+            97 if self.dice.percent(25) => self.reloads(),
             97 => {
                 let seconds = self.dice.below(5);
                 self.pass(seconds as f64);

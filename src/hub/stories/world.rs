@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) finished: bool,
     /// How many processes there were before this one.
     restarts: u64,
+    /// The most that any plan so far has allowed.
+    pub(super) ceilings: Ceilings,
     effects: Vec<Effect>,
 }
 
@@ -52,6 +54,8 @@ pub(super) struct Incarnation {
     /// Such as `git.1`.
     pub(super) name: String,
     pub(super) server: ServerId,
+    /// Whether others shared it when it began.
+    scope: Scope,
     /// The numbers of the requests it was sent, in order: its `#1`, `#2`, …
     pub(super) requests: Vec<(u64, String)>,
     pub(super) buried: bool,
@@ -138,6 +142,24 @@ impl std::ops::IndexMut<usize> for Servers {
     }
 }
 
+/// The most that the limits of several plans allow, for a smaller limit takes
+/// nothing away that is there.
+#[derive(Debug, Default)]
+pub(super) struct Ceilings {
+    pub(super) queue: usize,
+    pub(super) processes: usize,
+    pub(super) concurrent: usize,
+}
+
+impl Ceilings {
+    fn raise(&mut self, plan: &Plan) {
+        let concurrent = plan.servers.iter().map(|(_, s)| s.concurrent_max);
+        self.queue = self.queue.max(plan.queue_max);
+        self.processes = self.processes.max(plan.processes_max);
+        self.concurrent = concurrent.fold(self.concurrent, usize::max);
+    }
+}
+
 /// The beginning of a story: nothing is remembered.
 pub(super) fn outset() -> Outset {
     Outset {
@@ -172,8 +194,10 @@ impl World {
             exchanges: HashMap::new(),
             finished: false,
             restarts: 0,
+            ceilings: Ceilings::default(),
             effects: Vec::new(),
         };
+        world.ceilings.raise(&world.plan);
         world.hub.start(world.now, &mut world.effects);
         world.settle();
         world
@@ -240,7 +264,12 @@ impl World {
             seed: self.restarts,
             ..outset()
         };
-        self.hub = Hub::new(self.plan.clone(), outset);
+        // Of what its configuration names no more it never heard.
+        let mut plan = self.plan.clone();
+        for gone in self.plan.servers.gone() {
+            plan.servers.forget(gone);
+        }
+        self.hub = Hub::new(plan, outset);
         self.hub.start(self.now, &mut self.effects);
         self.settle();
     }
@@ -251,7 +280,7 @@ impl World {
         self.settle();
         // A sweep takes as long as there are sessions, and one story has thousands.
         if self.hub.sessions.len() <= SESSIONS_SWEPT {
-            self.hub.check_books();
+            self.hub.check_books(&self.ceilings);
         }
     }
 
@@ -287,6 +316,24 @@ impl World {
             }
         }
         panic!("{}: the hub ticks without end", self.now);
+    }
+
+    /// Another plan takes the place of the present one. What becomes of each
+    /// server is told as the log tells it.
+    pub(super) fn reload(&mut self, plan: Plan) -> Option<String> {
+        for (_, server) in plan.servers.iter() {
+            let offers = self.offers.entry(server.name.clone());
+            offers.or_default();
+        }
+        let changes = self.hub.reload(self.now, plan.clone(), &mut self.effects);
+        if changes.is_some() {
+            self.ceilings.raise(&plan);
+            let before = std::mem::replace(&mut self.plan, plan);
+            self.plan.servers.succeed(before.servers);
+        }
+        self.settle();
+        self.hub.check_books(&self.ceilings);
+        changes.map(|changes| changes.to_string())
     }
 
     /// The program is asked to end.
@@ -339,12 +386,18 @@ impl World {
         let plan = &self.plan.servers[server.0 as usize];
         let before = self.lives.values().filter(|l| l.server == server);
         let number = before.clone().count() + 1;
-        let alive = before.filter(|l| !l.buried).count();
+        // Those of sessions' own may end after a reload has made it a shared one.
+        let alive = before.filter(|l| !l.buried && l.scope == Scope::Shared);
         if plan.scope == Scope::Shared {
-            assert_eq!(alive, 0, "{} has a second process", plan.name);
+            assert_eq!(alive.count(), 0, "{} has a second process", plan.name);
         }
+        // One that is back under its old name is another server all the same.
+        let others = self.lives.values().filter(|l| l.server != server);
+        let namesakes = others.filter(|l| l.name.starts_with(&format!("{}.", plan.name)));
+        let number = number + namesakes.count();
         let incarnation = Incarnation {
             name: format!("{}.{number}", plan.name),
+            scope: plan.scope,
             server,
             requests: Vec::new(),
             buried: false,

@@ -45,8 +45,10 @@ pub(super) struct Process {
     pub(super) asked: u32,
     /// The numbers of all that it was ever asked.
     sent: BTreeSet<u64>,
-    /// What it took from its queue and has not told of.
+    /// What lies in its queue, or was taken from there and not told of.
     untold: Load,
+    /// How many calls its queue was made for.
+    queue_max: usize,
     /// What it speaks.
     pub(super) tongue: Tongue,
     /// The requests to be told of changes that it has acknowledged.
@@ -68,6 +70,7 @@ impl Processes {
                 let plan = &world.plan.servers[server.0 as usize];
                 let process = Process {
                     server: Some(*server),
+                    queue_max: world.plan.queue_max,
                     tongue: Tongue::of(*life, plan.protocol),
                     ..Process::default()
                 };
@@ -118,6 +121,8 @@ impl Process {
     fn take(&mut self, message: &Outgoing) {
         self.untold.messages += 1;
         self.untold.bytes += message.len_max() as u64;
+        let slots = self.queue_max + limits::CHILD_QUEUE_RESERVE;
+        assert!(self.untold.messages as usize <= slots, "a queue overflows");
         let text = text(message);
         match (&message.message.kind, &message.id) {
             (Kind::Request(method), Some(Patch::Number(number))) => {
@@ -229,8 +234,9 @@ impl Simulation {
 
     /// As the thread at its stdin does: not always, and not of little.
     fn tells_taken(&mut self, life: Life) {
-        let untold = self.processes.alive[&life].untold;
-        let short = self.world.plan.queue_max / limits::TAKEN_PART;
+        let process = &self.processes.alive[&life];
+        let untold = process.untold;
+        let short = process.queue_max / limits::TAKEN_PART;
         if untold.messages as usize >= short {
             self.process(life).untold = Load::default();
             self.child(life, FromChild::Taken(untold));

@@ -1,0 +1,73 @@
+//! What signals mean to the gateway: its end, or another look at its
+//! configuration.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender};
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::event::Event;
+use crate::limits;
+use crate::mail::{self, Inbox};
+use crate::run::{Error, system};
+use crate::threads;
+
+/// Whether somebody sits in front of this process, whose leaving is told by
+/// SIGHUP: it then means the end, as it always did.
+pub fn is_at_a_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+/// Has SIGINT, SIGTERM and SIGQUIT end the gateway; a second one kills the
+/// children at once. Of the first one the receiver is told, and alone where that `defers`. SIGHUP has the
+/// configuration read again, if there is somebody to nudge for that, and else
+/// ends the gateway as well.
+///
+/// # Errors
+/// A handler, or the thread that waits for signals, cannot be had.
+pub fn heed(
+    inbox: &Inbox,
+    defers: &Arc<AtomicBool>,
+    nudge: Option<Sender<()>>,
+) -> Result<Receiver<()>, Error> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let (tell, stopping) = mail::channel(limits::SIGNAL_SLOTS);
+    let stop = {
+        let (inbox, asked, defers) = (inbox.clone(), asked, Arc::clone(defers));
+        move || {
+            let again = asked.swap(true, Ordering::SeqCst);
+            // Where there is no place it was told before.
+            let _ = tell.try_send(());
+            match again {
+                true => inbox.post(Event::Hurry),
+                false if defers.load(Ordering::SeqCst) => Ok(()),
+                false => inbox.post(Event::Stop),
+            }
+        }
+    };
+    let on_interrupt = stop.clone();
+    ctrlc::set_handler(move || {
+        let _ = on_interrupt();
+    })
+    .map_err(|error| Error::System {
+        what: "the handler of SIGINT",
+        error: io::Error::other(error),
+    })?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGHUP, SIGQUIT]).map_err(system("the handler of SIGTERM"))?;
+    threads::spawn("signals", limits::SMALL_STACK_BYTES, move || {
+        for signal in signals.forever() {
+            match &nudge {
+                // One that finds another waiting is the same wish.
+                Some(nudge) if signal == SIGHUP => drop(nudge.try_send(())),
+                _ if stop().is_err() => return,
+                _ => {}
+            }
+        }
+    })
+    .map_err(system("the thread for signals"))?;
+    Ok(stopping)
+}
