@@ -23,6 +23,8 @@ mod notices;
 mod processes;
 // What servers ask of clients: sampling, elicitation, roots, ping.
 mod questions;
+// Another configuration while the gateway runs.
+mod reload;
 // Every message arrives byte for byte as it was sent, whatever JSON it holds.
 mod relay;
 // Resources: reading, ambiguity, links, templates, completions, subscriptions.

@@ -74,6 +74,21 @@ fn the_manager_is_told_when_it_listens_how_it_does_and_that_it_ends() {
 }
 
 #[test]
+fn the_manager_is_told_when_the_configuration_is_read_and_that_it_is_over_whatever_came_of_it() {
+    let (manager, setup) = Manager::of(setup(&json!({}), &[fault("good", &[])]));
+    let mut gateway = setup.start();
+    manager.hear("READY=1");
+    for text in ["{\"servers\": []}", "{"] {
+        gateway.rewrite_config(text);
+        gateway.signal(Signal::SIGHUP);
+        manager.hear_until(|word| word.starts_with("RELOADING=1\nMONOTONIC_USEC="));
+        manager.hear("READY=1");
+    }
+    gateway.stop();
+    manager.hear("STOPPING=1");
+}
+
+#[test]
 fn a_gateway_that_works_feeds_its_watchdog() {
     let (manager, setup) = Manager::of(setup(&json!({}), &[fault("good", &[])]));
     let gateway = setup.env("WATCHDOG_USEC", "200000").start();

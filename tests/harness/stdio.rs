@@ -106,6 +106,11 @@ impl StdioClient {
         self.running.wait(self.patience)
     }
 
+    /// The folder it runs in.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The processes that belong to this test: pid and command line.
     pub fn processes(&self) -> Vec<(i32, String)> {
         self.folder.processes()
