@@ -19,6 +19,8 @@ mod limits;
 mod merging;
 // Progress, logs, changes, cancellations: to the right session and no other.
 mod notices;
+// Who reads, writes or sends in the worst way costs itself alone.
+mod pressure;
 // What servers are given when they are started, and what is left of them when they end.
 mod processes;
 // What servers ask of clients: sampling, elicitation, roots, ping.

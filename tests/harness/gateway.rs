@@ -199,6 +199,12 @@ impl Setup {
         let command = self.command(&["stdio"], &[]);
         StdioClient::spawn_in(command, self.folder)
     }
+
+    /// The same, with nobody who reads its stdout.
+    pub fn start_stdio_unread(self) -> StdioClient {
+        let command = self.command(&["stdio"], &[]);
+        StdioClient::spawn_unread(command, self.folder)
+    }
 }
 
 /// A running gateway. It is stopped when it goes out of scope, and the test fails where it

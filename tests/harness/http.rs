@@ -5,9 +5,14 @@ use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
 use serde_json::Value;
 
 use super::{Deadline, PATIENCE};
+
+/// The receive buffer of a client that does not read.
+const NARROW_BYTES: usize = 4 * 1024;
 
 /// How much is read of the socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -190,6 +195,19 @@ impl Http {
         })
     }
 
+    /// Has the kernel keep next to nothing of what this client does not read, so that it stays
+    /// with the server.
+    pub fn narrow(&self) -> Result<()> {
+        setsockopt(&self.stream, RcvBuf, &NARROW_BYTES)?;
+        Ok(())
+    }
+
+    /// Waits for the next byte and leaves it where it is; false where the server has closed.
+    pub fn wait_for_bytes(&self) -> Result<bool> {
+        self.stream.set_read_timeout(Some(self.patience))?;
+        Ok(self.stream.peek(&mut [0])? > 0)
+    }
+
     /// Whether another request may be sent on this connection.
     pub fn is_reusable(&self) -> bool {
         self.body == Body::Done && !self.closes
@@ -226,6 +244,12 @@ impl Http {
     /// Sends a request and reads nothing yet.
     pub fn send(&mut self, request: &Request) -> Result<()> {
         self.stream.write_all(&request.bytes(self.address))
+    }
+
+    /// Sends a request whose body is never whole.
+    pub fn send_all_but_the_last_byte(&mut self, request: &Request) -> Result<()> {
+        let bytes = request.bytes(self.address);
+        self.stream.write_all(&bytes[..bytes.len() - 1])
     }
 
     /// Reads the head of a response. Interim responses (100) are skipped.

@@ -1,7 +1,7 @@
 //! A client of the stdio transport: of `mcproxy stdio`, or of a fixture itself.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct StdioClient {
     /// The program's stderr.
     pub log: Log,
     stdin: Option<ChildStdin>,
+    /// Its stdout, where nobody reads it.
+    unread: Option<ChildStdout>,
     lines: Receiver<Vec<u8>>,
     running: Running,
     folder: Folder,
@@ -40,16 +42,10 @@ impl StdioClient {
     }
 
     /// Starts a program whose TMPDIR is this folder.
-    pub fn spawn_in(mut command: Command, folder: Folder) -> StdioClient {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program can be started");
-        let stdin = child.stdin.take();
-        let log = Log::of(child.stderr.take().expect("stderr is piped"));
-        let stdout = child.stdout.take().expect("stdout is piped");
+    pub fn spawn_in(command: Command, folder: Folder) -> StdioClient {
+        let mut client = StdioClient::spawn_unread(command, folder);
         let (line_read, lines) = sync_channel(LINES_AHEAD);
+        let stdout = client.unread.take().expect("nobody reads it yet");
         spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 if line_read.send(line).is_err() {
@@ -57,12 +53,24 @@ impl StdioClient {
                 }
             }
         });
+        client.lines = lines;
+        client
+    }
+
+    /// The same, with nobody who reads its stdout.
+    pub fn spawn_unread(mut command: Command, folder: Folder) -> StdioClient {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program can be started");
         StdioClient {
             book: Book::default(),
             patience: PATIENCE,
-            log,
-            stdin,
-            lines,
+            log: Log::of(child.stderr.take().expect("stderr is piped")),
+            stdin: child.stdin.take(),
+            unread: child.stdout.take(),
+            lines: sync_channel(0).1,
             running: Running::new(child),
             folder,
         }

@@ -1,0 +1,76 @@
+//! Messages of a gibibyte, from either side: none takes memory.
+
+use serde_json::json;
+
+use super::{MIB, alone, assert_peak_below};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault, gateway, pid_of};
+use crate::harness::client::Client;
+use crate::harness::engine::{Exemption, exempts};
+use crate::harness::http::Http;
+
+const GIB: u64 = 1 << 30;
+
+#[test]
+fn a_line_of_a_gibibyte_fails_its_call_and_is_skipped() {
+    let _alone = alone();
+    let gateway = gateway(&json!({}), &[fault("good", &[]), fault("bad", &[])]);
+    let bystander = Bystander::of(&gateway);
+    let mut client = client(&gateway, "/mcp");
+    let pid = pid_of(&mut client, "bad");
+    client.patience = crate::harness::PATIENCE * 6;
+    let error = client
+        .call_tool("bad__long_line", json!({"bytes": GIB}))
+        .unwrap_err();
+    assert!(
+        error.message().contains("\"max_child_message_size\""),
+        "{}",
+        error.message()
+    );
+    // Its beginning was kept until it was too long: 16 MiB, in a buffer that had doubled.
+    assert_peak_below(&gateway, 64);
+    assert_eq!(pid_of(&mut client, "bad"), pid, "the child goes on");
+    bystander.assert_unharmed();
+}
+
+/// Sends a body until an answer comes or the connection breaks; the status.
+fn send_until_answered(mut http: Http, head: &str, piece: &[u8]) -> u16 {
+    http.send_raw(head.as_bytes()).expect("the gateway listens");
+    for _ in 0..GIB / (64 * 1024) {
+        if http.send_raw(piece).is_err() {
+            break;
+        }
+    }
+    http.read_head(false).expect("the refusal is seen").status
+}
+
+#[test]
+fn a_body_of_a_gibibyte_is_refused_declared_or_chunked() {
+    let _alone = alone();
+    if exempts(Exemption::Attacks) {
+        return;
+    }
+    let gateway = gateway(&json!({}), &[fault("good", &[])]);
+    let bystander = Bystander::of(&gateway);
+    let mut client = client(&gateway, "/mcp");
+    let head = |framing: &str| {
+        format!(
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n{framing}\r\n\r\n",
+            gateway.address
+        )
+    };
+    let declared = head(&format!("Content-Length: {GIB}"));
+    let mut http = client.connect();
+    http.send_raw(declared.as_bytes()).unwrap();
+    let status = http.read_head(false).expect("it is refused unread").status;
+    assert_eq!(status, 413);
+    let piece = [b' '; 64 * 1024];
+    let chunk = [b"10000\r\n", piece.as_slice(), b"\r\n"].concat();
+    let chunked = head("Transfer-Encoding: chunked");
+    let status = send_until_answered(client.connect(), &chunked, &chunk);
+    assert_eq!(status, 413);
+    assert_peak_below(&gateway, 24);
+    bystander.assert_unharmed();
+    assert_echo(&mut client, "good");
+    const { assert!(GIB / MIB == 1024) };
+}
