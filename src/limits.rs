@@ -312,12 +312,17 @@ pub const HTTP_ACCEPT_BURST: usize = 64;
 /// Time for a whole head, from its first byte (from the accept for the first one); past it 408. An honest head is one packet.
 pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Time for a body or an answer to get going; to it the time is added that its bytes so far take at
-/// `HTTP_BYTES_PER_SECOND_MIN`. Past it 408 for a body, and the connection is cut for an answer.
+/// Time for a body or an answer to get going. The bytes that flow move the end of it, each by its time at
+/// `HTTP_BYTES_PER_SECOND_MIN`, but never farther away than this again: half a minute is the longest pause of an
+/// honest network. Past it 408 for a body, and the connection is cut for an answer.
 pub const HTTP_TRANSFER_GRACE: Duration = Duration::from_secs(30);
 
 /// Slowest transfer that is let go on, in bytes per second. The worst mobile link is ten times as fast.
 pub const HTTP_BYTES_PER_SECOND_MIN: u32 = 4 * 1024;
+
+/// How often in that time it is looked at how much a peer has read. A write that blocks shows nothing until it
+/// returns; four looks tell a slow peer from a dead one, and cost nobody else anything.
+pub const HTTP_WRITE_LOOKS: u32 = 4;
 
 /// Time a connection may be idle between two requests; past it it is closed without a word. Clients
 /// keep theirs for a minute or less.

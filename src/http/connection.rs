@@ -142,7 +142,7 @@ impl<'a> Connection<'a> {
             let waited = match (has_ended, is_first) {
                 // Either we see that the engine stops, or whoever stops it sees that we are idle.
                 (true, _) => Err(ReadError::Closed),
-                (false, true) => self.socket.fill(&pace, 0),
+                (false, true) => self.socket.fill(&mut pace, 0),
                 (false, false) => self.await_bytes(),
             };
             self.socket.peer().set_idle(false);
@@ -164,7 +164,7 @@ impl<'a> Connection<'a> {
                 Ok(false) => {}
                 Err(error) => return Awaited::Refused(error),
             }
-            match self.socket.fill(&pace, 0) {
+            match self.socket.fill(&mut pace, 0) {
                 Ok(_) => {}
                 Err(ReadError::Timeout) if !self.socket.unread().is_empty() => {
                     return Awaited::TooSlow;
@@ -178,7 +178,7 @@ impl<'a> Connection<'a> {
     fn await_bytes(&mut self) -> Result<usize, ReadError> {
         let settings = &self.shared.settings;
         let soon = settings.keep_buffers.min(settings.idle_deadline);
-        match self.socket.fill(&Pace::fixed(soon), 0) {
+        match self.socket.fill(&mut Pace::fixed(soon), 0) {
             Err(ReadError::Timeout) => {}
             result => return result,
         }

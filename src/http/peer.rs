@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::http::pace::Pace;
 use crate::http::{ConnectionId, watch};
@@ -56,6 +58,17 @@ impl Peer {
     pub fn has_unread(&self) -> bool {
         let mut set = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut set, PollTimeout::ZERO) != Ok(0)
+    }
+
+    /// Has the kernel throw away what the peer has not read, when the socket is closed. Else it keeps that, some
+    /// megabytes of it, for as long as the peer is there.
+    pub fn disown(&self) {
+        let at_once = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        // It fails if the connection is gone already.
+        let _ = setsockopt(&self.stream, sockopt::Linger, &at_once);
     }
 
     /// Ends the connection in both directions; its thread and the watch thread notice. Never blocks.
@@ -108,7 +121,7 @@ impl Table {
 
     /// Waits until no connection is left, for at most `limit`; returns how many are.
     pub fn wait_until_empty(&self, limit: Duration) -> usize {
-        let deadline = Pace::fixed(limit);
+        let mut deadline = Pace::fixed(limit);
         let mut peers = lock(&self.peers);
         while let (false, Some(left)) = (peers.is_empty(), deadline.left(0)) {
             peers = self

@@ -18,7 +18,7 @@ pub struct Settings {
     /// Time for a body to get going; past it 408.
     pub body_grace: Duration,
     /// Time for a peer to take what we write; past it the connection is cut.
-    /// The last system call may have begun just before, so that it can take twice as long.
+    /// That is looked at [`limits::HTTP_WRITE_LOOKS`] times, so it can take longer by one look.
     pub write_grace: Duration,
     /// Slowest transfer of bodies and answers that is let go on, in bytes per second.
     pub bytes_per_second_min: u32,

@@ -43,7 +43,9 @@ impl Socket {
         let stream = &peer.stream;
         // Else an answer above one segment waits for the peer's delayed acknowledgement: 40 ms.
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(settings.write_grace))?;
+        // What a peer reads is looked at several times before its time is over.
+        let look = settings.write_grace / limits::HTTP_WRITE_LOOKS;
+        stream.set_write_timeout(Some(look.max(Duration::from_millis(1))))?;
         setsockopt(stream, sockopt::KeepAlive, &true)?;
         setsockopt(stream, sockopt::TcpKeepIdle, &limits::HTTP_KEEPALIVE_IDLE_S)?;
         setsockopt(
@@ -88,7 +90,7 @@ impl Socket {
 
     /// Reads once more into the buffer, and returns how many bytes came (at least one). `moved` bytes have come
     /// before in the same transfer. The caller keeps the unread bytes below [`limits::HTTP_HEAD_BYTES_MAX`].
-    pub fn fill(&mut self, pace: &Pace, moved: u64) -> Result<usize, ReadError> {
+    pub fn fill(&mut self, pace: &mut Pace, moved: u64) -> Result<usize, ReadError> {
         let space = self.buffer.space();
         let count = receive(&self.peer.stream, &mut self.read_timeout, space, || {
             pace.left(moved)
@@ -102,7 +104,7 @@ impl Socket {
         &mut self,
         out: &mut Vec<u8>,
         most: usize,
-        pace: &Pace,
+        pace: &mut Pace,
         moved: u64,
     ) -> Result<usize, ReadError> {
         let start = out.len();
@@ -119,7 +121,7 @@ impl Socket {
 
     /// Waits for a first byte, for `limit` at most, without needing a buffer of its own, and keeps it in the buffer.
     pub fn fill_first(&mut self, limit: Duration) -> Result<usize, ReadError> {
-        let pace = Pace::fixed(limit);
+        let mut pace = Pace::fixed(limit);
         let mut first = [0];
         receive(
             &self.peer.stream,
@@ -137,7 +139,7 @@ impl Socket {
     /// # Errors
     /// `TimedOut` if the peer takes them too slowly. In any case some bytes may have been written.
     pub fn send(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-        let pace = Pace::moving(self.write_grace, self.bytes_per_second_min);
+        let mut pace = Pace::moving(self.write_grace, self.bytes_per_second_min);
         let mut moved = 0;
         // Empty ones at the front would look like a write of nothing.
         IoSlice::advance_slices(&mut slices, 0);
@@ -152,6 +154,7 @@ impl Socket {
                 Err(error) => return Err(error),
             }
             if !slices.is_empty() && pace.left(moved).is_none() {
+                self.peer.disown();
                 return Err(ErrorKind::TimedOut.into());
             }
         }
@@ -164,11 +167,11 @@ impl Socket {
         if self.peer.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
-        let pace = Pace::fixed(deadline);
+        let mut pace = Pace::fixed(deadline);
         let mut thrown_away = 0;
         while thrown_away < limits::HTTP_LINGER_BYTES_MAX {
             self.buffer.consume(self.buffer.unread().len());
-            match self.fill(&pace, 0) {
+            match self.fill(&mut pace, 0) {
                 Ok(count) => thrown_away += count,
                 Err(_) => return,
             }
@@ -181,7 +184,7 @@ fn receive(
     mut stream: &TcpStream,
     timeout: &mut Duration,
     target: &mut [u8],
-    left: impl Fn() -> Option<Duration>,
+    mut left: impl FnMut() -> Option<Duration>,
 ) -> Result<usize, ReadError> {
     loop {
         let left = left().ok_or(ReadError::Timeout)?;

@@ -92,7 +92,7 @@ impl Running for Engine {
 impl Shared {
     /// Waits until no request is under way, for `stop_wait` at most; returns how many are.
     fn wait_until_idle(&self) -> usize {
-        let deadline = Pace::fixed(self.settings.stop_wait);
+        let mut deadline = Pace::fixed(self.settings.stop_wait);
         let mut busy = lock(&self.busy);
         while let (1.., Some(left)) = (*busy, deadline.left(0)) {
             busy = self

@@ -90,7 +90,7 @@ impl<'a, 'b> Turn<'a, 'b> {
 
     fn read_rest(&mut self, out: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
         let settings = &self.connection.shared.settings;
-        let pace = Pace::moving(settings.body_grace, settings.bytes_per_second_min);
+        let mut pace = Pace::moving(settings.body_grace, settings.bytes_per_second_min);
         loop {
             let socket = &mut self.connection.socket;
             let used = self.body.decode(socket.unread(), Some(out), max)?;
@@ -109,11 +109,11 @@ impl<'a, 'b> Turn<'a, 'b> {
                 Some(left) => {
                     // Straight into the body, and never past its end: what follows is the next request's.
                     let most = left.min(limits::HTTP_BODY_STEP_BYTES as u64) as usize;
-                    let read = socket.read_past_buffer(out, most, &pace, moved);
+                    let read = socket.read_past_buffer(out, most, &mut pace, moved);
                     self.body.skip(read.unwrap_or(0) as u64);
                     read
                 }
-                None => socket.fill(&pace, moved),
+                None => socket.fill(&mut pace, moved),
             };
             read.map_err(|error| match error {
                 ReadError::Timeout => BodyError::Timeout,
@@ -124,7 +124,7 @@ impl<'a, 'b> Turn<'a, 'b> {
 
     /// Reads and throws away what is left of the body; whether that succeeded.
     fn drain(&mut self) -> bool {
-        let pace = Pace::fixed(self.connection.shared.settings.linger_deadline);
+        let mut pace = Pace::fixed(self.connection.shared.settings.linger_deadline);
         let socket = &mut self.connection.socket;
         let max = self.body.taken() + limits::HTTP_DRAIN_BYTES_MAX;
         loop {
@@ -135,7 +135,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             if self.body.is_done() {
                 return true;
             }
-            if socket.fill(&pace, 0).is_err() {
+            if socket.fill(&mut pace, 0).is_err() {
                 return false;
             }
         }

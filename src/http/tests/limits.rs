@@ -95,7 +95,8 @@ fn a_client_that_does_not_read_loses_its_connection() {
     let (report, result) = crossbeam_channel::bounded(1);
     let settings = Settings {
         write_grace: SHORT,
-        bytes_per_second_min: 1 << 30,
+        // What the kernel takes of the last chunk is worth days.
+        bytes_per_second_min: 1,
         ..Settings::default()
     };
     let engine = Engine::start(settings, move |exchange| {

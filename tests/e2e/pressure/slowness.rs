@@ -16,7 +16,7 @@ use crate::harness::{Deadline, spawn};
 
 /// Longer than a slow transfer may take: 30 s of grace, a quarter of it until it is noticed, and
 /// what a busy machine adds.
-const TOO_LONG: Duration = Duration::from_secs(60);
+const TOO_LONG: Duration = Duration::from_secs(120);
 
 /// Sends a byte a second of an endless head or body, until an answer comes; its status.
 fn drip(mut http: Http, begin: &[u8]) -> u16 {
