@@ -221,10 +221,14 @@ impl Dispatcher {
         let Some(sender) = self.outboxes.get(&outbox.connection) else {
             return; // the client has left
         };
-        if sender.put(outbox.exchange, parcel).is_err() {
+        if matches!(parcel, Parcel::Cut) {
+            sender.cut();
+            self.outboxes.remove(&outbox.connection);
+        } else if sender.put(outbox.exchange, parcel).is_err() {
             // Whoever waits there is cut off rather than left to wait for a
             // parcel that is lost.
-            log::error!("an outbox has overflowed; its connection is dropped");
+            log::error!("an outbox has overflowed; its connection is cut");
+            sender.cut();
             self.outboxes.remove(&outbox.connection);
             let word = FromClient::Gone;
             self.aftermath.push_back(Event::Client { outbox, word });

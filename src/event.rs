@@ -452,6 +452,10 @@ pub enum Parcel {
     Report(Box<Told>),
     /// The stream ends without a further word.
     End,
+    /// The client is parted with: its connection ends at once, whatever it has
+    /// not read. No door ever finds this; its thread may be in the middle of a
+    /// write that nobody reads.
+    Cut,
 }
 
 /// How a request to a door ended, when not with an answer of a server.

@@ -616,6 +616,17 @@ pub const STREAM_NOTICE_BYTES_MAX: u64 = 1 << 20;
 /// that a session may have unanswered at half a megabyte each.
 pub const STREAM_BYTES_MAX: u64 = 64 << 20;
 
+/// How many bytes may lie in all outboxes together, and in the hands of doors
+/// that write them, before the client is parted with that has left its own
+/// unread for longest: two that do their worst. Nobody else's answers wait
+/// there, but for the moment that a client who reads takes for one.
+pub const OUTBOXES_BYTES_MAX: u64 = 2 * STREAM_BYTES_MAX;
+
+/// From how many bytes on an outbox, or an answer that ends its exchange, is
+/// looked at for that. The door says when such an answer is written; smaller
+/// ones are as much as the buffers of their connections.
+pub const UNREAD_ANSWER_BYTES_LEAST: u64 = 64 << 10;
+
 /// How many events are kept for a client whose connection breaks.
 pub const REPLAY_EVENTS_MAX: usize = 64;
 
@@ -636,6 +647,9 @@ pub const OUTBOX_SLOTS: usize = SESSION_UNANSWERED_MAX + OUTBOX_RESERVE;
 /// How many parcels the outbox of the stdio door holds. Its one client cannot
 /// open further connections, so it may have more under way on this one.
 pub const STDIO_OUTBOX_SLOTS: usize = 1_024 + OUTBOX_RESERVE;
+
+// What a door has written and not yet told is no sign of a slow client.
+const _: () = assert!(UNREAD_ANSWER_BYTES_LEAST <= TAKEN_BYTES);
 
 // An outbox holds all the answers and notifications that are ever admitted at
 // once, a batch's among them, and the words that open and end it.

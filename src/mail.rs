@@ -6,6 +6,7 @@
 //! queues of children, never waits. So it always drains, and nobody waits for
 //! ever.
 
+use std::fmt;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
@@ -83,9 +84,19 @@ impl Inbox {
 }
 
 /// The dispatcher's end of an outbox.
-#[derive(Debug)]
 pub struct OutboxSender {
     sender: Sender<Item>,
+    cut: Cut,
+}
+
+/// Ends the connection of an outbox from outside of its thread, for that may be
+/// in the middle of a write. It must not block.
+pub type Cut = Box<dyn Fn() + Send>;
+
+impl fmt::Debug for OutboxSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxSender").finish_non_exhaustive()
+    }
 }
 
 /// What lies in an outbox.
@@ -114,6 +125,11 @@ impl OutboxSender {
             Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
             Err(TrySendError::Full(_)) => Err(Overflow),
         }
+    }
+
+    /// Ends the connection, and with it whatever lies here.
+    pub fn cut(&self) {
+        (self.cut)();
     }
 
     /// Says that the dispatcher has ended. A full outbox need not be told: its
@@ -154,16 +170,18 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Opens an outbox for a connection, whose number must be unique.
+    /// Opens an outbox for a connection, whose number must be unique, and which
+    /// `cut` ends.
     ///
     /// # Errors
     /// The dispatcher has ended.
-    pub fn open(inbox: &Inbox, connection: u64, slots: usize) -> Result<Outbox, Ended> {
+    pub fn open(inbox: &Inbox, connection: u64, slots: usize, cut: Cut) -> Result<Outbox, Ended> {
         let (sender, receiver) = channel(slots);
         let letter = Letter::Open {
             connection,
             sender: OutboxSender {
                 sender: sender.clone(),
+                cut,
             },
         };
         inbox.sender.send(letter).map_err(|_| Ended)?;
@@ -260,6 +278,18 @@ impl Outbox {
         }
         let load = std::mem::take(&mut self.taken);
         self.say(FromClient::Taken(load))
+    }
+
+    /// Counts the last parcels of an exchange as written, or never to be. Of
+    /// little the hub expects no word: it ceased to count that with its answer.
+    pub fn count_last(&mut self, load: Load) {
+        self.taken.messages += load.messages;
+        self.taken.bytes += load.bytes;
+        let load = std::mem::take(&mut self.taken);
+        if load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST {
+            // Whoever has ended counts no more.
+            let _ = self.say(FromClient::Taken(load));
+        }
     }
 
     /// A bell that another thread rings when the peer of the exchange under

@@ -11,8 +11,8 @@ use crate::door::reports::{self, Here};
 use crate::door::route::Route;
 use crate::door::writing::Stream;
 use crate::door::{headers, legacy_sse, streamable, writing};
-use crate::event::{FromClient, Parcel, Report};
-use crate::http::{ConnectionId, Exchange, Handler, Service};
+use crate::event::{FromClient, Load, Parcel, Report};
+use crate::http::{ConnectionId, Cut, Exchange, Handler, Service};
 use crate::limits;
 use crate::mail::{Ended, Found, Inbox, Outbox};
 use crate::procfs;
@@ -69,10 +69,11 @@ impl HttpDoor {
 }
 
 impl Service for HttpDoor {
-    fn connection(&self, id: ConnectionId) -> Box<dyn Handler> {
+    fn connection(&self, id: ConnectionId, cut: Cut) -> Box<dyn Handler> {
         Box::new(Connection {
             door: self.door.clone(),
             id,
+            cut: Some(cut),
             outbox: None,
             place: Place::take(&self.open),
         })
@@ -85,6 +86,8 @@ pub struct Connection {
     /// What all connections share.
     pub door: Arc<Door>,
     id: ConnectionId,
+    /// What ends it; given away with its outbox.
+    cut: Option<Cut>,
     outbox: Option<Outbox>,
     place: Place,
 }
@@ -95,12 +98,9 @@ impl Connection {
     /// # Errors
     /// The dispatcher has ended.
     pub fn begin(&mut self, word: FromClient) -> Result<(), Ended> {
-        if self.outbox.is_none() {
-            self.outbox = Some(Outbox::open(
-                &self.door.inbox,
-                self.id.0,
-                limits::OUTBOX_SLOTS,
-            )?);
+        if let Some(cut) = self.cut.take() {
+            let (inbox, slots) = (&self.door.inbox, limits::OUTBOX_SLOTS);
+            self.outbox = Some(Outbox::open(inbox, self.id.0, slots, cut)?);
         }
         match &mut self.outbox {
             Some(outbox) => outbox.begin(word),
@@ -118,6 +118,13 @@ impl Connection {
     pub fn say(&self, word: FromClient) {
         if let Some(outbox) = &self.outbox {
             let _ = outbox.say(word);
+        }
+    }
+
+    /// Counts the answer to the exchange as written, or never to be.
+    pub fn count_answer(&mut self, load: Load) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.count_last(load);
         }
     }
 

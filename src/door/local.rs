@@ -12,7 +12,7 @@ use crate::door::{LOCAL_CONNECTION, LOCAL_INQUIRY, fresh_session, reports};
 use crate::event::report::Told;
 use crate::event::{Body, FromClient, Parcel, Report, View};
 use crate::limits;
-use crate::mail::{Found, Inbox, Outbox};
+use crate::mail::{Cut, Found, Inbox, Outbox};
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision};
 use crate::wire::method::Method;
@@ -43,6 +43,11 @@ impl fmt::Display for LocalError {
 
 impl std::error::Error for LocalError {}
 
+/// The program's own client has no connection that could be cut, and reads.
+fn uncut() -> Cut {
+    Box::new(|| ())
+}
+
 /// A session of the process's own.
 #[derive(Debug)]
 pub struct LocalClient {
@@ -60,7 +65,7 @@ impl LocalClient {
     pub fn open(inbox: &Inbox, info: &str, patience: Duration) -> Result<LocalClient, LocalError> {
         let slots = limits::OUTBOX_SLOTS;
         let mut outbox =
-            Outbox::open(inbox, LOCAL_CONNECTION, slots).map_err(|_| LocalError::Ended)?;
+            Outbox::open(inbox, LOCAL_CONNECTION, slots, uncut()).map_err(|_| LocalError::Ended)?;
         let session = fresh_session().map_err(|_| LocalError::NoRandomness)?;
         let open = FromClient::Open {
             view: View::Merged,
@@ -102,7 +107,7 @@ impl LocalClient {
                         return Ok(message.message);
                     }
                 }
-                Found::Parcel(Parcel::Verdict { .. } | Parcel::End)
+                Found::Parcel(Parcel::Verdict { .. } | Parcel::End | Parcel::Cut)
                 | Found::Ended
                 | Found::Hangup => return Err(LocalError::Ended),
                 Found::Parcel(_) => {}
@@ -149,7 +154,7 @@ impl Inquiry {
     /// # Errors
     /// The gateway has ended.
     pub fn open(inbox: &Inbox) -> Result<Inquiry, LocalError> {
-        Outbox::open(inbox, LOCAL_INQUIRY, limits::OUTBOX_SLOTS)
+        Outbox::open(inbox, LOCAL_INQUIRY, limits::OUTBOX_SLOTS, uncut())
             .map(|outbox| Inquiry { outbox })
             .map_err(|_| LocalError::Ended)
     }

@@ -2,6 +2,8 @@
 //! message a line (basic/transports, "stdio").
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::door::writing::now;
 use crate::door::{LOCAL_CONNECTION, fresh_session};
@@ -27,7 +29,10 @@ pub fn run(
 ) -> io::Result<()> {
     let gone = |_: Ended| io::Error::other("the gateway has ended");
     let slots = limits::STDIO_OUTBOX_SLOTS;
-    let mut outbox = Outbox::open(inbox, LOCAL_CONNECTION, slots).map_err(gone)?;
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let cut = Arc::clone(&is_cut);
+    let cut = Box::new(move || cut.store(true, Ordering::Relaxed));
+    let mut outbox = Outbox::open(inbox, LOCAL_CONNECTION, slots, cut).map_err(gone)?;
     let session = fresh_session().map_err(io::Error::other)?;
     let open = FromClient::Open {
         view: View::Merged,
@@ -40,6 +45,7 @@ pub fn run(
         outbox: outbox.id(),
         session,
         message_max,
+        is_cut,
     };
     threads::spawn("stdio-in", limits::SMALL_STACK_BYTES, move || {
         reader.run(input);
@@ -54,6 +60,9 @@ struct Reader {
     outbox: OutboxId,
     session: SessionKey,
     message_max: usize,
+    /// Whether the client was parted with, for it does not read. Nobody can take
+    /// its pipes from it, and the thread that writes waits for it.
+    is_cut: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -75,7 +84,12 @@ impl Reader {
         lines.finish(|line| {
             self.tell(line);
         });
-        self.say(FromClient::Finished);
+        if self.is_cut.load(Ordering::Relaxed) {
+            log::warn!("the client does not read its answers; the gateway ends");
+            let _ = self.inbox.post(Event::Stop);
+        } else {
+            self.say(FromClient::Finished);
+        }
     }
 
     /// Passes a line on; says whether the gateway still takes any.
@@ -94,11 +108,12 @@ impl Reader {
                 data: None,
             })),
         };
-        self.say(FromClient::Tell {
+        let is_taken = self.say(FromClient::Tell {
             view: View::Merged,
             session: self.session.clone(),
             body,
-        })
+        });
+        is_taken && !self.is_cut.load(Ordering::Relaxed)
     }
 
     fn say(&self, word: FromClient) -> bool {

@@ -7,7 +7,7 @@ use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
 use crate::door::{headers, writing};
-use crate::event::{Body, FromClient, Parcel, SessionKey, View};
+use crate::event::{Body, FromClient, Load, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::Found;
@@ -148,7 +148,10 @@ fn answer_post(
             Found::Parcel(Parcel::Message { message, last, .. }) => {
                 answers.push(message);
                 if last {
-                    return answer_json(exchange, answers, form, extra);
+                    let load = load_of(&answers);
+                    let answered = answer_json(exchange, answers, form, extra);
+                    connection.count_answer(load);
+                    return answered;
                 }
             }
             Found::Parcel(Parcel::Welcome { session, message }) => {
@@ -163,7 +166,7 @@ fn answer_post(
                 drop(watching);
                 return answer_stream(connection, exchange, parcel, answers, extra);
             }
-            Found::Parcel(Parcel::End | Parcel::Report(_)) => {
+            Found::Parcel(Parcel::End | Parcel::Cut | Parcel::Report(_)) => {
                 // The client took its request back: an end without an answer.
                 exchange.begin_stream(200, &writing::stream_headers(extra))?;
                 return exchange.end_stream();
@@ -186,6 +189,14 @@ fn answer_post(
             }
             Found::Ended => return connection.answer_ended(exchange, extra),
         }
+    }
+}
+
+/// What answers weigh, as the hub counts it.
+fn load_of(answers: &[Outgoing]) -> Load {
+    Load {
+        messages: answers.len() as u32,
+        bytes: answers.iter().map(|answer| answer.len_max() as u64).sum(),
     }
 }
 

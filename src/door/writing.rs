@@ -167,6 +167,7 @@ impl<'a> Stream<'a> {
         match end {
             End::Done => {
                 let _ = self.exchange.end_stream();
+                self.outbox.count_last(Load::default());
             }
             End::Gone => {
                 let _ = self.outbox.say(FromClient::Gone);
@@ -233,7 +234,7 @@ impl<'a> Stream<'a> {
                 self.taken.messages += 1;
                 None
             }
-            Parcel::End => Some(End::Done),
+            Parcel::End | Parcel::Cut => Some(End::Done),
             // These end exchanges that are no streams.
             Parcel::Welcome { .. } | Parcel::Verdict { .. } | Parcel::Report(_) => None,
         }

@@ -48,7 +48,12 @@ pub fn run(shared: &Shared, peer: &Arc<Peer>, place: Place) {
     let served = catch_unwind(AssertUnwindSafe(|| {
         let connection = Connection::new(shared, Arc::clone(peer), place.is_spare);
         if let Ok(mut connection) = connection {
-            connection.serve(&mut *shared.service.connection(peer.id));
+            let cut = Arc::clone(peer);
+            let cut = Box::new(move || {
+                cut.disown();
+                cut.cut();
+            });
+            connection.serve(&mut *shared.service.connection(peer.id, cut));
         }
     }));
     if served.is_err() {

@@ -40,10 +40,15 @@ impl fmt::Display for ConnectionId {
     }
 }
 
+/// Ends a connection from outside of its thread. What its peer has not read is thrown away.
+pub type Cut = Box<dyn Fn() + Send>;
+
 /// Makes one handler for each connection; shared by all of them.
 pub trait Service: Send + Sync + 'static {
     /// A handler for the connection `id`; called on that connection's thread before its first request.
-    fn connection(&self, id: ConnectionId) -> Box<dyn Handler>;
+    /// Calling `cut` ends the connection from any thread, also in the middle of a write, and never blocks; an engine
+    /// that cannot do that does nothing.
+    fn connection(&self, id: ConnectionId, cut: Cut) -> Box<dyn Handler>;
 }
 
 /// Answers the requests of one connection, one after the other. Dropped when the connection ends.

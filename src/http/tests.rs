@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::settings::Settings;
-use crate::http::{ConnectionId, Exchange, Handler, Running, Service, server};
+use crate::http::{ConnectionId, Cut, Exchange, Handler, Running, Service, server};
 
 mod bodies;
 mod limits;
@@ -28,7 +28,7 @@ struct TestService(Arc<Serve>);
 struct TestHandler(ConnectionId, Arc<Serve>);
 
 impl Service for TestService {
-    fn connection(&self, id: ConnectionId) -> Box<dyn Handler> {
+    fn connection(&self, id: ConnectionId, _: Cut) -> Box<dyn Handler> {
         Box::new(TestHandler(id, Arc::clone(&self.0)))
     }
 }

@@ -7,7 +7,8 @@
 //! - **Attacks.** Heads have no limit of size or number of headers; framing that two programs read differently is
 //!   refused only after `tiny_http` has read it its own way; a huge declared length that is not read aborts the process.
 //! - **Bursts.** Connections opened at the same moment may wait for ever; a failed `accept` makes the engine deaf.
-//! - **Disconnects.** `watch` never calls: a client that left is noticed at the next write, or not at all.
+//! - **Disconnects.** `watch` never calls: a client that left is noticed at the next write, or not at all. Nor can a
+//!   connection be cut: one that does not read keeps what it was sent.
 //! - **Connections.** A handler serves one request, not all of a connection, and each request has its own
 //!   `ConnectionId`; requests that a client pipelines are served at the same time.
 //! - **System calls.** An answer takes several, and an answer above one segment waits for an acknowledgement.
@@ -166,7 +167,10 @@ fn serve(shared: &Shared, id: crate::http::ConnectionId, request: Request) {
         body_read: false,
     };
     match turn.read_head() {
-        Ok(()) => shared.service.connection(id).serve(&mut turn),
+        Ok(()) => shared
+            .service
+            .connection(id, Box::new(|| ()))
+            .serve(&mut turn),
         Err((status, text)) => {
             // The client may be gone; there is nobody else to tell.
             let _ = turn.answer(

@@ -136,9 +136,8 @@ impl Hub {
         // What lay there before counts: one answer of any size goes out.
         let overfull = stream.load.bytes > limits::STREAM_BYTES_MAX
             || stream.load.messages as usize + 2 >= stream.slots;
-        stream.load.messages += 1;
-        stream.load.bytes += message.len_max() as u64;
         let session = stream.session.clone();
+        self.is_crowded |= self.streams.count(id, message.len_max() as u64, self.now);
         if let Some(event) = event {
             self.keep_event(&session, event, &message);
         }
@@ -146,7 +145,7 @@ impl Hub {
             return; // kept for its return, or lost with its client
         };
         if overfull {
-            log::warn!("a client does not read its answers; its stream is closed");
+            log::warn!("a client does not read its answers; it is cut off");
             self.drop_outbox(outbox);
             return;
         }
@@ -156,6 +155,18 @@ impl Hub {
             last,
         };
         self.effects.push(Effect::ToClient { outbox, parcel });
+    }
+
+    /// If too much lies in all outboxes together, parts with the slowest of those
+    /// who do not read.
+    pub(super) fn part_with_the_slowest(&mut self) {
+        while self.streams.unread_bytes() > limits::OUTBOXES_BYTES_MAX {
+            let Some(outbox) = self.streams.slowest() else {
+                return;
+            };
+            log::warn!("all clients together do not read their answers; the slowest is cut off");
+            self.drop_outbox(outbox);
+        }
     }
 
     /// Tells something on a stream that is no answer. It is dropped if the
@@ -273,21 +284,14 @@ impl Hub {
     fn drop_outbox(&mut self, outbox: OutboxId) {
         self.effects.push(Effect::ToClient {
             outbox,
-            parcel: Parcel::End,
+            parcel: Parcel::Cut,
         });
         self.gone(outbox);
     }
 
     /// A door has written parcels to its client.
     pub(super) fn taken_by_client(&mut self, outbox: OutboxId, load: Load) {
-        let stream = self
-            .streams
-            .of_outbox(outbox)
-            .and_then(|id| self.streams.get_mut(id));
-        if let Some(stream) = stream {
-            stream.load.messages = stream.load.messages.saturating_sub(load.messages);
-            stream.load.bytes = stream.load.bytes.saturating_sub(load.bytes);
-        }
+        self.streams.taken(outbox, load, self.now);
     }
 
     /// Strikes a call out of the books, and returns it.

@@ -165,6 +165,8 @@ pub struct Hub {
     /// How many requests of the stateless era have come on streams that carry
     /// many.
     lone_serial: u64,
+    /// Whether an outbox that holds much was given more.
+    is_crowded: bool,
     stopping: bool,
 }
 
@@ -205,6 +207,7 @@ impl Hub {
             replay_bytes: 0,
             waiters: Vec::new(),
             lone_serial: 0,
+            is_crowded: false,
             stopping: false,
         }
     }
@@ -235,6 +238,10 @@ impl Hub {
         self.now = now;
         std::mem::swap(&mut self.effects, effects);
         think(self);
+        // Not before: what is thought of may be the session that this ends.
+        if std::mem::take(&mut self.is_crowded) {
+            self.part_with_the_slowest();
+        }
         std::mem::swap(&mut self.effects, effects);
     }
 

@@ -61,10 +61,8 @@ impl Hub {
             });
         }
         for (event, message) in missed {
-            if let Some(stream) = self.streams.get_mut(id) {
-                stream.load.messages += 1;
-                stream.load.bytes += message.len_max() as u64;
-            }
+            let length = message.len_max() as u64;
+            self.is_crowded |= self.streams.count(id, length, self.now);
             let parcel = Parcel::Message {
                 message,
                 event: Some(event),

@@ -17,6 +17,7 @@ mod books;
 mod calls;
 mod cast;
 mod conditions;
+mod crowds;
 mod elicited;
 mod eras;
 mod fans;

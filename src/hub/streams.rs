@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Load, OutboxId, SessionKey};
+use crate::event::{Load, Moment, OutboxId, SessionKey};
 use crate::limits;
 use crate::wire::sse::{Epoch, EventId};
 
@@ -40,6 +40,8 @@ pub struct Stream {
     pub kind: StreamKind,
     /// What lies in the outbox, as far as is known here.
     pub load: Load,
+    /// Since when nothing was taken of what lies there, if that is much.
+    pub since: Moment,
     /// How many parcels the outbox has places for.
     pub slots: usize,
     /// Whether it is a stream on the wire: a POST is answered with plain JSON
@@ -84,8 +86,17 @@ impl Stream {
 pub struct Streams {
     book: HashMap<StreamId, Stream>,
     by_outbox: HashMap<OutboxId, StreamId>,
+    /// Large answers that ended their streams and are still being written.
+    last: HashMap<OutboxId, Unread>,
     serial: u64,
     epoch: Epoch,
+}
+
+/// What a client has not read.
+#[derive(Debug, Clone, Copy)]
+struct Unread {
+    bytes: u64,
+    since: Moment,
 }
 
 impl Streams {
@@ -117,6 +128,7 @@ impl Streams {
             outbox: Some(outbox),
             kind,
             load: Load::default(),
+            since: Moment::default(),
             slots: limits::OUTBOX_SLOTS,
             opened: !matches!(kind, StreamKind::Post { .. }),
             resumable,
@@ -155,8 +167,73 @@ impl Streams {
         before
     }
 
+    /// Counts a parcel of so many bytes that is put into a stream's outbox.
+    /// Whether that is one of those that hold much.
+    pub fn count(&mut self, id: StreamId, bytes: u64, now: Moment) -> bool {
+        let Some(stream) = self.book.get_mut(&id) else {
+            return false;
+        };
+        if stream.load.bytes < limits::TAKEN_BYTES {
+            stream.since = now;
+        }
+        stream.load.messages += 1;
+        stream.load.bytes += bytes;
+        stream.outbox.is_some() && stream.load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST
+    }
+
+    /// A door has written what it took out of an outbox.
+    pub fn taken(&mut self, outbox: OutboxId, load: Load, now: Moment) {
+        let stream = self.by_outbox.get(&outbox);
+        if let Some(stream) = stream.and_then(|id| self.book.get_mut(id)) {
+            stream.load.messages = stream.load.messages.saturating_sub(load.messages);
+            stream.load.bytes = stream.load.bytes.saturating_sub(load.bytes);
+            stream.since = now;
+        } else if let Some(last) = self.last.get_mut(&outbox) {
+            last.bytes = last.bytes.saturating_sub(load.bytes);
+            last.since = now;
+            if last.bytes < limits::UNREAD_ANSWER_BYTES_LEAST {
+                self.last.remove(&outbox);
+            }
+        }
+    }
+
+    /// How many bytes the clients have not read, all together.
+    pub fn unread_bytes(&self) -> u64 {
+        self.unread().map(|(_, unread)| unread.bytes).sum()
+    }
+
+    /// The outbox of which nothing was taken for longest, among those that hold
+    /// more than a door may have written without telling; else the fullest.
+    pub fn slowest(&self) -> Option<OutboxId> {
+        let surely = |unread: &Unread| unread.bytes >= limits::TAKEN_BYTES;
+        let waits = self.unread().filter(|(_, unread)| surely(unread));
+        let slowest = waits.min_by_key(|&(outbox, unread)| (unread.since, outbox));
+        let fullest = || {
+            self.unread()
+                .max_by_key(|&(outbox, unread)| (unread.bytes, outbox))
+        };
+        slowest.or_else(fullest).map(|(outbox, _)| outbox)
+    }
+
+    fn unread(&self) -> impl Iterator<Item = (OutboxId, Unread)> {
+        let open = self.book.values().filter_map(|stream| {
+            let unread = Unread {
+                bytes: stream.load.bytes,
+                since: stream.since,
+            };
+            Some((stream.outbox?, unread))
+        });
+        open.chain(self.last.iter().map(|(&outbox, &last)| (outbox, last)))
+    }
+
+    /// How many answers that ended their streams are still being written.
+    pub fn last_ones(&self) -> usize {
+        self.last.len()
+    }
+
     /// Takes the outbox from its stream: the client has left.
     pub fn detach(&mut self, outbox: OutboxId) -> Option<StreamId> {
+        self.last.remove(&outbox);
         let id = self.by_outbox.remove(&outbox)?;
         if let Some(stream) = self.book.get_mut(&id) {
             stream.outbox = None;
@@ -170,6 +247,13 @@ impl Streams {
         let stream = self.book.remove(&id)?;
         if let Some(outbox) = stream.outbox {
             self.by_outbox.remove(&outbox);
+            if stream.load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST {
+                let unread = Unread {
+                    bytes: stream.load.bytes,
+                    since: stream.since,
+                };
+                self.last.insert(outbox, unread);
+            }
         }
         Some(stream)
     }

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::http::settings::Settings;
 use crate::http::tests::{Engine, PATIENCE, SHORT, echo};
-use crate::http::{ConnectionId, Exchange, Handler, Service, server};
+use crate::http::{ConnectionId, Cut, Exchange, Handler, Service, server};
 
 #[test]
 fn a_panic_costs_its_own_connection_alone() {
@@ -51,7 +51,7 @@ fn a_handler_that_gives_no_answer_gives_a_500() {
 fn a_service_that_panics_costs_its_connection_alone() {
     struct Moody;
     impl Service for Moody {
-        fn connection(&self, _: ConnectionId) -> Box<dyn Handler> {
+        fn connection(&self, _: ConnectionId, _: Cut) -> Box<dyn Handler> {
             panic!("meant by the test");
         }
     }

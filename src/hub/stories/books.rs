@@ -127,6 +127,7 @@ impl Hub {
                 }
             }
         }
+        assert!(self.streams.unread_bytes() <= limits::OUTBOXES_BYTES_MAX);
         let held: usize = self.sessions.iter().map(|(_, s)| s.streams.len()).sum();
         assert_eq!(held, self.streams.len(), "a stream of no session");
     }

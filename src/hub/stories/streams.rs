@@ -280,7 +280,7 @@ fn a_client_that_takes_none_of_its_answers_is_parted_with() {
             w.forget();
         }
     }
-    w.expect(&["0.200s bob.1 end"]);
+    w.expect(&["0.200s bob.1 cut"]);
     assert!(w.hub.sessions.is_empty() && w.hub.streams.is_empty());
 }
 

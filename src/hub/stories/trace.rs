@@ -60,7 +60,7 @@ impl World {
             Effect::ToClient { parcel, .. } => match parcel {
                 Parcel::Welcome { message, .. } | Parcel::Message { message, .. } => Some(message),
                 Parcel::Verdict { message, .. } => message,
-                Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End => None,
+                Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End | Parcel::Cut => None,
             },
             _ => None,
         };
@@ -168,6 +168,7 @@ impl World {
             }
             Parcel::Report(told) => format!("told {told:?}"),
             Parcel::End => "end".to_owned(),
+            Parcel::Cut => "cut".to_owned(),
         }
     }
 

@@ -229,7 +229,7 @@ impl Judge {
                     self.open.retain(|_, request| request.exchange != *outbox);
                 }
             }
-            Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End => {}
+            Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End | Parcel::Cut => {}
         }
         if world.exchanges[outbox].over {
             self.closes(*outbox);

@@ -1,0 +1,99 @@
+//! What all clients and all children together may make the gateway hold, and who
+//! is parted with or refused past it.
+
+use crate::event::{Effect, Parcel};
+use crate::hub::stories::cast::Offers;
+use crate::hub::stories::world::World;
+use crate::limits;
+
+/// A client asks for a list of some megabytes; how many bytes it is.
+fn ask_for_list(w: &mut World, who: &str) -> u64 {
+    w.forget();
+    w.asks(who, "1", "tools/list", "");
+    let Some((_, Effect::ToClient { parcel, .. })) = w.deeds.first() else {
+        panic!("a list answers at once");
+    };
+    let Parcel::Message { message, .. } = parcel else {
+        panic!("a list is a message");
+    };
+    message.len_max() as u64
+}
+
+/// The traces of who was cut off since the story last looked.
+fn cut(w: &mut World) -> Vec<String> {
+    let deeds = std::mem::take(&mut w.deeds);
+    let lines = deeds.iter().filter_map(|(at, effect)| match effect {
+        Effect::ToClient {
+            parcel: Parcel::Cut,
+            ..
+        } => Some(w.line(*at, effect)),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// Three clients have asked one second after the other, and others have filled
+/// the outboxes but for one more list; its size.
+fn filled() -> (World, u64) {
+    let mut w = World::ready(&["git"]);
+    let names = (0..8_000).map(|number| format!("{number:0500}"));
+    let tools = Offers {
+        tools: names.collect(),
+        ..Offers::default()
+    };
+    w.offers.insert("git".to_owned(), tools);
+    w.dies("git.1");
+    w.pass(1.0);
+    w.serve("git.2");
+    w.pass(1.0);
+    w.connect(&["ann", "bob", "cid"]);
+    let mut filled = 0;
+    for who in ["ann", "bob", "cid"] {
+        w.pass(1.0);
+        filled += ask_for_list(&mut w, who);
+    }
+    w.pass(1.0);
+    let length = filled / 3;
+    for number in 0.. {
+        if filled + length > limits::OUTBOXES_BYTES_MAX {
+            break;
+        }
+        let who: &'static str = format!("more{number}").leak();
+        w.connect(&[who]);
+        filled += ask_for_list(&mut w, who);
+    }
+    assert_eq!(cut(&mut w), [""; 0]);
+    w.connect(&["eve"]);
+    (w, length)
+}
+
+#[test]
+fn past_the_sum_of_all_outboxes_the_client_that_has_waited_longest_is_cut_off() {
+    let (mut w, _) = filled();
+    w.asks("eve", "1", "tools/list", "");
+    assert_eq!(cut(&mut w), ["6.200s ann.2 cut"]);
+    w.asks("eve", "2", "tools/list", "");
+    assert_eq!(cut(&mut w), ["6.200s bob.2 cut"]);
+    w.asks("eve", "3", "ping", "");
+    assert_eq!(cut(&mut w), [""; 0], "small answers cost nobody else");
+}
+
+#[test]
+fn an_answer_that_was_written_counts_no_more() {
+    let (mut w, length) = filled();
+    w.takes("ann.2", 1, length);
+    w.asks("eve", "1", "tools/list", "");
+    assert_eq!(cut(&mut w), [""; 0]);
+    // Of one that is written in part, the time begins anew.
+    w.takes("bob.2", 0, 1);
+    w.asks("eve", "2", "tools/list", "");
+    assert_eq!(cut(&mut w), ["6.200s cid.2 cut"]);
+}
+
+#[test]
+fn who_has_left_counts_no_more() {
+    let (mut w, _) = filled();
+    w.leaves("ann.2");
+    w.asks("eve", "1", "tools/list", "");
+    assert_eq!(cut(&mut w), [""; 0]);
+}
