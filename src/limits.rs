@@ -53,6 +53,10 @@ pub const QUOTED_CHARS_MAX: usize = 80;
 /// How many bytes of a line over the limit are kept for the log.
 pub const OVERSIZED_HEAD_BYTES: usize = 200;
 
+/// From how many bytes on a stretch of a message is written to a client from
+/// where it lies. Below that a copy is cheaper than one more piece of a write.
+pub const PIECE_KEPT_BYTES_LEAST: usize = 16 << 10;
+
 /// The line buffer of a pipe is reused up to this many bytes; a larger one
 /// leaves with its line, so that one big answer does not cost memory for ever.
 pub const LINE_BUFFER_KEEP_BYTES: usize = 64 * 1024;

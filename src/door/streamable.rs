@@ -12,6 +12,7 @@ use crate::http::Exchange;
 use crate::limits;
 use crate::mail::Found;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::pieces::Pieces;
 
 const SESSION: &str = "Mcp-Session-Id";
 const LAST_EVENT: &str = "Last-Event-ID";
@@ -206,24 +207,25 @@ fn answer_json(
     form: Form,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut body = Vec::with_capacity(answers.iter().map(Outgoing::len_max).sum::<usize>() + 2);
+    let mut body = Pieces::default();
     let mut before = if form == Form::Batch { "[" } else { "" };
     let status = match (form, answers.as_slice()) {
         (Form::Stateless, [answer]) => writing::status_of_stateless(answer),
         _ => 200,
     };
-    // Each is given back before the write, which a slow client can draw out.
+    // Each is given back before the write, which a slow client can draw out, but
+    // for those large stretches that are written from where they lie.
     for answer in answers {
-        body.extend_from_slice(before.as_bytes());
-        answer.write_to(&mut body);
+        body.bytes(before.as_bytes());
+        body.message(&answer);
         before = ",";
     }
     if form == Form::Batch {
-        body.push(b']');
+        body.bytes(b"]");
     }
     let mut headers = vec![writing::JSON_HEADER];
     headers.extend_from_slice(extra);
-    exchange.answer(status, &headers, &body)
+    exchange.answer_pieces(status, &headers, &body.slices())
 }
 
 fn answer_stream(

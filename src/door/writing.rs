@@ -11,6 +11,7 @@ use crate::limits;
 use crate::mail::{Found, Outbox};
 use crate::wire::envelope::{METHOD_NOT_FOUND, Message};
 use crate::wire::outgoing::{Outgoing, Patch};
+use crate::wire::pieces::Pieces;
 use crate::wire::sse;
 use crate::wire::stateless::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 
@@ -119,7 +120,7 @@ pub struct Stream<'a> {
     keepalive: Duration,
     /// The name of each message's event, where the transport gives one.
     event_name: Option<&'static str>,
-    buffer: Vec<u8>,
+    buffer: Pieces,
     /// What of the outbox is in the buffer, as the hub counts it.
     taken: Load,
 }
@@ -146,14 +147,14 @@ impl<'a> Stream<'a> {
             outbox,
             keepalive,
             event_name,
-            buffer: Vec::new(),
+            buffer: Pieces::default(),
             taken: Load::default(),
         }
     }
 
     /// Puts a first word of the door's own before all others.
     pub fn write_first(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.buffer);
+        self.buffer.write(|out, _| write(out));
         self.taken.messages += 1;
     }
 
@@ -187,7 +188,8 @@ impl<'a> Stream<'a> {
                 }
                 Found::Hangup => return Ok(End::Gone),
                 Found::Nothing => {
-                    sse::write_comment(&mut self.buffer, "keep-alive");
+                    self.buffer
+                        .write(|out, _| sse::write_comment(out, "keep-alive"));
                     self.flush()?;
                 }
                 Found::Ended => return Ok(End::Done),
@@ -220,8 +222,9 @@ impl<'a> Stream<'a> {
                 event,
                 last,
             } => {
-                sse::write_event(&mut self.buffer, self.event_name, event, |out| {
-                    message.write_to(out);
+                let name = self.event_name;
+                self.buffer.write(|out, keeper| {
+                    sse::write_event(out, name, event, |out| keeper.message(out, &message));
                 });
                 self.taken.messages += 1;
                 self.taken.bytes += message.len_max() as u64;
@@ -229,7 +232,8 @@ impl<'a> Stream<'a> {
             }
             Parcel::Opened { prime, .. } => {
                 if let Some(event) = prime {
-                    sse::write_prime(&mut self.buffer, event, limits::STREAM_RETRY_MS);
+                    self.buffer
+                        .write(|out, _| sse::write_prime(out, event, limits::STREAM_RETRY_MS));
                 }
                 self.taken.messages += 1;
                 None
@@ -242,11 +246,8 @@ impl<'a> Stream<'a> {
 
     /// Writes the buffer out in one write, and tells the hub what is free again.
     fn flush(&mut self) -> io::Result<()> {
-        self.exchange.write_chunk(&self.buffer)?;
-        self.buffer.clear();
-        if self.buffer.capacity() > limits::STREAM_BUFFER_KEEP_BYTES {
-            self.buffer = Vec::new();
-        }
+        self.exchange.write_pieces(&self.buffer.slices())?;
+        self.buffer.clear(limits::STREAM_BUFFER_KEEP_BYTES);
         // If the dispatcher has ended, the next wait finds that out.
         let _ = self.outbox.count_taken(std::mem::take(&mut self.taken));
         Ok(())

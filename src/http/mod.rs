@@ -90,16 +90,31 @@ pub trait Exchange {
     /// See [`BodyError`]. The request can and should still be answered, with [`BodyError::status`].
     fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError>;
 
+    /// The same as [`Exchange::answer`], of a body that lies in several pieces.
+    fn answer_pieces(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[&[u8]],
+    ) -> io::Result<()>;
+
     /// Sends a whole answer with one system call. `status` is 200 to 599; the engine adds `Content-Length`
     /// and, where the connection ends, `Connection: close`. The body of an answer to HEAD is left out.
-    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()>;
+    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+        self.answer_pieces(status, headers, &[body])
+    }
 
     /// Sends the head of an answer whose body follows in pieces (chunked; to HTTP/1.0, until the connection ends).
     fn begin_stream(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()>;
 
     /// Sends one piece of the body with one system call; an empty piece sends nothing.
     /// Blocks while the peer does not read, up to the write deadline.
-    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_pieces(&[bytes])
+    }
+
+    /// The same as [`Exchange::write_chunk`], of bytes that lie in several pieces.
+    fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()>;
 
     /// Ends the body that [`Exchange::begin_stream`] began.
     fn end_stream(&mut self) -> io::Result<()>;

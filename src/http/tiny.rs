@@ -288,7 +288,13 @@ impl Exchange for Turn {
         }
     }
 
-    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+    fn answer_pieces(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[&[u8]],
+    ) -> io::Result<()> {
+        let body = body.concat();
         // Only to refuse what cannot be sent: `into_writer` would wait for an unread body before our first byte,
         // `respond` writes first.
         answer::write_head(
@@ -305,7 +311,7 @@ impl Exchange for Turn {
         let headers = headers
             .collect::<Result<Vec<_>, ()>>()
             .map_err(unsendable)?;
-        let response = Response::new(StatusCode(status), headers, body, Some(body.len()), None);
+        let response = Response::new(StatusCode(status), headers, &*body, Some(body.len()), None);
         let request = self
             .request
             .take()
@@ -331,7 +337,8 @@ impl Exchange for Turn {
         Ok(())
     }
 
-    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        let bytes = pieces.concat();
         let (silent, framing) = (self.is_silent(), self.framing);
         let writer = self
             .writer
@@ -344,7 +351,7 @@ impl Exchange for Turn {
         if framing == AnswerFraming::Chunked {
             answer::write_chunk_size(&mut out, bytes.len())?;
         }
-        out.extend_from_slice(bytes);
+        out.extend_from_slice(&bytes);
         if framing == AnswerFraming::Chunked {
             out.extend_from_slice(b"\r\n");
         }

@@ -201,16 +201,24 @@ impl<'a, 'b> Turn<'a, 'b> {
         Ok(())
     }
 
-    /// Sends the scratch buffer and two more pieces in one system call.
-    fn send(&mut self, stage: Stage, first: &[u8], second: &[u8]) -> io::Result<()> {
+    /// Sends the scratch buffer, the pieces and the end in one system call.
+    fn send(&mut self, stage: Stage, pieces: &[&[u8]], end: &[u8]) -> io::Result<()> {
         let Connection {
             socket, scratch, ..
         } = &mut *self.connection;
-        let sent = socket.send(&mut [
-            IoSlice::new(scratch),
-            IoSlice::new(first),
-            IoSlice::new(second),
-        ]);
+        let sent = match pieces {
+            [piece] => socket.send(&mut [
+                IoSlice::new(scratch),
+                IoSlice::new(piece),
+                IoSlice::new(end),
+            ]),
+            pieces => {
+                let head = std::iter::once(IoSlice::new(scratch));
+                let pieces = pieces.iter().map(|piece| IoSlice::new(piece));
+                let end = std::iter::once(IoSlice::new(end));
+                socket.send(&mut head.chain(pieces).chain(end).collect::<Vec<_>>())
+            }
+        };
         self.stage = if sent.is_ok() { stage } else { Stage::Broken };
         sent
     }
@@ -243,8 +251,14 @@ impl Exchange for Turn<'_, '_> {
         }
     }
 
-    fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-        self.prepare(status, headers, AnswerFraming::Length(body.len()))?;
+    fn answer_pieces(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[&[u8]],
+    ) -> io::Result<()> {
+        let length = body.iter().map(|piece| piece.len()).sum();
+        self.prepare(status, headers, AnswerFraming::Length(length))?;
         let silent = self.connection.head.method() == "HEAD" || !answer::has_body(status);
         self.send(Stage::Answered, if silent { &[] } else { body }, &[])
     }
@@ -268,18 +282,19 @@ impl Exchange for Turn<'_, '_> {
         self.send(Stage::Streaming, &[], &[])
     }
 
-    fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         self.refuse_unless_streaming()?;
+        let length = pieces.iter().map(|piece| piece.len()).sum();
         // An empty chunk would be the end of the body.
-        if bytes.is_empty() || self.connection.head.method() == "HEAD" {
+        if length == 0 || self.connection.head.method() == "HEAD" {
             return Ok(());
         }
         if self.framing == AnswerFraming::UntilClose {
             self.connection.scratch.clear();
-            return self.send(Stage::Streaming, bytes, &[]);
+            return self.send(Stage::Streaming, pieces, &[]);
         }
-        answer::write_chunk_size(&mut self.connection.scratch, bytes.len())?;
-        self.send(Stage::Streaming, bytes, b"\r\n")
+        answer::write_chunk_size(&mut self.connection.scratch, length)?;
+        self.send(Stage::Streaming, pieces, b"\r\n")
     }
 
     fn end_stream(&mut self) -> io::Result<()> {
@@ -289,8 +304,8 @@ impl Exchange for Turn<'_, '_> {
             self.framing == AnswerFraming::UntilClose || self.connection.head.method() == "HEAD";
         self.send(
             Stage::Answered,
-            if silent { &[] } else { b"0\r\n\r\n" },
             &[],
+            if silent { &[] } else { b"0\r\n\r\n" },
         )
     }
 

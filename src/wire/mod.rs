@@ -15,6 +15,7 @@ pub mod method;
 pub mod mirrored;
 pub mod outgoing;
 pub mod own_id;
+pub mod pieces;
 pub mod scan;
 pub mod session_id;
 pub mod sse;

@@ -100,6 +100,17 @@ impl Outgoing {
 
     /// Appends the message to `out`, in one line, the parts replaced.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.len_max());
+        self.write_with(out, |out, range| self.message.copy_to(out, range));
+    }
+
+    /// The same, but that `stretch` sees to those stretches of the message that
+    /// travel as they came.
+    pub fn write_with(
+        &self,
+        out: &mut Vec<u8>,
+        mut stretch: impl FnMut(&mut Vec<u8>, Range<usize>),
+    ) {
         let marks = &self.message.marks;
         let mut splices = [None; 3 + CHANGES_MAX];
         let splices = &mut splices[..3 + self.changes.len().min(CHANGES_MAX)];
@@ -117,14 +128,13 @@ impl Outgoing {
             *place = self.message.splice(change);
         }
         splices.sort_unstable_by_key(|splice| splice.map(|splice| (splice.start, splice.end)));
-        out.reserve(self.len_max());
         let mut written = 0;
         for splice in splices.iter().flatten() {
-            self.message.copy_to(out, written..splice.start);
+            stretch(out, written..splice.start);
             splice.piece.write_to(out);
             written = splice.end;
         }
-        self.message.copy_to(out, written..self.message.len());
+        stretch(out, written..self.message.len());
     }
 
     /// At most how many bytes `write_to` appends.
@@ -280,7 +290,7 @@ impl Message {
 
     /// Appends a stretch of the message, line breaks made spaces. All line
     /// breaks stand between tokens, for JSON allows none inside them.
-    fn copy_to(&self, out: &mut Vec<u8>, range: Range<usize>) {
+    pub fn copy_to(&self, out: &mut Vec<u8>, range: Range<usize>) {
         let from = out.len();
         out.extend_from_slice(&self.as_str().as_bytes()[range]);
         if self.has_newlines() {

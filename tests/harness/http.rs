@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{Deadline, PATIENCE};
 
-/// The receive buffer of a client that does not read.
-const NARROW_BYTES: usize = 4 * 1024;
+/// The receive buffer of a client that does not read: two segments of the loopback device. With
+/// less than one, it could not be filled either when the client reads after all.
+const NARROW_BYTES: usize = 128 * 1024;
 
 /// How much is read of the socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -195,7 +196,7 @@ impl Http {
         })
     }
 
-    /// Has the kernel keep next to nothing of what this client does not read, so that it stays
+    /// Has the kernel keep little of what this client does not read, so that it stays
     /// with the server.
     pub fn narrow(&self) -> Result<()> {
         setsockopt(&self.stream, RcvBuf, &NARROW_BYTES)?;

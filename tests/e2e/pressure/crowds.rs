@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::{alone, assert_peak_below};
-use crate::e2e::scene::{Bystander, assert_echo, client, fault, gateway, get};
+use super::{alone, assert_peak_below, gateway};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault, get};
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::http::{Http, Request};
 use crate::harness::{Deadline, PATIENCE};

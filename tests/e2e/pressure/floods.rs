@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::{alone, assert_peak_below};
-use crate::e2e::scene::{Bystander, assert_echo, client, fault, gateway};
+use super::{alone, assert_peak_below, gateway};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault};
 use crate::harness::client::Client;
 use crate::harness::streamable::McpClient;
 

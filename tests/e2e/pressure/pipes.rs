@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{alone, assert_peak_below};
-use crate::e2e::scene::{
-    Bystander, assert_echo, client, fault, gateway, pid_of, wait_for_log, with,
-};
+use super::{alone, assert_peak_below, gateway};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault, pid_of, wait_for_log, with};
 use crate::harness::client::{Client, Duplex, text_of};
 use crate::harness::gateway::Gateway;
 use crate::harness::legacy_sse::SseClient;

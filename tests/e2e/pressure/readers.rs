@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{alone, assert_peak_below, clients};
-use crate::e2e::scene::{
-    Bystander, assert_echo, client, fault, gateway, wait_for_log, wait_for_state,
-};
+use super::{alone, assert_peak_below, clients, frugal, gateway};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault, wait_for_log, wait_for_state};
 use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Gateway, Setup, config};
@@ -170,7 +168,7 @@ fn a_listening_stream_that_is_not_read_loses_notifications_and_nothing_else() {
 #[test]
 fn a_client_of_stdio_that_does_not_read_is_parted_with() {
     let _alone = alone();
-    let setup = Setup::with_config(config(&[fault("one", &[])]));
+    let setup = frugal(Setup::with_config(config(&[fault("one", &[])])));
     let mut client = setup.start_stdio_unread();
     let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {},

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{MIB, alone, assert_peak_below};
-use crate::e2e::scene::{Bystander, assert_echo, client, fault, gateway, pid_of};
+use super::{MIB, alone, assert_peak_below, gateway};
+use crate::e2e::scene::{Bystander, assert_echo, client, fault, pid_of};
 use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::http::Http;

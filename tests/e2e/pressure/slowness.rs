@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::alone;
-use crate::e2e::scene::{Bystander, client, fault, gateway};
+use super::{alone, gateway};
+use crate::e2e::scene::{Bystander, client, fault};
 use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::http::{Http, Pace};
