@@ -83,12 +83,14 @@ impl Hub {
         if self.children.get(id).is_some_and(Child::is_stateless) {
             // In its era no server asks by a request of its own.
             let refusal = Refusal::UnknownMethod(method.name().to_owned());
-            return self.refuse_child(id, &asked, &refusal);
+            return self.turn_down(id, &asked, &refusal);
         }
         match method {
             Method::Ping => {
-                let answer = Message::result("{}");
-                self.answer_child(id, &asked, answer.into());
+                if self.has_room_for_words(id) {
+                    let answer = Message::result("{}");
+                    self.answer_child(id, &asked, answer.into());
+                }
             }
             Method::CreateMessage | Method::Elicit | Method::RootsList => {
                 let Some(life) = self.children.get(id).map(|child| child.life) else {
@@ -102,12 +104,12 @@ impl Hub {
                     asked: asked.clone(),
                 };
                 if let Err(refusal) = self.ask_client(put) {
-                    self.refuse_child(id, &asked, &refusal);
+                    self.turn_down(id, &asked, &refusal);
                 }
             }
             other => {
                 let refusal = Refusal::UnknownMethod(other.name().to_owned());
-                self.refuse_child(id, &asked, &refusal);
+                self.turn_down(id, &asked, &refusal);
             }
         }
     }
@@ -121,6 +123,20 @@ impl Hub {
     pub(super) fn refuse_child(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
         log::debug!("{}: {refusal}", self.label(id));
         self.answer_child(id, asked, refusal.message().into());
+    }
+
+    /// Refuses at once what a child asks.
+    fn turn_down(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
+        if self.has_room_for_words(id) {
+            self.refuse_child(id, asked, refusal);
+        }
+    }
+
+    /// Whether there is room in a child's queue for what is answered at once. One that asks and asks and does not read must leave half of
+    /// the places to calls.
+    fn has_room_for_words(&self, id: ChildId) -> bool {
+        let child = self.children.get(id);
+        child.is_some_and(|child| (child.load.messages as usize) < (self.plan.queue_max / 2).max(1))
     }
 
     fn ask_client(&mut self, put: Put) -> Result<(), Refusal> {

@@ -2,8 +2,8 @@
 //! is parted with or refused past it.
 
 use crate::event::{Effect, Parcel};
-use crate::hub::stories::cast::Offers;
-use crate::hub::stories::world::World;
+use crate::hub::stories::cast::{Offers, request};
+use crate::hub::stories::world::{World, plan};
 use crate::limits;
 
 /// A client asks for a list of some megabytes; how many bytes it is.
@@ -96,4 +96,28 @@ fn who_has_left_counts_no_more() {
     w.leaves("ann.2");
     w.asks("eve", "1", "tools/list", "");
     assert_eq!(cut(&mut w), [""; 0]);
+}
+
+#[test]
+fn a_child_that_asks_and_does_not_read_leaves_half_of_its_queue_to_calls() {
+    let mut plan = plan(&["git"]);
+    plan.queue_max = 40;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.connect(&["ann"]);
+    w.forget();
+    for id in 0..100 {
+        let method = ["ping", "no/such"][id % 2];
+        w.says("git.1", &request(&id.to_string(), method, "{}"));
+    }
+    let answered = w.trace().len();
+    assert!((10..=20).contains(&answered), "{answered} words");
+    for id in 0..20 {
+        w.calls("ann", &id.to_string(), "git__x");
+    }
+    assert_eq!(w.trace().len(), 20, "each call is sent");
+    w.calls("ann", "20", "git__x");
+    let busy = "server \"git\" is busy: 40 calls wait for it; try again later";
+    w.expect(&[&format!("0.200s ann.22 error 20 -32000 {busy} last")]);
 }

@@ -32,9 +32,14 @@ fn sse_clients(gateway: &Gateway, count: usize) -> Vec<SseClient> {
 
 /// Makes "bad" deaf until the file is there, and has it fill its own stdout meanwhile.
 fn deafen(gateway: &Gateway) -> PathBuf {
+    deafen_with(gateway, &json!({"bytes": WRITTEN}))
+}
+
+fn deafen_with(gateway: &Gateway, what: &Value) -> PathBuf {
     let until = gateway.folder().join("hear");
     let mut client = client(gateway, "/mcp");
-    let arguments = json!({"until": until, "bytes": WRITTEN});
+    let mut arguments = what.clone();
+    arguments["until"] = json!(until);
     let told = client.call_text("bad__deaf", arguments);
     assert_eq!(told.unwrap(), "not reading");
     until
@@ -103,6 +108,25 @@ fn both_pipes_full_and_all_is_answered_when_the_child_reads_again() {
     }
     bystander.assert_unharmed();
     assert_peak_below(&gateway, 96);
+}
+
+/// The answers to what it asks have places in its queue, but never those of all calls.
+#[test]
+fn a_child_that_asks_and_does_not_read_still_gets_calls() {
+    let _alone = alone();
+    let gateway = patient();
+    let mut clients = sse_clients(&gateway, 1);
+    let level = json!({"level": "debug"});
+    clients[0].request("logging/setLevel", level).unwrap();
+    let until = deafen_with(&gateway, &json!({"requests": 5_000, "bytes": 1}));
+    // When what it said last was heard, all that it asked was.
+    let last = clients[0].wait_for_notification("notifications/message");
+    last.expect("it says something");
+    let ids = send_calls(&mut clients, 100);
+    std::fs::write(until, "").unwrap();
+    for (client, ids) in clients.iter_mut().zip(ids) {
+        assert_eq!(answers(client, ids), (100, Vec::new()));
+    }
 }
 
 #[test]
