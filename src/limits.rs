@@ -528,6 +528,15 @@ pub const CHILD_QUEUE_RESERVE: usize = 128;
 /// Eight of the largest messages that clients may send by default.
 pub const CHILD_QUEUE_BYTES_MAX: u64 = 8 << 20;
 
+/// How many bytes may lie in the queues of all children together. Each child may
+/// have no more than is left for the others, so that those that do not read leave
+/// some to those that do: seven that do their worst leave an eighth.
+pub const CHILD_QUEUES_BYTES_MAX: u64 = 8 * CHILD_QUEUE_BYTES_MAX;
+
+/// Below how many bytes in its queue a child is never refused a call for what
+/// the others have. Ordinary calls stay below it, and then nobody need add up.
+pub const CHILD_QUEUE_BYTES_LEAST: u64 = 256 << 10;
+
 /// How long a throw-away process may take to tell in which era its server is
 /// spoken to. Those that do not know `server/discover` mostly say so at once;
 /// some say nothing before they were greeted with `initialize`.

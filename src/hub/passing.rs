@@ -166,7 +166,7 @@ impl Hub {
         // Given-up calls that the child has not answered count here alone.
         let unanswered = place.under_way.len().saturating_sub(server.concurrent_max);
         let bytes = place.load.bytes + place.held_bytes;
-        if waiting.max(unanswered) >= max || bytes >= limits::CHILD_QUEUE_BYTES_MAX {
+        if waiting.max(unanswered) >= max || !self.has_room_for_calls(bytes) {
             return Err(Refusal::ServerBusy {
                 server: server.name.clone(),
                 waiting: waiting.max(unanswered),
@@ -179,6 +179,24 @@ impl Hub {
     pub(super) fn is_queue_full(&self, child: &Child) -> bool {
         child.load.messages as usize >= child.queue_max
             || child.load.bytes >= limits::CHILD_QUEUE_BYTES_MAX
+    }
+
+    /// Whether a child that has so many bytes in its queue, and among the calls
+    /// held back for it, may have one more call.
+    fn has_room_for_calls(&self, bytes: u64) -> bool {
+        let left = || limits::CHILD_QUEUES_BYTES_MAX.saturating_sub(self.queued_bytes());
+        bytes < limits::CHILD_QUEUE_BYTES_LEAST
+            || bytes < limits::CHILD_QUEUE_BYTES_MAX && bytes < left()
+    }
+
+    /// How many bytes lie in the queues of all children, and among the calls held
+    /// back for them. A sum over all of them: it is asked for only when one of
+    /// them has much.
+    pub(super) fn queued_bytes(&self) -> u64 {
+        let children = self.children.iter();
+        children
+            .map(|(_, child)| child.load.bytes + child.held_bytes)
+            .sum()
     }
 
     /// How many bytes a call holds while it is held back.
@@ -255,7 +273,7 @@ impl Hub {
             self.rearm(id);
             if let Some(message) = message {
                 let message = self.fit_to_child(child, id, message);
-                self.send_child(child, message);
+                self.enqueue(child, message);
             }
         }
     }
@@ -288,20 +306,26 @@ impl Hub {
         self.send_held(id);
     }
 
-    /// Puts a message into a child's queue. Calls were admitted against the
-    /// queue's limit before; what else is sent has places of its own, and past
-    /// those the child is not reading and soon found out.
+    /// Sends a child what is no call. It has places of its own beyond those of the
+    /// calls, and as many bytes again; past those the child is not reading and
+    /// soon found out.
     pub(super) fn send_child(&mut self, id: ChildId, message: Outgoing) {
-        let Some(child) = self.children.get_mut(id) else {
+        let Some(child) = self.children.get(id) else {
             return;
         };
         let slots = child.queue_max + limits::CHILD_QUEUE_RESERVE;
         if !child.has_process() || child.phase.is_farewell() {
             return;
         }
+        let bytes = child.load.bytes;
         let is_full = child.load.messages as usize >= slots
-            || child.load.bytes >= 2 * limits::CHILD_QUEUE_BYTES_MAX;
+            || bytes >= 2 * limits::CHILD_QUEUE_BYTES_MAX
+            || bytes >= limits::CHILD_QUEUE_BYTES_LEAST
+                && self.queued_bytes() >= 2 * limits::CHILD_QUEUES_BYTES_MAX;
         if is_full {
+            let Some(child) = self.children.get_mut(id) else {
+                return;
+            };
             // Told once for each time that it does not read.
             if !std::mem::replace(&mut child.is_flooded, true) {
                 log::warn!(
@@ -311,6 +335,14 @@ impl Hub {
             }
             return;
         }
+        self.enqueue(id, message);
+    }
+
+    /// Puts a message into a child's queue, where it has a place.
+    fn enqueue(&mut self, id: ChildId, message: Outgoing) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
         child.load.messages += 1;
         child.load.bytes += message.len_max() as u64;
         let life = child.life;

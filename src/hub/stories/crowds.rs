@@ -121,3 +121,39 @@ fn a_child_that_asks_and_does_not_read_leaves_half_of_its_queue_to_calls() {
     let busy = "server \"git\" is busy: 40 calls wait for it; try again later";
     w.expect(&[&format!("0.200s ann.22 error 20 -32000 {busy} last")]);
 }
+
+#[test]
+fn children_that_do_not_read_leave_some_of_all_queues_to_those_that_do() {
+    let names: Vec<String> = (0..21).map(|number| format!("git{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut w = World::ready(&names);
+    w.connect(&["ann"]);
+    let params = |name: &str, bytes: usize| {
+        let text = "b".repeat(bytes);
+        format!(r#"{{"arguments":{{"text":"{text}"}},"name":"{name}__x"}}"#)
+    };
+    let mut id = 1;
+    // How many calls of a mebibyte each takes, one after the other.
+    let taken = names[..20].iter().map(|name| {
+        for count in 0.. {
+            w.forget();
+            w.asks("ann", &id.to_string(), "tools/call", &params(name, 1 << 20));
+            id += 1;
+            if !matches!(w.deeds.first(), Some((_, Effect::ToChild { .. }))) {
+                return count;
+            }
+        }
+        unreachable!("it is refused")
+    });
+    let taken: Vec<usize> = taken.collect();
+    assert_eq!(taken[..7], [8; 7], "a queue's own limit");
+    assert!(taken[7..].is_sorted_by(|a, b| a >= b), "{taken:?}");
+    assert!(taken.iter().all(|&count| count > 0), "{taken:?}");
+    let total: usize = taken.iter().sum();
+    assert!((60..=64 + 13).contains(&total), "{taken:?}");
+    // One that has little is never refused.
+    w.forget();
+    let id = total + 100;
+    w.asks("ann", &id.to_string(), "tools/call", &params("git20", 100));
+    w.expect_of("is busy", &[]);
+}
