@@ -2,6 +2,7 @@
 //! carries out what it says. It never blocks but on the inbox.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -278,7 +279,8 @@ impl Dispatcher {
                     // Words to a dispatcher that has ended are lost with it.
                     let _ = inbox.post(event);
                 };
-                child::start(life, recipe, std::sync::Arc::new(report), &self.reaper)
+                let budget = Arc::clone(&self.inbox.budgets.children);
+                child::start(life, recipe, (Arc::new(report), budget), &self.reaper)
                     .map_err(|error| format!("cannot start a thread for it: {error}"))
             }
             None => Err("it has no command".to_owned()),

@@ -219,21 +219,25 @@ pub enum ClientMessage {
 impl Body {
     /// Understands what came without headers of its own: one message or a batch.
     pub fn read(bytes: Vec<u8>) -> Body {
+        Body::read_with(bytes, |message| message)
+    }
+
+    /// The same; `weigh` makes each message count as it shall.
+    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> Body {
+        let read = |bytes| ClientMessage::read_with(bytes, &weigh);
         match envelope::split_batch(&bytes) {
-            Ok(Some(members)) => {
-                Body::Batch(members.into_iter().map(ClientMessage::read).collect())
-            }
-            Ok(None) => Body::Single(ClientMessage::read(bytes)),
+            Ok(Some(members)) => Body::Batch(members.into_iter().map(read).collect()),
+            Ok(None) => Body::Single(read(bytes)),
             Err(malformed) => Body::Single(ClientMessage::Malformed(malformed)),
         }
     }
 }
 
 impl ClientMessage {
-    /// Understands one message.
-    pub fn read(bytes: Vec<u8>) -> ClientMessage {
+    /// Understands one message; `weigh` makes it count as it shall.
+    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> ClientMessage {
         match Message::parse(bytes) {
-            Ok(message) => ClientMessage::of(Arc::new(message)),
+            Ok(message) => ClientMessage::of(Arc::new(weigh(message))),
             Err(malformed) => ClientMessage::Malformed(malformed),
         }
     }
@@ -309,6 +313,14 @@ pub enum FromChild {
     },
     /// A line over the limit was skipped.
     Oversized {
+        /// The call it answered, where its id could be found.
+        id: Option<OwnId>,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// A line was skipped, for the gateway holds too much of what children have
+    /// said already.
+    Unheld {
         /// The call it answered, where its id could be found.
         id: Option<OwnId>,
         /// Its length in bytes.

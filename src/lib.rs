@@ -3,6 +3,7 @@
 //! This library exists so that tests, benchmarks and fuzzers reach the rooms
 //! one by one. It is no public interface: nothing here is kept stable.
 
+pub mod budget;
 pub mod capacity;
 pub mod catalog;
 pub mod child;

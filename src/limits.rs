@@ -678,6 +678,21 @@ const _: () = assert!(
 /// worked off in about a millisecond; whoever comes later waits that long.
 pub const INBOX_SLOTS: usize = 512;
 
+/// How many bytes of clients' messages are held in all, from their first byte on:
+/// what may wait for the children, and as much again for bodies that are being
+/// read and for requests that wait for servers in their first start.
+pub const CLIENTS_BYTES_MAX: usize = 2 * CHILD_QUEUES_BYTES_MAX as usize;
+
+/// How many bytes of children's messages are held in all: what clients may leave
+/// unread, what is kept for those that may come back, the outcomes of calls that
+/// nobody waits for, and four of the largest that are being read.
+pub const CHILDREN_BYTES_MAX: usize =
+    OUTBOXES_BYTES_MAX as usize + REPLAY_ALL_BYTES_MAX + LEASES_BYTES_MAX + (64 << 20);
+
+/// How many of the largest messages that are allowed either budget holds, where
+/// that is more.
+pub const BUDGET_MESSAGES_LEAST: usize = 4;
+
 /// After how many messages taken out of a queue the hub is told. One event for
 /// sixteen messages is cheap, and an eighth of what a session may have unread is
 /// exact enough: what was taken and not yet told counts as lying there still.

@@ -7,10 +7,12 @@
 //! ever.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
 
+use crate::budget::Budget;
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
 use crate::plan::Drawn;
@@ -48,17 +50,44 @@ pub enum Letter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
 
+/// What the messages count in that are put into the inbox, until the last who
+/// needs them lets them go.
+#[derive(Debug, Clone)]
+pub struct Budgets {
+    /// Those of clients.
+    pub clients: Arc<Budget>,
+    /// Those of children.
+    pub children: Arc<Budget>,
+}
+
+impl Budgets {
+    /// For messages of at most so many bytes, from clients and from children:
+    /// whoever allows large ones allows a few of them.
+    pub fn new(client_message_max: usize, child_message_max: usize) -> Budgets {
+        let of = |least: usize, largest: usize| {
+            let several = largest.saturating_mul(limits::BUDGET_MESSAGES_LEAST);
+            Budget::new(least.max(several))
+        };
+        Budgets {
+            clients: of(limits::CLIENTS_BYTES_MAX, client_message_max),
+            children: of(limits::CHILDREN_BYTES_MAX, child_message_max),
+        }
+    }
+}
+
 /// Anyone's way to the dispatcher.
 #[derive(Debug, Clone)]
 pub struct Inbox {
     sender: Sender<Letter>,
+    /// What the messages count in that go this way.
+    pub budgets: Budgets,
 }
 
 impl Inbox {
     /// The inbox and the dispatcher's end of it.
-    pub fn new() -> (Inbox, Receiver<Letter>) {
+    pub fn new(budgets: Budgets) -> (Inbox, Receiver<Letter>) {
         let (sender, receiver) = channel(limits::INBOX_SLOTS);
-        (Inbox { sender }, receiver)
+        (Inbox { sender, budgets }, receiver)
     }
 
     /// Puts an event in, and waits for a place if it must.

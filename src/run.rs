@@ -26,7 +26,7 @@ use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::Hub;
 use crate::limits;
-use crate::mail::{self, Inbox};
+use crate::mail::{self, Budgets, Inbox};
 use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
 use crate::reload::{self, Reloader, Source, Stage, Watched};
@@ -152,7 +152,9 @@ impl Gateway {
             .inspect_err(|error| log::warn!("cannot raise the limit of descriptors: {error}"));
         let given_back = raised.ok().and_then(Descriptors::given_back);
         let reaper = Reaper::start(Orphans::Adopt, given_back).map_err(system("the reaper"))?;
-        let (inbox, letters) = Inbox::new();
+        let most = &config.limits;
+        let budgets = Budgets::new(most.max_message_size, most.max_child_message_size);
+        let (inbox, letters) = Inbox::new(budgets);
         // Before any child: a signal that came earlier would leave them behind.
         let defers = Arc::<AtomicBool>::default();
         let (nudge, nudges) = mail::channel(limits::SIGNAL_SLOTS);

@@ -20,11 +20,12 @@ use source::{Source, files_below, functions, line_of, paths, tokens, top};
 /// this table, so there is no circle. `docs/architecture.md` says why.
 const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
+    ("budget", &[]),
     ("threads", &[]),
     ("procfs", &["limits"]),
     ("seal", &["limits"]),
     ("capacity", &["limits"]),
-    ("wire", &["limits"]),
+    ("wire", &["budget", "limits"]),
     ("record", &["wire"]),
     ("event", &["record", "wire"]),
     ("config", &["limits"]),
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["event", "limits", "plan"]),
+    ("mail", &["budget", "event", "limits"]),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
     ("systemd", &["limits", "mail", "threads"]),
     (
@@ -40,15 +42,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "catalog", "config", "event", "limits", "plan", "record", "seal", "wire",
         ],
     ),
-    ("http", &["limits", "threads"]),
+    ("http", &["budget", "limits", "threads"]),
     (
         "child",
-        &["event", "limits", "plan", "procfs", "threads", "wire"],
+        &[
+            "budget", "event", "limits", "plan", "procfs", "threads", "wire",
+        ],
     ),
     (
         "door",
         &[
             "config", "event", "http", "limits", "logging", "mail", "procfs", "threads", "wire",
+            "budget", "config", "event", "http", "limits", "logging", "mail", "threads", "wire",
         ],
     ),
     (

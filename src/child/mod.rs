@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::budget::Budget;
 use crate::child::last_lines::LastLines;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
@@ -50,6 +51,8 @@ pub type Inbox = Arc<dyn Fn(Event) + Send + Sync>;
 pub struct Report {
     life: Life,
     inbox: Inbox,
+    /// What the messages of children count in.
+    budget: Arc<Budget>,
 }
 
 impl Report {
@@ -130,17 +133,27 @@ impl Handle {
 }
 
 /// Starts a life. [`FromChild::Spawned`] or [`FromChild::SpawnFailed`] follows
-/// through the inbox, never from within this call.
+/// through the inbox, never from within this call. What it says counts in the
+/// budget.
 ///
 /// # Errors
 /// The system gives no thread. Then nothing follows.
-pub fn start(life: Life, recipe: Recipe, inbox: Inbox, reaper: &Reaper) -> io::Result<Handle> {
+pub fn start(
+    life: Life,
+    recipe: Recipe,
+    (inbox, budget): (Inbox, Arc<Budget>),
+    reaper: &Reaper,
+) -> io::Result<Handle> {
     let (queue, waiting): (_, Receiver<Outgoing>) = bounded(recipe.queue_slots);
     let process = Arc::new(Process::starting(life, &recipe.name));
     let last_lines = Arc::default();
     launch::start(launch::Launch {
         recipe,
-        report: Report { life, inbox },
+        report: Report {
+            life,
+            inbox,
+            budget,
+        },
         process: Arc::clone(&process),
         last_lines: Arc::clone(&last_lines),
         waiting,

@@ -50,7 +50,7 @@ impl Reader {
             Ok(tap) => tap,
             Err(error) => return log::error!("{}: cannot read its stdout: {error}", self.server),
         };
-        let mut lines = Lines::new(line_max);
+        let mut lines = Lines::within(line_max, &self.report.budget);
         let mut buffer = vec![0; limits::CHILD_READ_BYTES];
         loop {
             // Lines that were dropped are told of when it falls quiet.
@@ -68,15 +68,22 @@ impl Reader {
         match line {
             Line::Whole(line) => self.take_whole(line),
             Line::Oversized {
-                length, id, head, ..
+                length,
+                crowded,
+                id,
+                head,
+                ..
             } => {
                 if self.quota.take() {
                     self.settle();
                     let head = shown(&head, limits::CHILD_JUNK_SHOWN_BYTES, length);
-                    log::warn!("{}: line over the limit, skipped: {head}", self.server);
+                    log::warn!("{}: line too large, skipped: {head}", self.server);
                 }
                 let id = id.and_then(OwnId::from_number);
-                self.report.tell(FromChild::Oversized { id, length });
+                self.report.tell(match crowded {
+                    true => FromChild::Unheld { id, length },
+                    false => FromChild::Oversized { id, length },
+                });
             }
         }
     }
@@ -102,7 +109,10 @@ impl Reader {
         start[..kept].copy_from_slice(&line[..kept]);
         let length = line.len() as u64;
         match Message::parse(line.into_owned()) {
-            Ok(message) => self.report.tell(understand(message)),
+            Ok(message) => {
+                let message = message.weighing(&self.report.budget);
+                self.report.tell(understand(message));
+            }
             Err(malformed) => self.skip(&start[..kept], length, &malformed.sentence),
         }
     }

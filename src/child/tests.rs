@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::budget::Budget;
 use crate::child::reaper::{Orphans, Reaper};
 use crate::child::{Handle, Inbox, Recipe, start};
 use crate::event::{Event, FromChild, Life, Signal};
@@ -37,6 +38,9 @@ fn sh(name: &str, script: &str) -> Recipe {
         taken_messages: crate::limits::TAKEN_MESSAGES,
     }
 }
+
+/// What the messages of one child may count.
+const BUDGET_BYTES: usize = 1024 * 1024;
 
 /// The one reaper of this test process, which leaves other tests' children alone.
 fn shared_reaper() -> &'static Reaper {
@@ -77,7 +81,8 @@ impl Subject {
             }
             other => panic!("not a child's event: {other:?}"),
         });
-        let handle = start(own, recipe, inbox, reaper).unwrap();
+        let budget = Budget::new(BUDGET_BYTES);
+        let handle = start(own, recipe, (inbox, budget), reaper).unwrap();
         Subject { handle, words }
     }
 

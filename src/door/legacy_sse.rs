@@ -82,13 +82,16 @@ pub fn post(
                         post to where its \"endpoint\" event says";
         return writing::answer_error(exchange, 400, extra, sentence);
     };
-    let Some(bytes) = read_json(connection, exchange, extra)? else {
+    let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
+    let budget = &connection.door.inbox.budgets.clients;
+    let body = Body::read_with(bytes, |message| message.weighing(budget));
+    drop(weight);
     let word = FromClient::Tell {
         view,
         session,
-        body: Body::read(bytes),
+        body,
     };
     connection.answer_at_once(exchange, word, extra)
 }

@@ -1,6 +1,9 @@
 //! From a POST of Streamable HTTP, its headers included, to what the hub is told
 //! of it. Pure.
 
+use std::sync::Arc;
+
+use crate::budget::Budget;
 use crate::door::headers;
 use crate::event::{Body, ClientMessage};
 use crate::http::head::Head;
@@ -23,7 +26,10 @@ pub struct Posted {
 /// Reads the body of a POST to an endpoint of Streamable HTTP. Its era shows in
 /// the version that its header or the request itself names; in the stateless
 /// one the headers must agree with the body.
-pub fn read_post(bytes: Vec<u8>, head: &Head) -> Posted {
+/// What it holds counts in the budget.
+pub fn read_post(bytes: Vec<u8>, head: &Head, budget: &Arc<Budget>) -> Posted {
+    let weigh = |message: Message| message.weighing(budget);
+    let read = |bytes| ClientMessage::read_with(bytes, weigh);
     let is_named = headers::name_stateless(head);
     let is_stateless = |message: &Message| {
         let is_request = matches!(message.kind, Kind::Request(_));
@@ -34,10 +40,10 @@ pub fn read_post(bytes: Vec<u8>, head: &Head) -> Posted {
     match envelope::split_batch(&bytes) {
         Ok(Some(_)) if is_named => Posted::stateless(Err(no_part_of_the_era("a batch"))),
         // One with members of that era is refused by the hub.
-        Ok(Some(members)) => Posted::handshake(Body::Batch(
-            members.into_iter().map(ClientMessage::read).collect(),
-        )),
-        Ok(None) => match Message::parse(bytes) {
+        Ok(Some(members)) => {
+            Posted::handshake(Body::Batch(members.into_iter().map(read).collect()))
+        }
+        Ok(None) => match Message::parse(bytes).map(weigh) {
             Ok(message) if is_stateless(&message) => {
                 Posted::stateless(read_stateless(message, head))
             }
@@ -149,7 +155,7 @@ mod tests {
         let mut head = Head::default();
         let text = format!("POST /mcp HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
         head.parse(text.as_bytes()).expect("a head");
-        read_post(body.as_bytes().to_vec(), &head)
+        read_post(body.as_bytes().to_vec(), &head, &Budget::new(0))
     }
 
     /// The code and the id of the refusal of a POST.

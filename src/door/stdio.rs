@@ -13,7 +13,7 @@ use crate::event::{
 use crate::limits;
 use crate::mail::{Ended, Found, Inbox, Outbox};
 use crate::threads;
-use crate::wire::envelope::{INVALID_REQUEST, Malformed};
+use crate::wire::envelope::{INVALID_REQUEST, Malformed, Message};
 use crate::wire::lines::{Line, Lines};
 
 /// Serves the client until its input has ended and its requests are answered,
@@ -67,7 +67,7 @@ struct Reader {
 
 impl Reader {
     fn run(&self, mut input: impl Read) {
-        let mut lines = Lines::new(self.message_max);
+        let mut lines = Lines::within(self.message_max, &self.inbox.budgets.clients);
         let mut chunk = vec![0; limits::STDIO_READ_BYTES];
         let mut alive = true;
         while alive {
@@ -94,16 +94,26 @@ impl Reader {
 
     /// Passes a line on; says whether the gateway still takes any.
     fn tell(&self, line: Line<'_>) -> bool {
+        let budget = &self.inbox.budgets.clients;
+        let weigh = |message: Message| message.weighing(budget);
         let body = match line {
-            Line::Whole(bytes) => Body::read(bytes.into_owned()),
+            Line::Whole(bytes) => Body::read_with(bytes.into_owned(), weigh),
             Line::Oversized {
-                length, request_id, ..
+                length,
+                request_id,
+                crowded,
+                ..
             } => Body::Single(ClientMessage::Malformed(Malformed {
                 code: INVALID_REQUEST,
-                sentence: format!(
-                    "the message is {length} bytes long, over the limit \"max_message_size\" of {}",
-                    self.message_max
-                ),
+                sentence: match crowded {
+                    true => format!(
+                        "there is no room for this message of {length} bytes now; try again later"
+                    ),
+                    false => format!(
+                        "the message is {length} bytes long, over the limit \"max_message_size\" of {}",
+                        self.message_max
+                    ),
+                },
                 id: request_id.map(|id| id.to_string().into()),
                 data: None,
             })),

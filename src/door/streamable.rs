@@ -3,12 +3,13 @@
 
 use std::io;
 
+use crate::budget::Weight;
 use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
 use crate::door::{headers, writing};
 use crate::event::{Body, FromClient, Load, Parcel, SessionKey, View};
-use crate::http::Exchange;
+use crate::http::{BodyError, Exchange};
 use crate::limits;
 use crate::mail::Found;
 use crate::wire::outgoing::Outgoing;
@@ -51,7 +52,8 @@ fn is_json(exchange: &dyn Exchange) -> bool {
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The body of a POST, which must be JSON; none if the request was refused.
+/// The body of a POST, which must be JSON, and what it counts while it is read;
+/// none if the request was refused.
 ///
 /// # Errors
 /// The client is gone.
@@ -59,16 +61,19 @@ pub fn read_json(
     connection: &Connection,
     exchange: &mut dyn Exchange,
     extra: &[(&str, &str)],
-) -> io::Result<Option<Vec<u8>>> {
+) -> io::Result<Option<(Vec<u8>, Weight)>> {
     if !is_json(exchange) {
         let sentence = "unsupported media type: the Content-Type must be application/json";
         return writing::answer_error(exchange, 415, extra, sentence).map(|()| None);
     }
-    match exchange.read_body(connection.door.message_max) {
-        Ok(bytes) => Ok(Some(bytes)),
+    let mut weight = connection.door.inbox.budgets.clients.nothing();
+    match exchange.read_body(connection.door.message_max, &mut weight) {
+        Ok(bytes) => Ok(Some((bytes, weight))),
         Err(error) => {
             let sentence = error.to_string();
-            writing::answer_error(exchange, error.status(), extra, &sentence).map(|()| None)
+            let mut headers = extra.to_vec();
+            headers.extend((error == BodyError::NoRoom).then_some(writing::RETRY_HEADER));
+            writing::answer_error(exchange, error.status(), &headers, &sentence).map(|()| None)
         }
     }
 }
@@ -88,7 +93,7 @@ pub fn post(
                         text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
     }
-    let Some(bytes) = read_json(connection, exchange, extra)? else {
+    let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
     let Ok(fresh) = fresh_nonce() else {
@@ -98,7 +103,13 @@ pub fn post(
         body,
         is_stateless,
         mirrored,
-    } = read_post(bytes, exchange.head());
+    } = read_post(
+        bytes,
+        exchange.head(),
+        &connection.door.inbox.budgets.clients,
+    );
+    // Its messages count by themselves now.
+    drop(weight);
     let form = match body {
         Body::Batch(_) => Form::Batch,
         Body::Single(_) if is_stateless => Form::Stateless,

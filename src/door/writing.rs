@@ -35,6 +35,9 @@ pub fn stream_headers<'a>(extra: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str
 /// The header of every JSON answer.
 pub const JSON_HEADER: (&str, &str) = ("Content-Type", "application/json");
 
+/// The header of every answer that asks its client to come again.
+pub const RETRY_HEADER: (&str, &str) = ("Retry-After", "1");
+
 /// The clock of the doors.
 #[expect(
     clippy::disallowed_methods,
@@ -107,7 +110,7 @@ pub fn answer_verdict(
         headers.push(JSON_HEADER);
     }
     if standing == Standing::Busy {
-        headers.push(("Retry-After", "1"));
+        headers.push(RETRY_HEADER);
     }
     exchange.answer(status_of(standing), &headers, &body)
 }

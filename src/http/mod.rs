@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::budget::Weight;
 use crate::http::head::Head;
 use crate::http::watch::Watching;
 
@@ -84,11 +85,11 @@ pub trait Exchange {
     fn head(&self) -> &Head;
 
     /// Reads the whole body, of at most `max` bytes, without its framing. A second call gives an empty body.
-    /// A peer that waits for `100 Continue` gets it here.
+    /// A peer that waits for `100 Continue` gets it here. The body counts in `weight`, which grows with it.
     ///
     /// # Errors
     /// See [`BodyError`]. The request can and should still be answered, with [`BodyError::status`].
-    fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError>;
+    fn read_body(&mut self, max: usize, weight: &mut Weight) -> Result<Vec<u8>, BodyError>;
 
     /// The same as [`Exchange::answer`], of a body that lies in several pieces.
     fn answer_pieces(
@@ -141,6 +142,8 @@ pub trait Exchange {
 pub enum BodyError {
     /// It is longer than the given limit (in bytes); if its length was declared, nothing was read.
     TooLarge(usize),
+    /// There is no room for it now, beside the bodies of others.
+    NoRoom,
     /// It came too slowly.
     Timeout,
     /// The peer left in the middle of it.
@@ -154,6 +157,7 @@ impl BodyError {
     pub fn status(self) -> u16 {
         match self {
             BodyError::TooLarge(_) => 413,
+            BodyError::NoRoom => 503,
             BodyError::Timeout => 408,
             BodyError::Closed | BodyError::Malformed(_) => 400,
         }
@@ -166,6 +170,10 @@ impl fmt::Display for BodyError {
             BodyError::TooLarge(limit) => {
                 write!(f, "the request body is larger than {limit} bytes")
             }
+            BodyError::NoRoom => write!(
+                f,
+                "there is no room for the request body now; try again later"
+            ),
             BodyError::Timeout => write!(f, "the request body came too slowly"),
             BodyError::Closed => write!(f, "the connection ended inside the request body"),
             BodyError::Malformed(what) => write!(f, "the request body is malformed: {what}"),

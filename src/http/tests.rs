@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::budget::Weight;
 use crate::http::settings::Settings;
 use crate::http::{ConnectionId, Cut, Exchange, Handler, Running, Service, server};
 
@@ -195,7 +196,7 @@ fn connect(address: SocketAddr) -> Client {
 
 /// Answers with what it was asked.
 fn echo(exchange: &mut dyn Exchange) {
-    let answer = match exchange.read_body(1 << 20) {
+    let answer = match exchange.read_body(1 << 20, &mut Weight::default()) {
         Ok(body) => (
             200,
             format!(

@@ -25,6 +25,7 @@ use std::thread::JoinHandle;
 
 use tiny_http::{Header, Request, Response, StatusCode};
 
+use crate::budget::Weight;
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::head::{BodyFraming, Head};
 use crate::http::pace::Pace;
@@ -259,7 +260,7 @@ impl Exchange for Turn {
         &self.head
     }
 
-    fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError> {
+    fn read_body(&mut self, max: usize, weight: &mut Weight) -> Result<Vec<u8>, BodyError> {
         if matches!(self.head.body(), BodyFraming::Length(length) if length > max as u64) {
             return Err(BodyError::TooLarge(max));
         }
@@ -280,6 +281,8 @@ impl Exchange for Turn {
             Ok(count) if matches!(self.head.body(), BodyFraming::Length(length) if length > count as u64) => {
                 Err(BodyError::Closed)
             }
+            // It is there already; all that can be done is not to keep it.
+            Ok(_) if weight.grow_to(body.capacity()).is_err() => Err(BodyError::NoRoom),
             Ok(_) => Ok(body),
             Err(error) if error.kind() == ErrorKind::InvalidInput => {
                 Err(BodyError::Malformed("the framing of a chunk is wrong"))

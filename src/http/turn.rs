@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
+use crate::budget::Weight;
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::body::Decoder;
 use crate::http::connection::Connection;
@@ -88,12 +89,19 @@ impl<'a, 'b> Turn<'a, 'b> {
         error
     }
 
-    fn read_rest(&mut self, out: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
+    fn read_rest(
+        &mut self,
+        out: &mut Vec<u8>,
+        max: usize,
+        weight: &mut Weight,
+    ) -> Result<(), BodyError> {
         let settings = &self.connection.shared.settings;
         let mut pace = Pace::moving(settings.body_grace, settings.bytes_per_second_min);
         loop {
             let socket = &mut self.connection.socket;
-            let used = self.body.decode(socket.unread(), Some(out), max)?;
+            let unread = socket.unread();
+            make_room(out, unread.len(), max, (&self.body, weight))?;
+            let used = self.body.decode(unread, Some(out), max)?;
             socket.consume(used);
             if self.body.is_done() {
                 return Ok(());
@@ -109,6 +117,7 @@ impl<'a, 'b> Turn<'a, 'b> {
                 Some(left) => {
                     // Straight into the body, and never past its end: what follows is the next request's.
                     let most = left.min(limits::HTTP_BODY_STEP_BYTES as u64) as usize;
+                    make_room(out, most, max, (&self.body, weight))?;
                     let read = socket.read_past_buffer(out, most, &mut pace, moved);
                     self.body.skip(read.unwrap_or(0) as u64);
                     read
@@ -234,18 +243,32 @@ impl<'a, 'b> Turn<'a, 'b> {
     }
 }
 
+/// Makes room for at most `more` bytes of a body, and counts it.
+fn make_room(
+    out: &mut Vec<u8>,
+    more: usize,
+    max: usize,
+    (body, weight): (&Decoder, &mut Weight),
+) -> Result<(), BodyError> {
+    let coming = body.length_left().unwrap_or(u64::MAX);
+    let coming = usize::try_from(coming).unwrap_or(usize::MAX);
+    let most = out.len().saturating_add(coming).min(max);
+    weight
+        .reserve(out, more.min(most - out.len()), most, 0)
+        .map_err(|_| BodyError::NoRoom)
+}
+
 impl Exchange for Turn<'_, '_> {
     fn head(&self) -> &Head {
         &self.connection.head
     }
 
-    fn read_body(&mut self, max: usize) -> Result<Vec<u8>, BodyError> {
+    fn read_body(&mut self, max: usize, weight: &mut Weight) -> Result<Vec<u8>, BodyError> {
         if self.body_lost {
             return Err(BodyError::Closed);
         }
-        let declared = self.body.length_left().unwrap_or(0).min(max as u64) as usize;
-        let mut out = Vec::with_capacity(declared.min(limits::HTTP_BODY_STEP_BYTES));
-        match self.read_rest(&mut out, max) {
+        let mut out = Vec::new();
+        match self.read_rest(&mut out, max, weight) {
             Ok(()) => Ok(out),
             Err(error) => Err(self.body_error(error)),
         }

@@ -152,17 +152,39 @@ impl Hub {
             "{}: a line of {length} bytes on stdout is over \"max_child_message_size\"; skipped",
             self.label(child)
         );
+        self.answer_lost(child, id, |server| Refusal::AnswerTooLong {
+            server,
+            length,
+        });
+    }
+
+    /// A line of a child was skipped, for too much is held of what children have
+    /// said already; it may have been an answer.
+    pub(super) fn unheld(&mut self, child: ChildId, id: Option<OwnId>, length: u64) {
+        log::warn!(
+            "{}: there is no room for a line of {length} bytes on stdout now; skipped",
+            self.label(child)
+        );
+        self.answer_lost(child, id, |server| Refusal::AnswerUnheld { server, length });
+    }
+
+    /// The answer to a request was not kept.
+    fn answer_lost(
+        &mut self,
+        child: ChildId,
+        id: Option<OwnId>,
+        refusal: impl FnOnce(String) -> Refusal,
+    ) {
         let Some(id) = id else { return };
-        let server = match self.children.get(child) {
-            Some(child) => self.server_of(child).name.clone(),
+        let refusal = match self.children.get(child) {
+            Some(child) => refusal(self.server_of(child).name.clone()),
             None => return,
         };
         if self.calls.get(id).is_some_and(|call| call.child == child) {
-            let refusal = Refusal::AnswerTooLong { server, length };
             self.fail_call(id, &refusal);
             self.send_held(child);
         } else {
-            let why = format!("the answer is {length} bytes long, over the limit");
+            let why = refusal.to_string();
             self.reply(child, id, crate::event::Reply::Failed(why));
         }
     }

@@ -323,6 +323,10 @@ impl Hub {
                 id: request,
                 length,
             } => self.oversized(id, request, length),
+            FromChild::Unheld {
+                id: request,
+                length,
+            } => self.unheld(id, request, length),
             FromChild::Taken(load) => self.taken_by_child(id, load),
             FromChild::NotReading => self.not_reading(id),
             FromChild::OutputEnded => self.output_ended(id),

@@ -111,6 +111,14 @@ pub enum Refusal {
         /// Its length in bytes.
         length: u64,
     },
+    /// There was no room for the server's answer, beside what else children have
+    /// said and nobody has read.
+    AnswerUnheld {
+        /// The server's name.
+        server: String,
+        /// Its length in bytes.
+        length: u64,
+    },
     /// Too many calls wait for the server.
     ServerBusy {
         /// The server's name.
@@ -237,6 +245,7 @@ impl Refusal {
             | Refusal::ServerDown { .. }
             | Refusal::ServerParked(_)
             | Refusal::AnswerTooLong { .. }
+            | Refusal::AnswerUnheld { .. }
             | Refusal::ServerBusy { .. }
             | Refusal::SessionBusy(_)
             | Refusal::TooManySubscriptions
@@ -365,6 +374,11 @@ impl fmt::Display for Refusal {
                 f,
                 "the answer of server {server:?} is {length} bytes long, over the limit \
                  \"max_child_message_size\""
+            ),
+            Refusal::AnswerUnheld { server, length } => write!(
+                f,
+                "there is no room for the answer of server {server:?}, {length} bytes, beside \
+                 others that nobody has read yet; try again later"
             ),
             Refusal::ServerBusy { server, waiting } => write!(
                 f,

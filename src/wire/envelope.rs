@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::budget::{Budget, Weight};
 use crate::limits::{BATCH_MESSAGES_MAX, QUOTED_CHARS_MAX};
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
@@ -55,6 +57,8 @@ pub struct Message {
     pub kind: Kind,
     /// Where the parts stand.
     pub marks: Marks,
+    /// What it counts for as long as anybody has it.
+    weight: Weight,
 }
 
 /// The three kinds of JSON-RPC messages.
@@ -167,7 +171,16 @@ impl Message {
             newlines: found.newlines,
             kind: found.kind,
             marks: found.marks,
+            weight: Weight::default(),
         })
+    }
+
+    /// The same message, which counts in a budget for as long as anybody has it.
+    /// One of the gateway's own counts nowhere.
+    #[must_use]
+    pub fn weighing(mut self, budget: &Arc<Budget>) -> Message {
+        self.weight = budget.weigh(self.text.capacity() + size_of::<Message>());
+        self
     }
 
     /// An answer of the gateway's own. The id is a placeholder, to be replaced
@@ -229,6 +242,7 @@ impl Message {
             text,
             kind,
             marks,
+            weight: Weight::default(),
         }
     }
 

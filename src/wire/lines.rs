@@ -4,9 +4,11 @@
 //! the id in it is found while its bytes pass by.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::budget::{Budget, Weight};
 use crate::limits::{LINE_BUFFER_KEEP_BYTES, OVERSIZED_HEAD_BYTES};
 
 /// Splits what is read from a pipe. How the stream is cut into chunks makes no
@@ -15,6 +17,8 @@ pub struct Lines {
     max: usize,
     /// The beginning of a line that has not ended yet.
     buffer: Vec<u8>,
+    /// What it counts beyond [`LINE_BUFFER_KEEP_BYTES`].
+    weight: Weight,
     /// Set while such a line is over the limit.
     skipped: Option<Skipped>,
 }
@@ -25,10 +29,13 @@ pub enum Line<'a> {
     /// A line within the limit. It is owned where it was large: then
     /// `into_owned` copies nothing.
     Whole(Cow<'a, [u8]>),
-    /// A line over the limit.
+    /// A line over the limit, or one that could not be kept.
     Oversized {
         /// Its length in bytes.
         length: u64,
+        /// Whether it is within the limit all the same, but there was no room for
+        /// it in the budget.
+        crowded: bool,
         /// The number that is its `id`, if it looks like the answer to one
         /// request: an object, no `method` in it, one `id`.
         id: Option<u64>,
@@ -46,7 +53,16 @@ impl Lines {
         Lines {
             max,
             buffer: Vec::new(),
+            weight: Weight::default(),
             skipped: None,
+        }
+    }
+
+    /// The same, where large lines count in a budget while they are gathered.
+    pub fn within(max: usize, budget: &Arc<Budget>) -> Lines {
+        Lines {
+            weight: budget.nothing(),
+            ..Lines::new(max)
         }
     }
 
@@ -68,13 +84,26 @@ impl Lines {
     /// Takes in a part of a line that goes on.
     fn take_in(&mut self, part: &[u8]) {
         if let Some(skipped) = &mut self.skipped {
-            skipped.take_in(part);
-        } else if self.buffer.len() + part.len() <= self.max {
+            return skipped.take_in(part);
+        }
+        let is_within = self.buffer.len() + part.len() <= self.max;
+        let (more, free) = (part.len(), LINE_BUFFER_KEEP_BYTES);
+        let has_room = |lines: &mut Lines| {
+            let weight = &mut lines.weight;
+            weight
+                .reserve(&mut lines.buffer, more, lines.max, free)
+                .is_ok()
+        };
+        if is_within && has_room(self) {
             self.buffer.extend_from_slice(part);
         } else {
-            let mut skipped = Skipped::default();
+            let mut skipped = Skipped {
+                crowded: is_within,
+                ..Skipped::default()
+            };
             skipped.take_in(&std::mem::take(&mut self.buffer));
             skipped.take_in(part);
+            self.weight.clear();
             self.skipped = Some(skipped);
         }
     }
@@ -87,11 +116,13 @@ impl Lines {
         }
         self.take_in(part);
         if let Some(skipped) = self.skipped.take() {
-            each(skipped.into_line());
+            each(skipped.into_line(self.max));
         } else if self.buffer.capacity() > LINE_BUFFER_KEEP_BYTES {
             let mut line = std::mem::take(&mut self.buffer);
             line.shrink_to_fit();
             pass_on(Cow::Owned(line), each);
+            // What becomes of it counts by itself.
+            self.weight.clear();
         } else {
             pass_on(Cow::Borrowed(&self.buffer), each);
             self.buffer.clear();
@@ -116,6 +147,8 @@ fn pass_on(mut line: Cow<'_, [u8]>, each: &mut impl FnMut(Line<'_>)) {
 #[derive(Default)]
 struct Skipped {
     length: u64,
+    /// It was not too long when there was no room for it.
+    crowded: bool,
     head: Vec<u8>,
     id: IdFinder,
 }
@@ -130,9 +163,10 @@ impl Skipped {
         }
     }
 
-    fn into_line(self) -> Line<'static> {
+    fn into_line(self, max: usize) -> Line<'static> {
         Line::Oversized {
             length: self.length,
+            crowded: self.crowded && self.length <= max as u64,
             id: self.id.found(false),
             request_id: self.id.found(true),
             head: self.head,

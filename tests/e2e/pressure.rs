@@ -53,7 +53,6 @@ fn assert_peak_below(gateway: &Gateway, mebibytes: u64) {
 /// The same of any process.
 fn assert_peak_of_below(pid: i32, mebibytes: u64) {
     let peak = peak_memory(pid) / MIB;
-    eprintln!("peak {peak} MiB of {mebibytes}");
     assert!(
         peak < mebibytes,
         "it has taken {peak} MiB, more than {mebibytes}"

@@ -229,6 +229,30 @@ fn a_line_over_the_limit_is_told_with_its_id_and_the_next_one_is_read() {
 }
 
 #[test]
+fn an_answer_that_finds_no_room_is_told_with_its_id() {
+    let id = OwnId::new(5, Purpose::Call);
+    // Nobody lets go of the first one; each needs more than the other leaves.
+    let script = format!(
+        r#"for i in 1 2; do printf '{{"jsonrpc":"2.0","id":{},"result":{{"x":"%0400000d"}}}}\n' 0; done"#,
+        id.number()
+    );
+    let mut recipe = sh("full", &script);
+    recipe.line_max = 1 << 20;
+    let story = Subject::start(recipe).story();
+    match &story.output[..] {
+        [
+            FromChild::Message { .. },
+            FromChild::Unheld { id: told, length },
+            FromChild::OutputEnded,
+        ] => {
+            assert_eq!(*told, Some(id));
+            assert!((400_000..400_100).contains(length), "{length}");
+        }
+        other => panic!("{} words", other.len()),
+    }
+}
+
+#[test]
 fn garbage_is_skipped() {
     let script = r#"echo 'Server listening'; echo; echo '{"broken":'; printf '\377\0\n'; echo '[]'; echo 17
         echo '{"jsonrpc":"2.0","method":"good"}'"#;

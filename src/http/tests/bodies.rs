@@ -1,5 +1,8 @@
 //! Request bodies: read, refused, left unread; and what handlers may not do.
 
+use std::sync::Arc;
+
+use crate::budget::{Budget, Weight};
 use crate::http::settings::Settings;
 use crate::http::tests::{Engine, PATIENCE, SHORT, echo};
 use crate::http::{BodyError, Exchange};
@@ -149,7 +152,8 @@ fn a_body_that_does_not_come_is_a_timeout() {
 fn a_client_that_leaves_inside_its_body_is_closed() {
     let (seen, results) = crossbeam_channel::bounded(1);
     let engine = Engine::start(Settings::default(), move |exchange| {
-        seen.send(exchange.read_body(100)).unwrap();
+        seen.send(exchange.read_body(100, &mut Weight::default()))
+            .unwrap();
     });
     let mut client = engine.connect();
     client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
@@ -163,9 +167,14 @@ fn a_client_that_leaves_inside_its_body_is_closed() {
 #[test]
 fn large_bodies_arrive_whole_and_a_second_reading_is_empty() {
     let engine = Engine::start(Settings::default(), |exchange| {
-        let body = exchange.read_body(1 << 20).unwrap();
+        let body = exchange.read_body(1 << 20, &mut Weight::default()).unwrap();
         let sum: u64 = body.iter().map(|&byte| u64::from(byte)).sum();
-        assert!(exchange.read_body(1 << 20).unwrap().is_empty());
+        assert!(
+            exchange
+                .read_body(1 << 20, &mut Weight::default())
+                .unwrap()
+                .is_empty()
+        );
         exchange
             .answer(200, &[], format!("{} {sum}", body.len()).as_bytes())
             .unwrap();
@@ -210,4 +219,43 @@ fn an_impossible_answer_is_an_error_and_writes_nothing() {
     let expected = format!("[{}]", ["InvalidInput"; 5].join(", "));
     assert_eq!(client.get("/").body, expected);
     assert_eq!(client.get("/").body, expected);
+}
+
+#[test]
+fn a_body_counts_while_it_is_read_and_one_that_finds_no_room_is_told_so() {
+    let budget = Budget::new(1 << 20);
+    let shared = Arc::clone(&budget);
+    let engine = Engine::start(Settings::default(), move |exchange| {
+        let mut weight = shared.nothing();
+        let (status, text) = match exchange.read_body(1 << 20, &mut weight) {
+            Ok(body) => (200, format!("{} {}", body.len(), shared.held())),
+            Err(error) => (error.status(), error.to_string()),
+        };
+        // Before the client can ask again.
+        drop(weight);
+        exchange.answer(status, &[], text.as_bytes()).unwrap();
+    });
+    let ask = |head: &str, body: &str| {
+        let mut client = engine.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{body}"
+        ));
+        let answer = client.answer();
+        (answer.status, answer.body)
+    };
+    let body = "b".repeat(300_000);
+    let declared = format!("Content-Length: {}", body.len());
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    assert_eq!(ask("Content-Length: 5", "small"), (200, "5 5".into()));
+    let (status, counted) = ask(&declared, &body);
+    assert_eq!((status, counted.as_str()), (200, "300000 300000"));
+    assert_eq!(ask("Transfer-Encoding: chunked", &chunked).0, 200);
+    let others = budget.weigh(600_000);
+    let refused = "there is no room for the request body now; try again later";
+    assert_eq!(ask(&declared, &body), (503, refused.into()));
+    assert_eq!(ask("Transfer-Encoding: chunked", &chunked).0, 503);
+    assert_eq!(ask("Content-Length: 5", "small").0, 200);
+    drop(others);
+    assert_eq!(ask(&declared, &body).0, 200);
+    assert_eq!(budget.held(), 0);
 }

@@ -413,6 +413,23 @@ fn an_answer_over_the_limit_fails_that_call_alone() {
 }
 
 #[test]
+fn an_answer_that_finds_no_room_fails_its_call_alone() {
+    let mut w = with(|_| ());
+    w.calls("ann", "1", "git__x");
+    w.calls("ann", "2", "git__x");
+    w.forget();
+    let id = OwnId::from_number(w.wire_id("git.1", 3));
+    let length = 9_000_000;
+    w.child("git.1", FromChild::Unheld { id, length });
+    w.child("git.1", FromChild::Unheld { id: None, length });
+    w.expect(&[
+        "0.200s ann.2 error 1 -32000 there is no room for the answer of server \"git\", 9000000 bytes, beside others that nobody has read yet; try again later last",
+    ]);
+    w.answers("git.1", 4, "{}");
+    w.expect(&["0.200s ann.3 answer 2 {} last"]);
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let mut w = with(|_| ());
     w.calls("ann", "1", "git__nope");

@@ -13,11 +13,13 @@ fn split<'a>(lines: &mut Lines, chunks: impl IntoIterator<Item = &'a [u8]>) -> V
             Line::Whole(line) => Line::Whole(Cow::Owned(line.into_owned())),
             Line::Oversized {
                 length,
+                crowded,
                 id,
                 request_id,
                 head,
             } => Line::Oversized {
                 length,
+                crowded,
                 id,
                 request_id,
                 head,
@@ -68,10 +70,45 @@ fn the_limit_is_the_last_length_that_is_taken() {
     let over = Line::Oversized {
         request_id: None,
         length: 5,
+        crowded: false,
         id: None,
         head: b"12345".to_vec(),
     };
     assert_eq!(found, [whole("1234"), over, whole("123"), whole("1")]);
+}
+
+#[test]
+fn a_line_that_finds_no_room_is_skipped_and_its_id_found() {
+    let budget = Budget::new(4 << 20);
+    let mut lines = Lines::within(1 << 20, &budget);
+    let text = "t".repeat(900_000);
+    let line = format!(r#"{{"id":7,"result":"{text}"}}"#);
+    let chunks = || line.as_bytes().chunks(10_000).chain([b"\n".as_slice()]);
+    assert_eq!(split(&mut lines, chunks()), [whole(&line)]);
+    assert_eq!(budget.held(), 0, "what becomes of it counts by itself");
+    let others = budget.weigh(3 << 20);
+    let lost = |found: &[Line<'_>]| match found {
+        [
+            Line::Oversized {
+                length,
+                crowded,
+                id,
+                ..
+            },
+        ] => (*length, *crowded, *id),
+        other => panic!("{} lines", other.len()),
+    };
+    let length = line.len() as u64;
+    assert_eq!(lost(&split(&mut lines, chunks())), (length, true, Some(7)));
+    assert_eq!(budget.held(), 3 << 20);
+    let small = [b"small\n".as_slice()];
+    assert_eq!(split(&mut lines, small), [whole("small")]);
+    // One that turns out to be too long is told so.
+    let longer = [line.as_bytes(), line.as_bytes(), b"\n"];
+    let (_, crowded, _) = lost(&split(&mut lines, longer));
+    assert!(!crowded);
+    drop(others);
+    assert_eq!(split(&mut lines, chunks()), [whole(&line)]);
 }
 
 #[test]
@@ -152,6 +189,7 @@ fn expected(stream: &[u8], max: usize) -> Vec<Line<'static>> {
             let text = String::from_utf8_lossy(line);
             found.push(Line::Oversized {
                 length: line.len() as u64,
+                crowded: false,
                 id: id_in(&text),
                 request_id: ids_in(&text).1,
                 head: line[..line.len().min(200)].to_vec(),

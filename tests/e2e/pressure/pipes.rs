@@ -107,7 +107,7 @@ fn both_pipes_full_and_all_is_answered_when_the_child_reads_again() {
         assert_eq!(answers(client, ids), (60, Vec::new()));
     }
     bystander.assert_unharmed();
-    assert_peak_below(&gateway, 96);
+    assert_peak_below(&gateway, 48);
 }
 
 /// The answers to what it asks have places in its queue, but never those of all calls.
@@ -155,7 +155,7 @@ fn what_is_too_much_for_a_deaf_child_is_refused_and_the_rest_answered() {
         );
     }
     bystander.assert_unharmed();
-    assert_peak_below(&gateway, 96);
+    assert_peak_below(&gateway, 48);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn calls_of_a_child_that_stays_deaf_time_out_one_by_one_and_it_is_replaced() {
     });
     assert!(replaced.is_some(), "it is not replaced");
     bystander.assert_unharmed();
-    assert_peak_below(&gateway, 96);
+    assert_peak_below(&gateway, 48);
 }
 
 /// Many deaf children at once: what waits for all of them together has a limit, too, and one that
