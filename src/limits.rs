@@ -17,6 +17,19 @@ pub const ID_BYTES_MAX: usize = 256;
 /// in refusals; the longest of MCP has 38.
 pub const METHOD_BYTES_MAX: usize = 256;
 
+/// The longest `clientInfo` that is kept as it came, in bytes; of a longer one,
+/// which holds pictures, the name and the version. Every session keeps one.
+pub const CLIENT_INFO_BYTES_MAX: usize = 4 << 10;
+
+/// The longest capabilities that a client may declare in `initialize`, in bytes of
+/// JSON text. Every session keeps them; those of real clients have less than 500.
+pub const CLIENT_CAPABILITIES_BYTES_MAX: usize = 8 << 10;
+
+/// The longest answer of a server to its greeting, in bytes. It is kept for as
+/// long as the server is, and its instructions go into those of merged views;
+/// the longest known have 30 KiB.
+pub const SERVER_HELLO_BYTES_MAX: usize = 256 << 10;
+
 /// How many messages one batch (2025-03-26) may hold. Each takes a slot of
 /// the hub's tables and its answer waits for all others.
 pub const BATCH_MESSAGES_MAX: usize = 64;
@@ -28,6 +41,11 @@ pub const INPUT_REQUESTS_MAX: usize = 32;
 /// How many resource links are read out of one result. They fill a bounded
 /// table of the hub; a result with more is a listing, not a handful of links.
 pub const RESOURCE_LINKS_MAX: usize = 100;
+
+/// How many bytes of servers' states and of clients' answers are kept for all
+/// rounds of questions together: two of the largest, and more of those that
+/// people write than anybody reads.
+pub const ROUNDS_BYTES_MAX: usize = 32 << 20;
 
 /// How many items of one page of a list are taken; the rest is left out with a
 /// sentence. A hundred times what the largest servers known offer.

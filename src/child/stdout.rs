@@ -168,6 +168,14 @@ fn read_reply(purpose: Purpose, message: &Message) -> Result<Reply, String> {
     let page = |kind| items::read_page(message, kind).map(Reply::Page);
     match purpose {
         Purpose::Initialize | Purpose::Discover
+            if message.len() > limits::SERVER_HELLO_BYTES_MAX =>
+        {
+            let (length, most) = (message.len(), limits::SERVER_HELLO_BYTES_MAX);
+            Err(format!(
+                "its answer to the greeting is {length} bytes long: at most {most} are taken"
+            ))
+        }
+        Purpose::Initialize | Purpose::Discover
             if message.kind == (Kind::Answer { failed: true }) =>
         {
             Ok(Reply::Refused {

@@ -51,6 +51,9 @@ impl Hub {
                 server: name(),
                 rounds: call.rounds,
             }),
+            Ok(input) if !self.has_room_in_rounds(input.state.as_deref()) => {
+                Err(Refusal::TooManyQuestions)
+            }
             Ok(input) => Ok(input),
             Err(why) => Err(Refusal::BadQuestions {
                 server: name(),
@@ -96,6 +99,13 @@ impl Hub {
                 self.drop_round(id, Some(&refusal));
             }
         }
+    }
+
+    /// Whether a state of a server, or an answer of a client, can be kept beside
+    /// those of all other rounds.
+    fn has_room_in_rounds(&self, text: Option<&str>) -> bool {
+        let length = text.map_or(0, str::len);
+        length == 0 || self.rounds.bytes() + length <= limits::ROUNDS_BYTES_MAX
     }
 
     /// Puts all questions of a round to its client, or none that it cannot be
@@ -185,6 +195,7 @@ impl Hub {
 
     /// A client has answered one of the questions of a round.
     pub(super) fn part_answered(&mut self, (id, place): (OwnId, usize), message: Arc<Message>) {
+        let has_room = self.has_room_in_rounds(message.succeeded().ok());
         let Some(round) = self.rounds.get_mut(id) else {
             return;
         };
@@ -192,6 +203,9 @@ impl Hub {
             return;
         };
         match message.succeeded() {
+            Ok(_) if !has_room => {
+                return self.part_failed((id, place), Refusal::TooManyQuestions);
+            }
             Ok(result) => part.answer = Some(result.into()),
             Err(_) if part.method == Method::Elicit => part.answer = Some(NOT_ELICITED.into()),
             Err(_) => return self.fail_round(id, message),

@@ -50,7 +50,22 @@ pub struct Rounds {
     book: BTreeMap<OwnId, Round>,
 }
 
+impl Round {
+    /// How many bytes are kept for it beside its request.
+    fn bytes(&self) -> usize {
+        let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let answers: usize = self.parts.iter().map(|part| length(&part.answer)).sum();
+        length(&self.state) + answers
+    }
+}
+
 impl Rounds {
+    /// How many bytes are kept for all of them. It is asked when one more has
+    /// something to keep, which is as often as people answer questions.
+    pub fn bytes(&self) -> usize {
+        self.book.values().map(Round::bytes).sum()
+    }
+
     /// Enters a round.
     pub fn insert(&mut self, id: OwnId, round: Round) {
         self.book.insert(id, round);

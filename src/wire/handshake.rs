@@ -1,6 +1,7 @@
 //! What the two sides tell each other in `initialize`, in the handshake era
 //! (2024-11-05 to 2025-11-25).
 
+use crate::limits::{CLIENT_CAPABILITIES_BYTES_MAX, CLIENT_INFO_BYTES_MAX};
 use crate::wire::envelope::{Message, quoted, shown};
 use crate::wire::items::ItemKind;
 use crate::wire::scan::{self, Shape, Value};
@@ -144,12 +145,35 @@ pub fn read_client_hello(message: &Message) -> Result<ClientHello, String> {
     let version = text("protocolVersion", version, params)?.ok_or("protocolVersion is missing")?;
     let capabilities = object("capabilities", capabilities, params)?;
     let info = object("clientInfo", info, params)?;
+    if capabilities.len() > CLIENT_CAPABILITIES_BYTES_MAX {
+        return Err(format!(
+            "capabilities is {} bytes long: at most {CLIENT_CAPABILITIES_BYTES_MAX} are taken",
+            capabilities.len()
+        ));
+    }
     Ok(ClientHello {
         version,
         capabilities: capabilities.into(),
-        info: info.into(),
+        info: shortened(info)?,
         can: read_client_can(capabilities)?,
     })
+}
+
+/// What is kept of a client's info: all of it, or where that is too much what
+/// tells it from others.
+fn shortened(info: &str) -> Result<Box<str>, String> {
+    if info.len() <= CLIENT_INFO_BYTES_MAX {
+        return Ok(info.into());
+    }
+    let kept = members(info, ["name", "version"])?.map(|value| {
+        let json = value.map_or("\"\"", |value| value.json(info));
+        match json.len() <= CLIENT_INFO_BYTES_MAX / 4 {
+            true => json,
+            false => "\"\"",
+        }
+    });
+    let [name, version] = kept;
+    Ok(format!(r#"{{"name":{name},"version":{version}}}"#).into())
 }
 
 /// Reads which questions a client's capabilities (JSON text) let it be asked.
@@ -319,6 +343,27 @@ mod tests {
             ..ClientCan::default()
         };
         assert_eq!(hello.can, can);
+    }
+
+    #[test]
+    fn of_a_client_no_more_is_kept_than_what_tells_it_from_others() {
+        let hello = |capabilities: &str, info: &str| {
+            client(&format!(
+                r#"{{"protocolVersion":"1.0","capabilities":{{"x":"{capabilities}"}},"clientInfo":{info}}}"#
+            ))
+        };
+        let (fits, long) = ("f".repeat(3_000), "l".repeat(9_000));
+        let info = |name: &str, icon: &str| {
+            format!(r#"{{"name":"{name}","icons":["{icon}"],"version":"2"}}"#)
+        };
+        let kept = |info: &str| hello("", info).expect("a hello").info;
+        assert_eq!(*kept(&info("n", &fits)), info("n", &fits));
+        assert_eq!(&*kept(&info("n", &long)), r#"{"name":"n","version":"2"}"#);
+        assert_eq!(&*kept(&info(&long, "")), r#"{"name":"","version":"2"}"#);
+        assert_eq!(
+            hello(&long, "{}"),
+            Err("capabilities is 9008 bytes long: at most 8192 are taken".into())
+        );
     }
 
     #[test]

@@ -280,6 +280,25 @@ fn a_batch_is_taken_apart() {
 }
 
 #[test]
+fn a_greeting_answered_at_too_great_a_length_fails() {
+    let id = OwnId::new(3, Purpose::Initialize).number();
+    let script = format!(
+        r#"printf '{{"jsonrpc":"2.0","id":{id},"result":{{"protocolVersion":"2025-06-18","instructions":"%0300000d"}}}}\n' 0"#
+    );
+    let story = Subject::start(sh("talks", &script)).story();
+    match &story.output[0] {
+        FromChild::Reply {
+            reply: Reply::Failed(why),
+            ..
+        } => assert!(
+            why.ends_with("bytes long: at most 262144 are taken"),
+            "{why}"
+        ),
+        _ => panic!("it is no failure"),
+    }
+}
+
+#[test]
 fn answers_to_our_own_requests_are_read() {
     let answers = [
         (

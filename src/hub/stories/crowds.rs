@@ -1,8 +1,10 @@
 //! What all clients and all children together may make the gateway hold, and who
 //! is parted with or refused past it.
 
+use crate::config::checked::Protocol;
 use crate::event::{Effect, Parcel};
-use crate::hub::stories::cast::{Offers, request};
+use crate::hub::stories::cast::{Offers, request, result};
+use crate::hub::stories::eras::speaking;
 use crate::hub::stories::world::{World, plan};
 use crate::limits;
 
@@ -156,4 +158,41 @@ fn children_that_do_not_read_leave_some_of_all_queues_to_those_that_do() {
     let id = total + 100;
     w.asks("ann", &id.to_string(), "tools/call", &params("git20", 100));
     w.expect_of("is busy", &[]);
+}
+
+#[test]
+fn what_rounds_of_questions_keep_is_bounded_together() {
+    let mut w = speaking(&["git"], Protocol::Modern);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.connect(&["ann", "bob", "cid"]);
+    let state = |bytes: usize| {
+        let state = "s".repeat(bytes);
+        let ask = r#"{"method":"elicitation/create","params":{"message":"who?"}}"#;
+        format!(
+            r#"{{"resultType":"input_required","inputRequests":{{"q":{ask}}},"requestState":"{state}"}}"#
+        )
+    };
+    for who in ["ann", "bob", "cid"] {
+        w.calls(who, "1", "git__x");
+    }
+    let half = limits::ROUNDS_BYTES_MAX / 2;
+    w.answers("git.1", 3, &state(half - 100));
+    w.forget();
+    w.answers("git.1", 4, &state(half + 100));
+    let too_many = "too many questions to the client are open; try again later";
+    w.expect(&[&format!("0.200s bob.2 error 1 -32000 {too_many} last")]);
+    w.answers("git.1", 5, &state(half - 100));
+    w.forget();
+    // Nor is there room for a large answer, and its client is told so.
+    w.posts("cid", &result("2", &format!("\"{}\"", "a".repeat(1_000))));
+    let lines = w.trace();
+    let told = lines.iter().find(|line| line.contains("error 1"));
+    assert!(
+        told.is_some_and(|line| line.contains(too_many)),
+        "{lines:?}"
+    );
+    // What is over is forgotten, and others have room again.
+    w.posts("ann", &result("1", r#"{"action":"cancel"}"#));
+    assert_eq!(w.hub.rounds.bytes(), 0);
 }
