@@ -594,6 +594,15 @@ pub const OWN_CHILD_EVICT_AFTER: Duration = Duration::from_secs(10);
 /// a cursor that goes in circles.
 pub const LIST_PAGES_MAX: u32 = 1_000;
 
+/// How many bytes of items are kept of the lists of all children together, those
+/// that are being read among them. A list may have as much as is left for all
+/// others, so that one server's does not take the room of the next. The largest
+/// known have a megabyte.
+pub const LISTS_BYTES_MAX: usize = 64 << 20;
+
+/// A list below this many bytes is taken whatever the others have.
+pub const LIST_BYTES_LEAST: usize = 256 << 10;
+
 /// How long a child's `list_changed` is gathered with those that follow, so
 /// that a burst is read and told once.
 pub const LIST_CHANGED_WAIT: Duration = Duration::from_millis(200);

@@ -97,6 +97,8 @@ impl Hub {
     fn page_read(&mut self, id: ChildId, kind: ItemKind, request: OwnId, page: Page) {
         let label = self.label(id);
         let method = kind.method();
+        let bytes: usize = page.items.iter().map(Item::bytes).sum();
+        let has_room = self.has_room_for_list(id, kind, bytes);
         let Some(reading) = self
             .children
             .get_mut(id)
@@ -107,9 +109,12 @@ impl Hub {
         if reading.request != request {
             return;
         }
-        reading.bytes += page.items.iter().map(|item| item.json.len()).sum::<usize>();
-        reading.items.extend(page.items);
-        let is_full = reading.pages >= limits::LIST_PAGES_MAX
+        if has_room {
+            reading.bytes += bytes;
+            reading.items.extend(page.items);
+        }
+        let is_full = !has_room
+            || reading.pages >= limits::LIST_PAGES_MAX
             || reading.items.len() > limits::CATALOG_ITEMS_PER_SERVER_MAX
             || reading.bytes > limits::CATALOG_BYTES_PER_SERVER_MAX;
         let mut left_out: Vec<String> = page
@@ -117,7 +122,12 @@ impl Hub {
             .iter()
             .map(|left_out| format!("{left_out}; left out"))
             .collect();
-        if is_full && page.next.is_some() {
+        if !has_room {
+            left_out.push(format!(
+                "{} is too long beside the lists of all other servers; the rest is not served",
+                method.name()
+            ));
+        } else if is_full && page.next.is_some() {
             left_out.push(format!(
                 "{} is too long, or has no end; the rest is not served",
                 method.name()
@@ -132,6 +142,28 @@ impl Hub {
         match page.next.filter(|_| !is_full) {
             Some(cursor) => self.read_page(id, kind, Some(&cursor)),
             None => self.list_read(id, kind),
+        }
+    }
+
+    /// Whether so many bytes more of a list that is being read can be kept beside
+    /// all other lists. A sum over all of them: it is asked for only where a list
+    /// is long.
+    fn has_room_for_list(&self, id: ChildId, kind: ItemKind, more: usize) -> bool {
+        let own = self.children.get(id).and_then(|c| c.reading.get(&kind));
+        let own = own.map_or(0, |reading| reading.bytes) + more;
+        own <= limits::LIST_BYTES_LEAST || {
+            let others = self.children.iter().flat_map(|(other, child)| {
+                // What it offered before, this takes the place of.
+                let kinds = ItemKind::ALL.into_iter();
+                kinds
+                    .filter(move |&one| (other, one) != (id, kind))
+                    .map(move |one| {
+                        let offered = child.offer.items(one).iter().map(Item::bytes);
+                        let read = child.reading.get(&one).map_or(0, |r| r.bytes);
+                        offered.sum::<usize>() + read
+                    })
+            });
+            others.sum::<usize>() + 2 * own <= limits::LISTS_BYTES_MAX
         }
     }
 

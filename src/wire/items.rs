@@ -85,6 +85,13 @@ pub struct Item {
     pub mirrored: Box<[Mirrored]>,
 }
 
+impl Item {
+    /// How many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Item>() + self.json.len() + self.key.len()
+    }
+}
+
 /// One page of a list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {

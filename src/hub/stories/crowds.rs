@@ -3,7 +3,7 @@
 
 use crate::config::checked::Protocol;
 use crate::event::{Effect, Parcel};
-use crate::hub::stories::cast::{Offers, request, result};
+use crate::hub::stories::cast::{Offers, notice, request, result};
 use crate::hub::stories::eras::speaking;
 use crate::hub::stories::world::{World, plan};
 use crate::limits;
@@ -195,4 +195,43 @@ fn what_rounds_of_questions_keep_is_bounded_together() {
     // What is over is forgotten, and others have room again.
     w.posts("ann", &result("1", r#"{"action":"cancel"}"#));
     assert_eq!(w.hub.rounds.bytes(), 0);
+}
+
+#[test]
+fn the_lists_of_all_servers_together_are_bounded_and_a_short_one_is_always_taken() {
+    let names: Vec<String> = (0..4).map(|number| format!("git{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut w = World::of(&names);
+    // About twenty mebibytes each, the names apart.
+    let long = (0..2_000).map(|number| format!("{number:05000}")).collect();
+    let long = Offers {
+        tools: long,
+        ..Offers::default()
+    };
+    for name in &names[..3] {
+        w.offers.insert((*name).to_owned(), long.clone());
+    }
+    for name in &names {
+        w.serve(&format!("{name}.1"));
+    }
+    let offered: Vec<usize> = w
+        .hub
+        .children
+        .iter()
+        .map(|(_, child)| child.offer.tools.len())
+        .collect();
+    let whole = offered.iter().filter(|&&count| count == 2_000).count();
+    assert_eq!(whole, 2, "{offered:?}");
+    assert_eq!(offered[3], 1);
+    let told = w.hub.children.iter().filter(|(_, child)| {
+        let mut sentences = child.left_out.values().flatten();
+        sentences.any(|sentence| sentence.contains("beside the lists of all other servers"))
+    });
+    assert_eq!(told.count(), 1);
+    // The first one's list can be read again.
+    w.says("git0.1", &notice("notifications/tools/list_changed", "{}"));
+    w.pass(1.0);
+    w.lists("git0.1", 2);
+    let again = w.hub.children.iter().next();
+    assert_eq!(again.map(|(_, child)| child.offer.tools.len()), Some(2_000));
 }
