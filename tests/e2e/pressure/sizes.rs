@@ -7,6 +7,7 @@ use crate::e2e::scene::{Bystander, assert_echo, client, fault, pid_of};
 use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::http::Http;
+use crate::harness::{Deadline, PATIENCE};
 
 const GIB: u64 = 1 << 30;
 
@@ -70,6 +71,35 @@ fn a_body_of_a_gibibyte_is_refused_declared_or_chunked() {
     let status = send_until_answered(client.connect(), &chunked, &chunk);
     assert_eq!(status, 413);
     assert_peak_below(&gateway, 24);
+    bystander.assert_unharmed();
+    assert_echo(&mut client, "good");
+}
+
+/// Each is within "max_child_message_size", and none is ever whole.
+#[test]
+fn lines_that_are_never_whole_are_bounded_together() {
+    const CHILDREN: usize = 40;
+    let _alone = alone();
+    let names: Vec<String> = (0..CHILDREN).map(|number| format!("bad{number}")).collect();
+    let mut servers = vec![fault("good", &[])];
+    servers.extend(names.iter().map(|name| fault(name, &[])));
+    let gateway = gateway(&json!({}), &servers);
+    let bystander = Bystander::of(&gateway);
+    let mut client = client(&gateway, "/mcp");
+    let mut waiting: Vec<Http> = Vec::new();
+    for name in &names {
+        let arguments = json!({"bytes": 15_000_000, "halt": true});
+        let params = json!({"name": format!("{name}__long_line"), "arguments": arguments});
+        let request = client.book().request("tools/call", &params);
+        let mut http = client.connect();
+        http.send(&client.http_post(request.to_string())).unwrap();
+        waiting.push(http);
+    }
+    let halted = || gateway.stdout.text().matches("stderr: halted").count();
+    let all = Deadline::after(PATIENCE).poll(|| (halted() == CHILDREN).then_some(()));
+    assert!(all.is_some(), "{} have halted", halted());
+    // The 288 MiB of `CHILDREN_BYTES_MAX`, and half as much again is asked for.
+    assert_peak_below(&gateway, 320);
     bystander.assert_unharmed();
     assert_echo(&mut client, "good");
 }
