@@ -13,7 +13,7 @@ use crate::hub::lifecycle::{Happening, Phase};
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::method::Method;
-use crate::wire::own_id::{OwnId, Purpose};
+use crate::wire::own_id::Purpose;
 
 impl Hub {
     /// A word of a child, whatever it says, is a sign of life.
@@ -78,12 +78,11 @@ impl Hub {
 
     /// When a child is pinged, or has missed a ping, if nothing happens; none if
     /// it is not pinged now. A busy child is judged by its calls' deadlines alone:
-    /// many servers do one thing at a time.
+    /// many servers do one thing at a time, and go on with a call that was given up.
     fn ping_at(&self, id: ChildId, child: &Child) -> Option<Moment> {
-        let goes_on = |call: &OwnId| self.calls.get(*call).is_some_and(|call| !call.abandoned);
         let is_busy = !child.held.is_empty()
             || !child.reading.is_empty()
-            || child.under_way.iter().any(goes_on)
+            || !child.under_way.is_empty()
             || self.questions.count_of(id) > 0;
         let is_pinged = self.server_of(child).is_pinged && !is_busy;
         is_pinged.then(|| {
