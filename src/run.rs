@@ -2,6 +2,7 @@
 
 pub mod outset;
 pub mod signals;
+pub mod watched;
 
 use std::fmt;
 use std::io;
@@ -29,7 +30,7 @@ use crate::limits;
 use crate::mail::{self, Budgets, Inbox};
 use crate::plan::Drawn;
 use crate::plan::draft::{Draft, NESTING};
-use crate::reload::{self, Reloader, Source, Stage, Watched};
+use crate::reload::{self, Reloader, Source, Watched};
 use crate::run::outset::Sessions;
 use crate::state::{self, State};
 use crate::systemd::notify::Notifier;
@@ -293,11 +294,7 @@ pub fn serve(config: &Config, source: Option<Source>, serving: Serving<'_>) -> R
     let listening = listen(config, serving)?;
     let (host, is_handed) = (listening.host.clone(), listening.is_handed);
     let notifier = Notifier::of_environment();
-    let watched = source.map(|source| Watched {
-        source,
-        listens: true,
-        tell: tell_manager(notifier.clone()),
-    });
+    let watched = source.map(|source| watched::by_http(source, notifier.clone()));
     let gateway = Gateway::start(config, Sessions::Last, watched)?;
     let mut door =
         watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
@@ -328,14 +325,6 @@ pub fn serve(config: &Config, source: Option<Source>, serving: Serving<'_>) -> R
     });
     gateway.finish();
     result
-}
-
-/// The service manager wants to know when the configuration is read anew.
-fn tell_manager(notifier: Notifier) -> Box<dyn Fn(Stage) + Send> {
-    Box::new(move |stage| match stage {
-        Stage::Begins => notifier.reloading(),
-        Stage::Over => notifier.ready(),
-    })
 }
 
 /// Has the service manager, if there is one, told how the gateway does for as long as it does
@@ -398,11 +387,7 @@ fn children(config: &Config) -> usize {
 /// # Errors
 /// It cannot start.
 pub fn serve_stdio(config: &Config, source: Option<Source>) -> Result<(), Error> {
-    let watched = source.map(|source| Watched {
-        source,
-        listens: false,
-        tell: Box::new(drop),
-    });
+    let watched = source.map(watched::by_stdio);
     let gateway = Gateway::start(config, Sessions::End, watched)?;
     let message_max = config.limits.max_message_size;
     let inbox = gateway.inbox().clone();

@@ -256,54 +256,6 @@ impl Hub {
         });
     }
 
-    /// A Streamable HTTP GET.
-    pub(super) fn listen(&mut self, address: &Address, resume: Option<EventId>) {
-        let outbox = address.outbox;
-        // The rest of a stream that broke is there also where its view is not.
-        if let Err(refusal) = self.check_view(&address.view)
-            && (resume.is_none() || self.known_session(address).is_err())
-        {
-            return self.refuse(outbox, Standing::NotFound, &refusal, None);
-        }
-        let key = match self.known_session(address) {
-            Ok(key) => key,
-            Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
-        };
-        let is_of_another = |event: EventId| event.epoch != self.streams.epoch();
-        let has_gap = resume.is_some_and(is_of_another) | self.take_gap(&key);
-        if let Some(event) = resume.filter(|_| !has_gap) {
-            return self.resume(outbox, &key, event);
-        }
-        self.bound_streams(&key);
-        let stream = self.open_stream(&key, outbox, StreamKind::Listen);
-        let prime = self.prime(stream);
-        self.opened(outbox, prime, None);
-        if has_gap {
-            self.tell_gap(&key, stream);
-        }
-    }
-
-    /// The oldest listening streams of a session make room for a new one.
-    fn bound_streams(&mut self, key: &SessionKey) {
-        let Some(session) = self.sessions.get(key) else {
-            return;
-        };
-        let listening: Vec<StreamId> = session
-            .streams
-            .iter()
-            .copied()
-            .filter(|&id| {
-                self.streams
-                    .get(id)
-                    .is_some_and(|s| s.kind == StreamKind::Listen || s.outbox.is_none())
-            })
-            .collect();
-        let surplus = (listening.len() + 1).saturating_sub(limits::SESSION_STREAMS_MAX);
-        for &stream in &listening[..surplus] {
-            self.end_stream(stream);
-        }
-    }
-
     pub(super) fn opened(
         &mut self,
         outbox: OutboxId,
