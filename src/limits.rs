@@ -328,6 +328,11 @@ pub const HTTP_SPARE_MAX: usize = 8;
 /// holds the connection shall not keep the place.
 pub const HTTP_SPARE_DEADLINE: Duration = Duration::from_secs(1);
 
+/// Connections that may wait to be accepted, as far as the system allows so many. Past it the first packet of the
+/// next is dropped, and its client waits a second before it sends another; the 128 of the standard library are fewer
+/// than come in at once when a crowd does.
+pub const HTTP_BACKLOG: i32 = 1024;
+
 /// Most connections accepted in a row before the accept thread looks at its other duties.
 pub const HTTP_ACCEPT_BURST: usize = 64;
 

@@ -45,12 +45,12 @@ pub fn run(
         outbox: outbox.id(),
         session,
         message_max,
-        is_cut,
+        is_cut: Arc::clone(&is_cut),
     };
     threads::spawn("stdio-in", limits::SMALL_STACK_BYTES, move || {
         reader.run(input);
     })?;
-    write_all(output, &mut outbox);
+    write_all(output, &mut outbox, &is_cut);
     let _ = outbox.say(FromClient::Gone);
     Ok(())
 }
@@ -134,7 +134,7 @@ impl Reader {
 
 /// Writes what comes, many messages in one write where many wait, until there
 /// is nothing more to come.
-fn write_all(mut output: impl Write, outbox: &mut Outbox) {
+fn write_all(mut output: impl Write, outbox: &mut Outbox, is_cut: &AtomicBool) {
     let mut buffer = Vec::new();
     let mut found = Found::Nothing;
     loop {
@@ -152,7 +152,8 @@ fn write_all(mut output: impl Write, outbox: &mut Outbox) {
         }
         let written = output.write_all(&buffer).and_then(|()| output.flush());
         buffer.clear();
-        if written.is_err() || outbox.count_taken(taken).is_err() {
+        let is_over = written.is_err() || is_cut.load(Ordering::Relaxed);
+        if is_over || outbox.count_taken(taken).is_err() {
             return;
         }
         found = match found {

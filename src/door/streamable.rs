@@ -180,6 +180,7 @@ fn answer_post(
             }
             Found::Parcel(Parcel::End | Parcel::Cut | Parcel::Report(_)) => {
                 // The client took its request back: an end without an answer.
+                connection.count_answer(load_of(&answers));
                 exchange.begin_stream(200, &writing::stream_headers(extra))?;
                 return exchange.end_stream();
             }

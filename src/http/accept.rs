@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Backlog, listen};
 
 use crate::http::ConnectionId;
 use crate::http::connection::{self, Shared};
@@ -23,6 +24,13 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// An id that no connection had before.
 pub fn next_id() -> ConnectionId {
     ConnectionId(NEXT_ID.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Lets more connections wait to be accepted than the standard library does.
+fn deepen(listener: &TcpListener) -> io::Result<()> {
+    let backlog = Backlog::new(limits::HTTP_BACKLOG)?;
+    // Of one that listens already this only changes the number.
+    Ok(listen(listener, backlog)?)
 }
 
 /// What the `http-accept` thread owns.
@@ -49,6 +57,7 @@ impl Acceptor {
         shared: Arc<Shared>,
     ) -> io::Result<Acceptor> {
         listener.set_nonblocking(true)?;
+        deepen(&listener)?;
         Ok(Acceptor {
             listener,
             bell,
@@ -161,4 +170,26 @@ enum Room {
     Ordinary,
     /// Beyond the most, for one short exchange.
     Spare,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use super::deepen;
+
+    #[test]
+    fn hundreds_may_wait_to_be_accepted() {
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let most: usize = allowed.trim().parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        deepen(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Where there is no place, a second packet goes out after a second.
+        let soon = Duration::from_millis(900);
+        let waiting = (0..most.min(500)).map(|_| TcpStream::connect_timeout(&address, soon));
+        let waiting: Vec<TcpStream> = waiting.map_while(Result::ok).collect();
+        assert_eq!(waiting.len(), most.min(500));
+    }
 }

@@ -76,6 +76,13 @@ impl StdioClient {
         }
     }
 
+    /// Reads, and throws away, what nobody has read.
+    pub fn drain(&mut self) {
+        if let Some(mut stdout) = self.unread.take() {
+            spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        }
+    }
+
     /// Its process id.
     pub fn pid(&self) -> i32 {
         self.running.pid()

@@ -1,14 +1,18 @@
 //! Clients that do not read what they asked for, over every transport. Their answers pile up to
 //! a limit of their own and to one of all together; past it the slowest are parted with.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{alone, assert_peak_below, clients, frugal, gateway};
+use super::{alone, assert_peak_below, assert_peak_of_below, clients, frugal, gateway};
 use crate::e2e::scene::{Bystander, assert_echo, client, fault, wait_for_log, wait_for_state};
+use crate::harness::PATIENCE;
 use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Gateway, Setup, config};
 use crate::harness::http::Http;
+use crate::harness::stdio::StdioClient;
 use crate::harness::streamable::McpClient;
 
 /// The bytes of the large answers: below "max_child_message_size", so that each is a good one.
@@ -164,33 +168,49 @@ fn a_listening_stream_that_is_not_read_loses_notifications_and_nothing_else() {
     assert_echo(&mut client, "one");
 }
 
-#[test]
-fn a_client_of_stdio_that_does_not_read_is_parted_with() {
-    let _alone = alone();
-    let setup = frugal(Setup::with_config(config(&[fault("one", &[])])));
-    let mut client = setup.start_stdio_unread();
+/// A gateway on stdio whose client has said `initialize`, and reads nothing.
+fn unread_stdio() -> StdioClient {
+    let setup = Setup::with_config(config(&[fault("one", &[])]));
+    let mut client = frugal(setup).start_stdio_unread();
     let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "clientInfo": {"name": "unread", "version": "1"},
     }});
     client.send_line(&initialize.to_string()).unwrap();
-    let mut asked = 0;
-    let status = loop {
-        asked += 1;
-        let params = json!({"name": "one__long_line", "arguments": {"bytes": LARGE}});
-        let call = json!({"jsonrpc": "2.0", "id": asked, "method": "tools/call", "params": params});
-        // Nothing comes back, so the end of the process is all there is to wait for.
-        client.patience = std::time::Duration::from_millis(200);
-        if client.send_line(&call.to_string()).is_err() {
-            break client.wait();
-        }
-        super::assert_peak_of_below(client.pid(), CEILING_MIB);
-        if let Some(status) = client.wait() {
-            break Some(status);
-        }
-        assert!(asked < 200, "it takes calls without end");
-    };
-    client.patience = crate::harness::PATIENCE;
-    let status = status.or_else(|| client.wait()).expect("it ends");
+    client
+}
+
+fn send_call(client: &mut StdioClient, id: u64) -> std::io::Result<()> {
+    let params = json!({"name": "one__long_line", "arguments": {"bytes": LARGE}});
+    let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+    client.send_line(&call.to_string())
+}
+
+#[test]
+fn a_client_of_stdio_that_does_not_read_is_parted_with() {
+    let _alone = alone();
+    let mut client = unread_stdio();
+    // Nothing comes back, so the end of the process is all there is to wait for.
+    client.patience = Duration::from_millis(200);
+    let asked = (1..200).find(|&id| send_call(&mut client, id).is_err() || client.wait().is_some());
+    assert!(asked.is_some(), "it takes calls without end");
+    client.patience = PATIENCE;
+    let status = client.wait().expect("it ends");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn what_a_client_of_stdio_takes_and_leaves_is_bounded() {
+    let _alone = alone();
+    let mut client = unread_stdio();
+    for id in 1..12 {
+        send_call(&mut client, id).unwrap();
+    }
+    let told = client.log.wait_for("it is cut off", PATIENCE);
+    told.expect("the log says so");
+    assert_peak_of_below(client.pid(), CEILING_MIB);
+    // It reads after all, too late: what it gets has an end, though it says nothing more.
+    client.drain();
+    let status = client.wait().expect("it ends");
     assert!(status.success(), "{status}");
 }
