@@ -32,8 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["limits", "threads"]),
     ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
-    ("mail", &["event", "limits", "plan"]),
-    ("mail", &["budget", "event", "limits"]),
+    ("mail", &["budget", "event", "limits", "plan"]),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
     ("systemd", &["limits", "mail", "threads"]),
     (
@@ -52,8 +51,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "door",
         &[
-            "config", "event", "http", "limits", "logging", "mail", "procfs", "threads", "wire",
-            "budget", "config", "event", "http", "limits", "logging", "mail", "threads", "wire",
+            "budget", "config", "event", "http", "limits", "logging", "mail", "procfs", "threads",
+            "wire",
         ],
     ),
     (

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::event::ServerId;
 use crate::hub::Hub;
 use crate::hub::asking::lack;
 use crate::hub::calls::{Asker, Call};
@@ -45,22 +46,7 @@ impl Hub {
             return;
         };
         let (session, stream) = (caller.session.clone(), caller.stream);
-        let name = || self.server(server).name.clone();
-        let input = match input {
-            Ok(_) if call.rounds >= limits::ROUNDS_MAX => Err(Refusal::TooManyRounds {
-                server: name(),
-                rounds: call.rounds,
-            }),
-            Ok(input) if !self.has_room_in_rounds(input.state.as_deref()) => {
-                Err(Refusal::TooManyQuestions)
-            }
-            Ok(input) => Ok(input),
-            Err(why) => Err(Refusal::BadQuestions {
-                server: name(),
-                why,
-            }),
-        };
-        let input = match input {
+        let input = match self.check_input(&call, server, input) {
             Ok(input) => input,
             Err(refusal) => {
                 self.count_error(&call);
@@ -98,6 +84,30 @@ impl Hub {
                 let refusal = self.cannot_go_on(id, refusal);
                 self.drop_round(id, Some(&refusal));
             }
+        }
+    }
+
+    /// Whether a call may be answered with these questions.
+    fn check_input(
+        &self,
+        call: &Call,
+        server: ServerId,
+        input: Result<InputRequired, String>,
+    ) -> Result<InputRequired, Refusal> {
+        let name = || self.server(server).name.clone();
+        match input {
+            Ok(_) if call.rounds >= limits::ROUNDS_MAX => Err(Refusal::TooManyRounds {
+                server: name(),
+                rounds: call.rounds,
+            }),
+            Ok(input) if !self.has_room_in_rounds(input.state.as_deref()) => {
+                Err(Refusal::TooManyQuestions)
+            }
+            Ok(input) => Ok(input),
+            Err(why) => Err(Refusal::BadQuestions {
+                server: name(),
+                why,
+            }),
         }
     }
 
