@@ -127,15 +127,16 @@ fn who_is_busy_is_judged_by_its_calls_alone() {
         w.cancels("ann", &call.to_string());
     }
     w.expect_of("ping", &[]);
-    // Idle since 140.2 s: from here on all begins anew.
-    w.pass(46.0);
+    // Idle at 170.2 s, when the last call that was given up has had its time once
+    // more: from here on all begins anew.
+    w.pass(71.0);
     w.expect_of(
         "git.1",
         &[
-            "155.200s to git.1 #9 ping",
-            "170.200s to git.1 #10 ping",
-            "185.200s close git.1",
-            "185.200s term git.1",
+            "180.000s to git.1 #9 ping",
+            "195.000s to git.1 #10 ping",
+            "210.000s close git.1",
+            "210.000s term git.1",
         ],
     );
 }
@@ -148,15 +149,15 @@ fn what_was_not_answered_before_a_call_is_forgotten() {
     w.calls("ann", "1", "git__x");
     w.cancels("ann", "1");
     w.forget();
-    w.pass(47.0);
+    w.pass(72.0);
     w.expect_of(
         "git.1",
         &[
-            "35.200s to git.1 #5 ping",
-            "50.200s to git.1 #6 ping",
-            "65.200s close git.1",
-            "65.200s term git.1",
-            "67.200s kill git.1",
+            "60.000s to git.1 #5 ping",
+            "75.000s to git.1 #6 ping",
+            "90.000s close git.1",
+            "90.000s term git.1",
+            "92.000s kill git.1",
         ],
     );
 }
