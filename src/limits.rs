@@ -638,6 +638,13 @@ pub const SESSION_UNANSWERED_MAX: usize = 128;
 /// How many resources one session may have subscribed to.
 pub const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
 
+/// How many subscriptions all sessions may have together, at about a hundred bytes
+/// each beside the URIs, which they share.
+pub const SUBSCRIPTIONS_MAX: usize = 100_000;
+
+/// How many a session may have whatever the others do.
+pub const SESSION_SUBSCRIPTIONS_LEAST: usize = 50;
+
 /// How many resources of one child may be subscribed to, by all sessions.
 pub const CHILD_SUBSCRIPTIONS_MAX: usize = 4_000;
 

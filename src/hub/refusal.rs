@@ -390,9 +390,11 @@ impl fmt::Display for Refusal {
             ),
             Refusal::TooManySubscriptions => write!(
                 f,
-                "a session may have {} subscriptions and a server {}, to URIs of at most {} bytes",
+                "a session may have {} subscriptions, a server {} and all sessions together {}, to \
+                 URIs of at most {} bytes",
                 limits::SESSION_SUBSCRIPTIONS_MAX,
                 limits::CHILD_SUBSCRIPTIONS_MAX,
+                limits::SUBSCRIPTIONS_MAX,
                 limits::SUBSCRIPTION_URI_BYTES_MAX
             ),
             Refusal::TooManySessions(max) => {

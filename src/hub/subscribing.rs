@@ -30,7 +30,7 @@ impl Hub {
             Err(refusal) => return self.refuse_caller(&need.caller, &refusal),
         };
         let held = self.sessions.get(&session).map(|s| s.subscriptions.len());
-        if held.is_none_or(|held| held >= limits::SESSION_SUBSCRIPTIONS_MAX)
+        if held.is_none_or(|held| !self.has_room_beside(held))
             || uri.len() > limits::SUBSCRIPTION_URI_BYTES_MAX
         {
             return self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
@@ -56,12 +56,26 @@ impl Hub {
         }
     }
 
+    /// Whether a session that has so many subscriptions may have one more. A sum
+    /// over all sessions: it is asked for only by those that have many.
+    fn has_room_beside(&self, held: usize) -> bool {
+        let all = || {
+            let sessions = self.sessions.iter();
+            sessions.map(|(_, s)| s.subscriptions.len()).sum::<usize>()
+        };
+        held < limits::SESSION_SUBSCRIPTIONS_LEAST
+            || held < limits::SESSION_SUBSCRIPTIONS_MAX && all() < limits::SUBSCRIPTIONS_MAX
+    }
+
     pub(super) fn enter(&mut self, session: &SessionKey, uri: &Arc<str>, child: ChildId) {
         if let (Some(session_entry), Some(child_entry)) =
             (self.sessions.get_mut(session), self.children.get_mut(child))
         {
+            // All who have subscribed to it share the text.
+            let known = child_entry.subscribers.get_key_value(uri);
+            let uri = known.map_or(uri, |(known, _)| known).clone();
             session_entry.subscriptions.insert((uri.clone(), child));
-            let subscribers = child_entry.subscribers.entry(uri.clone()).or_default();
+            let subscribers = child_entry.subscribers.entry(uri).or_default();
             subscribers.insert(session.clone());
         }
     }

@@ -235,3 +235,38 @@ fn the_lists_of_all_servers_together_are_bounded_and_a_short_one_is_always_taken
     let again = w.hub.children.iter().next();
     assert_eq!(again.map(|(_, child)| child.offer.tools.len()), Some(2_000));
 }
+
+#[test]
+fn the_subscriptions_of_all_sessions_together_are_bounded_and_few_are_always_taken() {
+    let mut w = World::of(&["git"]);
+    w.offers.get_mut("git").expect("it is there").resources = vec!["file:///new".into()];
+    w.serve("git.1");
+    // So many that the books are not swept, for what follows stands in one of them alone.
+    let many = limits::SUBSCRIPTIONS_MAX / limits::SESSION_SUBSCRIPTIONS_MAX + 2;
+    let who: Vec<&str> = (0..many)
+        .map(|number| &*format!("who{number}").leak())
+        .collect();
+    w.connect(&who);
+    let child = w.hub.children.ids()[0];
+    let uris: Vec<std::sync::Arc<str>> = (0..limits::SESSION_SUBSCRIPTIONS_MAX)
+        .map(|number| format!("file:///{number}").into())
+        .collect();
+    let fill = |w: &mut World, who: &str, count: usize| {
+        let key = w.clients[who].session.clone().expect("it has a session");
+        let session = w.hub.sessions.get_mut(&key).expect("it is known");
+        let some = uris.iter().take(count).map(|uri| (uri.clone(), child));
+        session.subscriptions.extend(some);
+    };
+    for who in &who[2..] {
+        fill(&mut w, who, limits::SESSION_SUBSCRIPTIONS_MAX);
+    }
+    fill(&mut w, who[0], limits::SESSION_SUBSCRIPTIONS_LEAST);
+    fill(&mut w, who[1], limits::SESSION_SUBSCRIPTIONS_LEAST - 1);
+    let told = |w: &mut World, who: &str| {
+        w.forget();
+        w.asks(who, "1", "resources/subscribe", r#"{"uri":"file:///new"}"#);
+        w.trace().concat()
+    };
+    assert!(told(&mut w, who[0]).contains("error 1 -32000 a session may have 1000"));
+    assert!(told(&mut w, who[1]).contains("to git.1"));
+}
