@@ -83,7 +83,7 @@ fn bodies_that_are_never_whole_are_bounded_together() {
     }
     assert!(refused > 200, "{refused} of 400 were refused");
     // The 128 MiB of `CLIENTS_BYTES_MAX`.
-    assert_peak_below(&gateway, 160);
+    assert_peak_below(&gateway, 176);
     // Ordinary messages come through all the same.
     bystander.assert_unharmed();
     drop(waiting);
