@@ -16,6 +16,9 @@ pub enum Sessions {
     Last,
     /// They end with the one client that it serves.
     End,
+    /// It has none: it is started to see what its servers offer now, and does not
+    /// take what they offered earlier for that.
+    None,
 }
 
 /// Reads what was kept, and starts the thread that keeps the rest.
@@ -36,12 +39,15 @@ pub fn outset(config: &Config, sessions: Sessions) -> Result<(Outset, State), Er
     }
     let unix = since_1970();
     let servers: Vec<String> = config.servers.iter().map(|s| s.name.clone()).collect();
-    let (state, recalled) = State::open(Opening {
+    let (state, mut recalled) = State::open(Opening {
         folder: folder.as_deref(),
         now: unix.as_secs(),
         journal: last,
         servers: &servers,
     });
+    if sessions == Sessions::None {
+        recalled.lists.clear();
+    }
     let token = config.token.as_ref().map(Secret::expose);
     let outset = Outset {
         seal: Seal::new(&key.secret, token),

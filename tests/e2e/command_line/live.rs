@@ -228,3 +228,41 @@ fn without_live_nothing_is_started() {
     setup.run(&["check", "--live"]);
     assert!(starts.exists());
 }
+
+/// Gateways keep what servers offered, to show it before they are started; here that would be a
+/// lie.
+#[test]
+fn what_servers_offered_before_is_not_taken_for_what_they_offer_now() {
+    let setup = Setup::with_config("");
+    let broken = setup.folder().join("broken");
+    let entry = |name: &str, start: &str| {
+        let mut entry = fault_with(name, &[], "start", json!(start));
+        let script = "test -e \"$0\" && exit 7; exec \"$1\"";
+        entry["args"] = json!(["-c", script, broken, entry["command"]]);
+        entry["command"] = json!("sh");
+        entry
+    };
+    let limits = json!({"max_reconnect_attempts": 1, "reconnect_delay": "10ms"});
+    let servers = [entry("lazy", "lazy"), entry("eager", "eager")];
+    let config = json!({"limits": limits, "servers": servers});
+    let setup = setup.config(config.to_string());
+    // The second time, both are remembered of the first.
+    for _ in 0..2 {
+        let ended = setup.run(&["check", "--live"]);
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        for server in ["lazy", "eager"] {
+            row(&part(&ended, server, "ready"), "tool", "echo");
+        }
+    }
+    std::fs::write(&broken, "").expect("the folder can be written");
+    let ended = setup.run(&["check", "--live"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    for server in ["lazy", "eager"] {
+        let part = part(&ended, server, "parked");
+        assert_eq!(part.len(), 1, "{part:#?}");
+        let why = format!("error: server {server:?} is not up: exited with code 7");
+        assert!(ended.stderr.contains(&why), "{}", ended.stderr);
+    }
+    let ended = setup.run(&["tools"]);
+    assert!(!ended.stdout.contains("echo"), "{}", ended.stdout);
+}
