@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
+use nix::fcntl::OFlag;
 
 use crate::limits;
 use crate::record::{Remembered, SessionName, SessionWord};
@@ -166,9 +167,15 @@ impl Journal {
 /// Takes the lock, and waits for it as long as somebody who is about to end may
 /// need.
 fn lock(path: &Path) -> Result<File, Fault> {
+    // A link would have a file made, or locked, somewhere else; a pipe would be
+    // waited for until somebody reads it.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(path)?;
+    let file = options.custom_flags(flags.bits()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Fault::NotAFile);
+    }
     let tries = limits::STATE_LOCK_WAIT.as_millis() / limits::STATE_LOCK_PAUSE.as_millis();
     for _ in 0..tries {
         match file.try_lock() {

@@ -114,7 +114,14 @@ fn of_file(path: PathBuf, new: &[u8]) -> Option<(Vec<u8>, Origin)> {
     match made {
         Ok(true) => Some((new.to_vec(), Origin::NewFile(path))),
         // Somebody else was first just now.
-        Ok(false) => Some((read(&path).ok()?, Origin::File(path))),
+        Ok(false) => match read(&path) {
+            Ok(secret) => Some((secret, Origin::File(path))),
+            Err(fault) => {
+                let file = path.display();
+                log::warn!("{file}: {fault}; sessions end with this process");
+                None
+            }
+        },
         Err(error) => {
             let file = path.display();
             log::warn!("{file}: it cannot be written: {error}; sessions end with this process");

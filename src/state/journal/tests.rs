@@ -282,3 +282,21 @@ fn a_folder_that_is_removed_comes_again() {
     let again = Journal::open(&folder, NOW).expect("nobody else has it");
     assert_eq!(again.sessions().len(), 2);
 }
+
+#[test]
+fn nothing_but_a_file_in_the_folder_is_locked() {
+    let scratch = Scratch::new();
+    let lock = scratch.path().join("sessions.lock");
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    assert!(Journal::open(scratch.path(), NOW).is_none());
+    // Nor is one that somebody reads, and that could be opened therefore.
+    let mut options = OpenOptions::new();
+    let _reader = options.read(true).write(true).open(&lock).expect("a pipe");
+    assert!(Journal::open(scratch.path(), NOW).is_none());
+
+    fs::remove_file(&lock).expect("it is ours");
+    let elsewhere = scratch.path().join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, &lock).expect("a link");
+    assert!(Journal::open(scratch.path(), NOW).is_none());
+    assert!(!elsewhere.exists());
+}
