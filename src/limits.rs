@@ -953,7 +953,8 @@ pub const STATE_HEAD_BYTES: usize = 64;
 
 /// How many ended sessions are remembered until their ids would have expired.
 /// At one each five seconds it is a whole day of them; past this the one not
-/// heard of for longest is forgotten.
+/// heard of for longest is forgotten, and after a restart whatever is as old and
+/// was never told of is taken for ended.
 pub const STATE_ENDED_MAX: usize = 20_000;
 
 /// The longest file of what one server offers, in bytes: as much as one of its

@@ -96,6 +96,9 @@ pub struct Remembered {
 pub struct Recalled {
     /// What was kept of sessions.
     pub sessions: HashMap<SessionName, Remembered>,
+    /// Sessions that began up to then, in seconds since 1970, and of which nothing
+    /// was kept may have ended: that was forgotten for want of room.
+    pub forgotten: Option<u64>,
     /// What servers offered, by their names.
     pub lists: BTreeMap<String, Lists>,
 }

@@ -21,9 +21,13 @@ pub struct Absent {
 }
 
 impl Absent {
-    /// Those that were kept of the processes before this one.
-    pub fn new(recalled: HashMap<SessionName, Remembered>) -> Absent {
-        let mut absent = Absent::default();
+    /// Those that were kept of the processes before this one, and up to when some
+    /// were forgotten already.
+    pub fn new(recalled: HashMap<SessionName, Remembered>, forgotten: Option<u64>) -> Absent {
+        let mut absent = Absent {
+            forgotten,
+            ..Absent::default()
+        };
         for (name, remembered) in recalled {
             absent.enter(name, remembered);
         }
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_there_no_more() {
-        let mut absent = Absent::new(HashMap::from([(name(1), heard(7))]));
+        let mut absent = Absent::new(HashMap::from([(name(1), heard(7))]), None);
         absent.put(name(2), heard(8), 9);
         assert_eq!(absent.get(&name(1)), Some(&heard(7)));
         assert_eq!(absent.take(&name(1)), Some(heard(7)));
@@ -139,6 +143,12 @@ mod tests {
         assert_eq!(absent.book.len(), limits::SESSIONS_ABSENT_MAX);
         assert!(absent.get(&name(1)).is_none() && absent.get(&name(2)).is_some());
         assert!(absent.may_have_been(1_001) && !absent.may_have_been(1_002));
+    }
+
+    #[test]
+    fn what_was_forgotten_before_is_taken_for_ended_as_well() {
+        let absent = Absent::new(HashMap::new(), Some(7));
+        assert!(absent.may_have_been(7) && !absent.may_have_been(8));
     }
 
     #[test]

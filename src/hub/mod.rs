@@ -188,7 +188,7 @@ impl Hub {
             calls: Calls::default(),
             streams: Streams::new(Epoch::drawn(drawn)),
             sessions: Sessions::default(),
-            absent: Absent::new(outset.recalled.sessions),
+            absent: Absent::new(outset.recalled.sessions, outset.recalled.forgotten),
             listeners: BTreeSet::new(),
             questions: Questions::default(),
             leases: Leases::default(),

@@ -88,6 +88,11 @@ impl Journal {
         self.table.sessions()
     }
 
+    /// As [`Table::forgotten`].
+    pub fn forgotten(&self) -> Option<u64> {
+        self.table.forgotten()
+    }
+
     /// Takes a word in, to be written with the next [`Journal::write`].
     pub fn note(&mut self, session: &SessionName, word: SessionWord) {
         if let Some(news) = self.table.apply(session, word) {
@@ -214,8 +219,9 @@ fn fold(bytes: &[u8]) -> Result<(Table, usize), Fault> {
     let mut lines = bytes.split(|&byte| byte == b'\n');
     let _torn = lines.next_back();
     let first = lines.next().and_then(line::read_first);
-    let first = first.ok_or_else(|| Fault::Form("it is no journal of this version".to_owned()))?;
-    let mut table = Table::new(first);
+    let is_none = || Fault::Form("it is no journal of this version".to_owned());
+    let (time, forgotten) = first.ok_or_else(is_none)?;
+    let mut table = Table::new(time, forgotten);
     let mut broken = 0;
     for line in lines {
         match line::read(line) {

@@ -12,7 +12,8 @@
 //! | `in` | the server of that |
 //!
 //! The first line tells what follows: `{"mcproxy":"sessions","format":1,"t":…}`,
-//! with the time at which it was written.
+//! with the time at which it was written, and `"f":…` if sessions that began up to
+//! then may have been forgotten.
 
 use std::fmt::Write;
 
@@ -27,16 +28,24 @@ use crate::wire::scan::{self, Value};
 const FORMAT: &str = "1";
 
 /// The first line, with its end.
-pub fn first(now: u64) -> String {
-    format!("{{\"mcproxy\":\"sessions\",\"format\":{FORMAT},\"t\":{now}}}\n")
+pub fn first(now: u64, forgotten: Option<u64>) -> String {
+    let forgotten = forgotten.map(|until| format!(",\"f\":{until}"));
+    let forgotten = forgotten.unwrap_or_default();
+    format!("{{\"mcproxy\":\"sessions\",\"format\":{FORMAT},\"t\":{now}{forgotten}}}\n")
 }
 
-/// The time that a first line tells, if it is one of this format.
-pub fn read_first(line: &[u8]) -> Option<u64> {
+/// The time that a first line tells, and up to when sessions may have been
+/// forgotten, if it is one of this format.
+pub fn read_first(line: &[u8]) -> Option<(u64, Option<u64>)> {
     let line = text(line)?;
-    let [what, format, time] = scan::members(line, ["mcproxy", "format", "t"]).ok()?;
+    let keys = ["mcproxy", "format", "t", "f"];
+    let [what, format, time, forgotten] = scan::members(line, keys).ok()?;
     let is_ours = what?.json(line) == "\"sessions\"" && format?.json(line) == FORMAT;
-    is_ours.then(|| number(time?, line)).flatten()
+    let time = is_ours.then(|| number(time?, line)).flatten()?;
+    match forgotten {
+        Some(until) => Some((time, Some(number(until, line)?))),
+        None => Some((time, None)),
+    }
 }
 
 /// A word on a session, as a line with its end.
@@ -226,14 +235,21 @@ mod tests {
     #[test]
     fn the_first_line_is_known_by_its_form() {
         assert_eq!(
-            first(17),
+            first(17, None),
             "{\"mcproxy\":\"sessions\",\"format\":1,\"t\":17}\n"
         );
-        assert_eq!(read_first(first(17).trim_end().as_bytes()), Some(17));
+        for forgotten in [None, Some(9)] {
+            let line = first(17, forgotten);
+            assert_eq!(
+                read_first(line.trim_end().as_bytes()),
+                Some((17, forgotten))
+            );
+        }
         for other in [
             r#"{"mcproxy":"sessions","format":2,"t":17}"#,
             r#"{"mcproxy":"lists","format":1,"t":17}"#,
             r#"{"mcproxy":"sessions","format":1}"#,
+            r#"{"mcproxy":"sessions","format":1,"t":17,"f":"x"}"#,
             r#"{"s":"a","h":1}"#,
             "",
         ] {

@@ -78,6 +78,7 @@ impl State {
         let journal = journal.flatten();
         let recalled = Recalled {
             sessions: journal.as_ref().map(Journal::sessions).unwrap_or_default(),
+            forgotten: journal.as_ref().and_then(Journal::forgotten),
             lists: lists::read_all(folder, opening.servers, opening.now),
         };
         files::sweep(folder, opening.now, |_| true);

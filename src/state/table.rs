@@ -21,6 +21,9 @@ pub struct Table {
     bytes: usize,
     /// The latest time that was told of any session.
     latest: u64,
+    /// A session that began up to then and is not here may have ended, or may have
+    /// to begin anew: that was forgotten for want of room.
+    forgotten: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -30,10 +33,12 @@ struct Entry {
 }
 
 impl Table {
-    /// An empty one, at a time in seconds since 1970.
-    pub fn new(now: u64) -> Table {
+    /// An empty one, at a time in seconds since 1970; what of its sessions began up
+    /// to a time may have been forgotten already.
+    pub fn new(now: u64, forgotten: Option<u64>) -> Table {
         Table {
             latest: now,
+            forgotten,
             ..Table::default()
         }
     }
@@ -70,6 +75,7 @@ impl Table {
     /// [`limits::SESSION_IDLE_MAX`] is forgotten, as its id is good for nothing.
     pub fn set_time(&mut self, now: u64) {
         self.latest = now;
+        self.forgotten = self.forgotten.map(|until| until.min(now));
         let sessions = self.sessions.iter();
         let ahead: Vec<SessionName> = sessions
             .filter(|(_, entry)| entry.remembered.heard > now)
@@ -95,6 +101,14 @@ impl Table {
                 self.take(&session);
             }
         }
+        // What began so early has expired as well.
+        self.forgotten = self.forgotten.filter(|until| *until >= oldest);
+    }
+
+    /// Up to when sessions began that may have been forgotten: one that is not
+    /// here may have ended all the same.
+    pub fn forgotten(&self) -> Option<u64> {
+        self.forgotten
     }
 
     /// All of it, for the hub.
@@ -107,7 +121,7 @@ impl Table {
     /// All of it as a journal.
     pub fn lines(&self) -> String {
         let mut lines = String::with_capacity(self.bytes);
-        lines += &line::first(self.latest);
+        lines += &line::first(self.latest, self.forgotten);
         for (session, entry) in &self.sessions {
             lines += &line::of_session(session, &entry.remembered);
         }
@@ -129,13 +143,25 @@ impl Table {
         while too_many(self) {
             let least = self.first(false, None).or_else(|| self.first(true, None));
             let Some(session) = least else { return };
-            self.take(&session);
+            self.forget(&session);
         }
         while self.ended > limits::STATE_ENDED_MAX {
             let Some(session) = self.first(true, None) else {
                 return;
             };
-            self.take(&session);
+            self.forget(&session);
+        }
+    }
+
+    /// Forgets a session for want of room. Had it merely been heard of, nothing is
+    /// lost but that.
+    fn forget(&mut self, session: &SessionName) {
+        let Some(Entry { remembered, .. }) = self.take(session) else {
+            return;
+        };
+        if remembered.ended || remembered.own || !remembered.subscriptions.is_empty() {
+            // It began no later than it was heard of.
+            self.forgotten = self.forgotten.max(Some(remembered.heard));
         }
     }
 

@@ -103,7 +103,7 @@ proptest! {
         words in prop::collection::vec(word(), 0..40),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut table = Table::new(start);
+        let mut table = Table::new(start, None);
         let mut journal = table.lines();
         // How long it is after how many words.
         let mut lengths = vec![(journal.len(), 0)];
@@ -131,14 +131,14 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = fold(&bytes);
-        let _ = fold(&[line::first(1).as_bytes(), &bytes].concat());
+        let _ = fold(&[line::first(1, None).as_bytes(), &bytes].concat());
     }
 }
 
 #[test]
 fn broken_lines_are_passed_over_and_counted() {
     let lines = [
-        line::first(NOW).as_str(),
+        line::first(NOW, None).as_str(),
         "{\"s\":\"a\",\"h\":9}\n",
         "{\"s\":\"a\",\"h\":1\u{0}\n\n",
         "{\"s\":\"b\",\"h\":5}\n",
@@ -299,4 +299,23 @@ fn nothing_but_a_file_in_the_folder_is_locked() {
     std::os::unix::fs::symlink(&elsewhere, &lock).expect("a link");
     assert!(Journal::open(scratch.path(), NOW).is_none());
     assert!(!elsewhere.exists());
+}
+
+#[test]
+fn that_some_were_forgotten_is_known_to_the_next_one() {
+    let scratch = Scratch::new();
+    let mut journal = open(&scratch);
+    for number in 0..=limits::STATE_ENDED_MAX as u64 {
+        let session = name(&format!("e{number}"));
+        journal.note(&session, SessionWord::Heard(NOW - 30_000 + number));
+        journal.note(&session, SessionWord::Ended);
+    }
+    journal.write();
+    drop(journal);
+    // By the words of each, and then by the first line, after a rewriting.
+    for _ in 0..2 {
+        let mut journal = open(&scratch);
+        assert_eq!(journal.forgotten(), Some(NOW - 30_000));
+        journal.write();
+    }
 }

@@ -30,7 +30,7 @@ fn of(table: &Table, session: &str) -> Option<Remembered> {
 
 #[test]
 fn only_news_are_to_be_written() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     let mut is_news = |word: SessionWord| table.apply(&name("a"), word).is_some();
     assert!(!is_news(unsubscribed("r")), "it would be the first word");
     assert!(is_news(SessionWord::Heard(NOW)) && !is_news(SessionWord::Heard(NOW)));
@@ -47,7 +47,7 @@ fn only_news_are_to_be_written() {
 
 #[test]
 fn what_has_ended_stays_so_and_nothing_else_of_it_is_kept() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     let words = [
         SessionWord::Heard(NOW - 5),
         SessionWord::Own,
@@ -69,7 +69,7 @@ fn what_has_ended_stays_so_and_nothing_else_of_it_is_kept() {
 
 #[test]
 fn a_session_named_without_a_time_counts_from_the_latest_that_is_known() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     table.apply(&name("a"), SessionWord::Ended);
     table.apply(&name("b"), SessionWord::Heard(NOW + 9));
     table.apply(&name("c"), SessionWord::Own);
@@ -79,7 +79,7 @@ fn a_session_named_without_a_time_counts_from_the_latest_that_is_known() {
 
 #[test]
 fn a_name_that_is_none_is_not_kept() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     for odd in [String::new(), "x".repeat(65)] {
         assert_eq!(table.apply(&name(&odd), SessionWord::Own), None);
     }
@@ -92,7 +92,7 @@ fn a_name_that_is_none_is_not_kept() {
 
 #[test]
 fn what_was_not_heard_of_for_long_is_forgotten() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     table.apply(&name("a"), SessionWord::Heard(NOW - IDLE_MAX));
     table.apply(&name("b"), SessionWord::Heard(NOW - IDLE_MAX + 1));
     table.apply(&name("c"), SessionWord::Heard(NOW - IDLE_MAX));
@@ -112,7 +112,7 @@ fn what_was_not_heard_of_for_long_is_forgotten() {
 
 #[test]
 fn of_too_many_the_living_go_that_were_not_heard_of_for_longest() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     table.apply(&name("ended"), SessionWord::Heard(1));
     table.apply(&name("ended"), SessionWord::Ended);
     let count = limits::SESSIONS_MAX as u64;
@@ -131,7 +131,7 @@ fn of_too_many_the_living_go_that_were_not_heard_of_for_longest() {
 
 #[test]
 fn of_too_many_ended_ones_the_first_go_and_no_living_one() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     table.apply(&name("living"), SessionWord::Heard(1));
     for number in 0..=limits::STATE_ENDED_MAX as u64 {
         let session = name(&format!("e{number}"));
@@ -145,7 +145,7 @@ fn of_too_many_ended_ones_the_first_go_and_no_living_one() {
 
 #[test]
 fn a_session_with_more_subscriptions_than_are_kept_must_begin_anew() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     let long = "u".repeat(2_000);
     let mut kept = 0;
     loop {
@@ -184,7 +184,7 @@ fn a_session_with_more_subscriptions_than_are_kept_must_begin_anew() {
 
 #[test]
 fn all_together_are_bounded_in_bytes() {
-    let mut table = Table::new(NOW);
+    let mut table = Table::new(NOW, None);
     // Control characters take six bytes each as JSON.
     let long = "\u{1}".repeat(2_000);
     for number in 0..200_u64 {
@@ -202,5 +202,29 @@ fn all_together_are_bounded_in_bytes() {
     );
     assert_eq!(of(&table, "s0"), None);
     assert!(of(&table, "s199").is_some());
-    assert!(table.bytes() >= lines - line::first(NOW).len());
+    assert!(table.bytes() >= lines - line::first(NOW, None).len());
+}
+
+#[test]
+fn up_to_when_something_was_forgotten_is_known_as_long_as_it_matters() {
+    let mut table = Table::new(NOW, None);
+    for number in 0..=limits::SESSIONS_MAX as u64 {
+        let session = name(&format!("s{number}"));
+        table.apply(&session, SessionWord::Heard(NOW + number));
+    }
+    assert_eq!(of(&table, "s0"), None);
+    assert_eq!(table.forgotten(), None, "nothing is lost with it");
+    table.apply(&name("s1"), subscribed("r"));
+    table.apply(&name("s2"), SessionWord::Own);
+    let late = NOW + limits::SESSIONS_MAX as u64 + 1;
+    for (session, forgotten) in [("t1", NOW + 1), ("t2", NOW + 2)] {
+        table.apply(&name(session), SessionWord::Heard(late));
+        assert_eq!(table.forgotten(), Some(forgotten), "{session}");
+    }
+    table.set_time(NOW + 1);
+    assert_eq!(table.forgotten(), Some(NOW + 1), "the clock was ahead");
+    table.set_time(NOW + 1 + IDLE_MAX);
+    assert!(table.forgotten().is_some());
+    table.set_time(NOW + 2 + IDLE_MAX);
+    assert_eq!(table.forgotten(), None);
 }
