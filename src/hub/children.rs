@@ -113,6 +113,9 @@ pub struct Child {
     pub pinged: Option<Moment>,
     /// How many pings in a row its life has not answered.
     pub missed: u8,
+    /// Since when it owes the answer to a call whose time is over, if no word has
+    /// come since.
+    pub overdue: Option<Moment>,
     /// When a call of it last came or ended, or its lists were read.
     pub used: Moment,
     /// Whether it has had a call since it last slept.
@@ -234,6 +237,7 @@ impl Child {
             heard: now,
             pinged: None,
             missed: 0,
+            overdue: None,
             used: now,
             was_called: false,
             learned: None,
@@ -307,6 +311,7 @@ impl Children {
         child.urls.clear();
         child.pinged = None;
         child.missed = 0;
+        child.overdue = None;
         child.served = false;
         self.lives.insert(child.life, id);
         Some(child.life)

@@ -191,6 +191,9 @@ impl Hub {
         if child.missed > 0 {
             flaws.push("has not answered a ping".to_owned());
         }
+        if child.overdue.is_some() {
+            flaws.push("has not answered a call in time, and said nothing since".to_owned());
+        }
         if child.is_flooded || self.is_queue_full(child) {
             flaws.push("its queue is full".to_owned());
         }

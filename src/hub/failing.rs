@@ -80,12 +80,17 @@ impl Hub {
         let Some(server) = self.children.get(call.child).map(|c| c.server) else {
             return;
         };
+        // One that was never sent says nothing of the child.
+        let overdue = call.life.map(|_| call.child);
         let refusal = Refusal::CallTimedOut {
             server: self.server(server).name.clone(),
             after: call.timeout,
         };
         log::warn!("{refusal}");
         self.count_overdue(id);
+        if let Some(child) = overdue {
+            self.note_overdue(child);
+        }
         self.abandon(id, Some(&refusal));
     }
 

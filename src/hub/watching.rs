@@ -23,7 +23,8 @@ impl Hub {
         };
         child.heard = self.now;
         child.pinged = None;
-        if std::mem::take(&mut child.missed) > 0 {
+        let was_overdue = child.overdue.take().is_some();
+        if std::mem::take(&mut child.missed) > 0 || was_overdue {
             self.observe(id);
         }
     }
@@ -45,6 +46,7 @@ impl Hub {
             Some(self.now.after(wait)),
             self.ping_at(id, child),
             self.unneeded_at(id, child),
+            self.stuck_at(child),
         ];
         if let Some(at) = looks.into_iter().flatten().min() {
             self.timers.set(at, Timer::Watch(child.life));
@@ -66,6 +68,11 @@ impl Hub {
             log::info!("{}: stopped, for nobody needs it now", self.label(id));
             return self.happen(id, Happening::Unneeded);
         }
+        if self.stuck_at(child).is_some_and(|at| at <= self.now) {
+            let what = "has answered no call in time, and said nothing since";
+            self.trouble(id, what.to_owned());
+            return self.happen(id, Happening::Useless);
+        }
         match self.ping_at(id, child) {
             Some(at) if at <= self.now => self.ping(id),
             Some(_) => {}
@@ -74,6 +81,29 @@ impl Hub {
         if self.children.get(id).as_ref().is_some_and(serves) {
             self.watch(id);
         }
+    }
+
+    /// A call of a child has had its time. What waits for a client's answer may
+    /// well be silent.
+    pub(super) fn note_overdue(&mut self, id: ChildId) {
+        if self.questions.count_of(id) > 0 || self.leases.count_of(id) > 0 {
+            return;
+        }
+        let now = self.now;
+        if let Some(child) = self.children.get_mut(id) {
+            child.overdue.get_or_insert(now);
+            self.observe(id);
+        }
+    }
+
+    /// When a child that answers no call in time and says nothing has done so for
+    /// long enough, though new calls keep it busy: as long as it would take to see
+    /// that by pings if none came.
+    fn stuck_at(&self, child: &Child) -> Option<Moment> {
+        let server = self.server_of(child);
+        let overdue = child.overdue.filter(|_| server.is_pinged)?;
+        let pings = self.plan.ping_interval * (u32::from(limits::PINGS_MISSED_MAX) + 1);
+        Some(overdue.after(server.timeout).after(pings))
     }
 
     /// When a child is pinged, or has missed a ping, if nothing happens; none if

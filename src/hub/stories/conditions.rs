@@ -157,3 +157,17 @@ fn a_server_that_does_not_run_says_why() {
     let mut w = World::new(plan);
     is(&mut w, Condition::Misconfigured, "it is wrong", 0.0);
 }
+
+#[test]
+fn a_server_that_owes_an_answer_and_is_silent_is_not_well() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.pass(29.0);
+    is(&mut w, Condition::Ready, "", 0.0);
+    w.pass(31.0);
+    let owes = "has not answered a call in time, and said nothing since";
+    is(&mut w, Condition::Degraded, owes, 30.2);
+    w.answers("git.1", 2, "{}");
+    is(&mut w, Condition::Ready, "", 60.2);
+}

@@ -252,3 +252,55 @@ fn a_call_costs_no_deadline_but_its_own() {
         assert_eq!(w.hub.timers.len(), before);
     }
 }
+
+/// Calls each five seconds, so that it is never idle for long.
+fn call_on(w: &mut World, calls: std::ops::RangeInclusive<u32>) {
+    for call in calls {
+        w.calls("ann", &call.to_string(), "git__x");
+        w.pass(5.0);
+    }
+}
+
+#[test]
+fn who_answers_no_call_and_says_nothing_is_replaced_though_calls_go_on() {
+    let mut w = world();
+    w.connect(&["ann"]);
+    w.forget();
+    call_on(&mut w, 1..=22);
+    // The first call's time was over at 30.2 s: 30 s more, and three pings.
+    w.expect_of("close", &["105.200s close git.1"]);
+    let child = w.hub.children.iter().next().expect("there is one").1;
+    assert_eq!(
+        child.trouble.as_deref(),
+        Some("has answered no call in time, and said nothing since")
+    );
+}
+
+#[test]
+fn one_word_in_between_and_its_silence_counts_anew() {
+    let mut w = world();
+    w.connect(&["ann"]);
+    w.forget();
+    call_on(&mut w, 1..=20);
+    w.says(
+        "git.1",
+        &notice("notifications/message", r#"{"level":"info","data":1}"#),
+    );
+    call_on(&mut w, 21..=35);
+    // Since 105.2 s calls had their time again; 75 s later it will be enough.
+    w.expect_of("close", &[]);
+    call_on(&mut w, 36..=37);
+    w.expect_of("close", &["180.200s close git.1"]);
+}
+
+#[test]
+fn who_waits_for_a_client_may_be_silent_to_others() {
+    let mut w = world();
+    w.connect(&["ann", "bob"]);
+    w.calls("bob", "1", "git__x");
+    let question = r#"{"messages":[],"maxTokens":1}"#;
+    w.says("git.1", &request("7", "sampling/createMessage", question));
+    w.forget();
+    call_on(&mut w, 1..=40);
+    w.expect_of("close", &[]);
+}
