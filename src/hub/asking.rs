@@ -136,7 +136,7 @@ impl Hub {
     /// the places to calls.
     fn has_room_for_words(&self, id: ChildId) -> bool {
         let child = self.children.get(id);
-        child.is_some_and(|child| (child.load.messages as usize) < (self.plan.queue_max / 2).max(1))
+        child.is_some_and(|child| (child.load.messages as usize) < (child.queue_max / 2).max(1))
     }
 
     fn ask_client(&mut self, put: Put) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::checked::Scope;
 use crate::event::{FromChild, ServerId, View};
 use crate::hub::lifecycle::Phase;
-use crate::hub::stories::cast::notice;
+use crate::hub::stories::cast::{notice, request};
 use crate::hub::stories::world::{World, plan};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 
@@ -474,8 +474,12 @@ fn a_process_that_tells_seldom_what_it_took_is_not_busy_for_a_shorter_queue() {
     plan.queue_max = 1;
     w.reload(plan);
     w.forget();
+    w.says("git.1", &request("7", "ping", ""));
     w.calls("ann", "11", "git__x");
-    w.expect(&[r#"0.200s to git.1 #13 tools/call {"name":"x"}"#]);
+    w.expect(&[
+        "0.200s to git.1 answer 7 {}",
+        r#"0.200s to git.1 #13 tools/call {"name":"x"}"#,
+    ]);
 }
 
 #[test]
