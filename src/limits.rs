@@ -944,18 +944,9 @@ pub const STATE_SESSION_BYTES_MAX: usize = 64 << 10;
 /// URI, each byte of it escaped.
 pub const STATE_LINE_BYTES_MAX: usize = 6 * SUBSCRIPTION_URI_BYTES_MAX + 1_024;
 
-/// The longest name of a session that is kept, in bytes. Ours have 22 to 43.
-pub const STATE_SESSION_NAME_BYTES_MAX: usize = 64;
-
-/// Bytes of a session's own line without its name, at most: two numbers, two
-/// flags and a log level.
-pub const STATE_HEAD_BYTES: usize = 64;
-
-/// How many ended sessions are remembered until their ids would have expired.
-/// At one each five seconds it is a whole day of them; past this the one not
-/// heard of for longest is forgotten, and after a restart whatever is as old and
-/// was never told of is taken for ended.
-pub const STATE_ENDED_MAX: usize = 20_000;
+/// Bytes of a session's own line, at most: its name, two numbers, two flags and a
+/// log level.
+pub const STATE_HEAD_BYTES: usize = 98;
 
 /// The longest file of what one server offers, in bytes: as much as one of its
 /// lists may have. What is longer is not kept.
@@ -976,8 +967,7 @@ pub const STATE_FILES_SEEN_MAX: usize = 4_096;
 // All sessions without subscriptions have a place, and a journal that has just
 // not been rewritten, with a whole queue behind it, can be read.
 const _: () = assert!(
-    (SESSIONS_MAX + STATE_ENDED_MAX) * (STATE_HEAD_BYTES + STATE_SESSION_NAME_BYTES_MAX + 2)
-        <= STATE_LIVE_BYTES_MAX
+    (SESSIONS_MAX + SESSIONS_ENDED_MAX) * STATE_HEAD_BYTES <= STATE_LIVE_BYTES_MAX
         && 2 * STATE_LIVE_BYTES_MAX + STATE_QUEUE_RECORDS * STATE_LINE_BYTES_MAX
             <= STATE_JOURNAL_BYTES_MAX
         && STATE_LINE_BYTES_MAX <= STATE_SESSION_BYTES_MAX
@@ -1081,11 +1071,21 @@ pub const STATUS_STDERR_LINES: usize = 5;
 /// day after which it is forgotten is an hour shorter for it at worst.
 pub const SESSION_HEARD_EVERY: Duration = Duration::from_hours(1);
 
-/// How many sessions are remembered that are not in the book: ended ones, whose
-/// ids must stay dead until they expire, and those that had to make room. Past
-/// this the ones not heard of for longest are taken for ended, and with them all
-/// that are as old and not in the book.
+/// How many sessions are remembered that are not in the book and have not ended:
+/// those that had to make room, and those of the processes before. Past this the
+/// ones not heard of for longest are taken for ended, and with them all that are
+/// as old and not in the book.
 pub const SESSIONS_ABSENT_MAX: usize = 2 * SESSIONS_MAX;
+
+/// How many ended sessions are remembered, in memory and in the journal, for
+/// their ids must stay dead until they expire. At one each five seconds it is a
+/// whole day of them; past this the first are forgotten, and what is as old and
+/// was never told of is taken for ended, too, also after a restart.
+pub const SESSIONS_ENDED_MAX: usize = 20_000;
+
+/// How many of them lie together: 10 KB, which is quickly moved to put one more
+/// in between, and little to be forgotten at once.
+pub const SESSIONS_ENDED_BATCH: usize = 500;
 
 /// How many bytes that may take. Only subscriptions take more than a hundred
 /// each.

@@ -5,7 +5,10 @@
 //!
 //! A low room: it knows only the shapes of `wire`. Nothing here acts.
 
+pub mod ended;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::wire::handshake::ServerHello;
@@ -43,9 +46,42 @@ pub struct Lists {
 }
 
 /// What tells a session from all others: the random part of its id, which is
-/// no secret by itself.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionName(pub Arc<str>);
+/// no secret by itself. Its text is hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionName(pub [u8; 16]);
+
+impl SessionName {
+    /// The name of this text, if it is one.
+    pub fn from_text(text: &str) -> Option<SessionName> {
+        let is_name = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_name);
+        number.map(|number| SessionName(number.to_be_bytes()))
+    }
+}
+
+#[cfg(test)]
+impl SessionName {
+    /// A name that a test can tell from others: the text's first 16 bytes.
+    pub fn named(text: &str) -> SessionName {
+        let mut name = [0; 16];
+        name.iter_mut()
+            .zip(text.bytes())
+            .for_each(|(place, byte)| *place = byte);
+        SessionName(name)
+    }
+
+    /// What it was named.
+    pub fn given(self) -> String {
+        let text = self.0.into_iter().filter(|byte| *byte != 0).collect();
+        String::from_utf8(text).expect("a test named it")
+    }
+}
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
 
 /// What is new about a session.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("seal", &["limits"]),
     ("capacity", &["limits"]),
     ("wire", &["budget", "limits"]),
-    ("record", &["wire"]),
+    ("record", &["limits", "wire"]),
     ("event", &["record", "wire"]),
     ("config", &["limits"]),
     ("logging", &["limits", "threads"]),

@@ -5,15 +5,19 @@
 //! What it forgets for want of room it takes for ended, so that no id comes back
 //! to life: `forgotten` says up to when.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::limits;
+use crate::record::ended::Ended;
 use crate::record::{Remembered, SessionName};
 
 /// The absent sessions.
 #[derive(Debug, Default)]
 pub struct Absent {
-    book: HashMap<SessionName, Remembered>,
+    ended: Ended,
+    /// Those that have not ended. No hash map: where as many come as go, one
+    /// grows to twice what it needs.
+    book: BTreeMap<SessionName, Remembered>,
     /// The same by when they were last heard of.
     order: BTreeSet<(u64, SessionName)>,
     bytes: usize,
@@ -28,36 +32,51 @@ impl Absent {
             forgotten,
             ..Absent::default()
         };
+        let mut recalled: Vec<_> = recalled.into_iter().collect();
+        // What is forgotten first must come first.
+        recalled.sort_by_key(|(name, remembered)| (remembered.heard, *name));
         for (name, remembered) in recalled {
-            absent.enter(name, remembered);
+            match remembered.ended {
+                true => absent.ended.insert(name, remembered.heard),
+                false => absent.enter(name, remembered),
+            }
         }
         absent.make_room();
         absent
     }
 
     /// What is remembered of a session.
-    pub fn get(&self, name: &SessionName) -> Option<&Remembered> {
-        self.book.get(name)
+    pub fn get(&self, name: SessionName) -> Option<Remembered> {
+        let ended = self.ended.heard(name).map(|heard| Remembered {
+            heard,
+            ended: true,
+            ..Remembered::default()
+        });
+        ended.or_else(|| self.book.get(&name).cloned())
     }
 
-    /// What is remembered of a session, which is absent no more.
-    pub fn take(&mut self, name: &SessionName) -> Option<Remembered> {
-        let remembered = self.book.remove(name)?;
-        self.order.remove(&(remembered.heard, name.clone()));
+    /// What is remembered of a session that has not ended, and is absent no more.
+    pub fn take(&mut self, name: SessionName) -> Option<Remembered> {
+        let remembered = self.book.remove(&name)?;
+        self.order.remove(&(remembered.heard, name));
         self.bytes -= bytes_of(&remembered);
         Some(remembered)
     }
 
-    /// Remembers a session. Those whose ids have expired by now, in seconds since
-    /// 1970, need not be remembered any more.
+    /// Remembers a session that has not ended. Those whose ids have expired by
+    /// now, in seconds since 1970, need not be remembered any more.
     pub fn put(&mut self, name: SessionName, remembered: Remembered, now: u64) {
-        let oldest = now.saturating_sub(limits::SESSION_IDLE_MAX.as_secs());
-        while let Some((_, expired)) = self.order.first().filter(|(heard, _)| *heard < oldest) {
-            let expired = expired.clone();
-            self.take(&expired);
-        }
-        self.take(&name);
+        self.expire(now);
+        self.take(name);
         self.enter(name, remembered);
+        self.make_room();
+    }
+
+    /// Remembers that a session has ended now, in seconds since 1970.
+    pub fn end(&mut self, name: SessionName, now: u64) {
+        self.expire(now);
+        self.take(name);
+        self.ended.insert(name, now);
         self.make_room();
     }
 
@@ -69,20 +88,33 @@ impl Absent {
 
     fn enter(&mut self, name: SessionName, remembered: Remembered) {
         self.bytes += bytes_of(&remembered);
-        self.order.insert((remembered.heard, name.clone()));
+        self.order.insert((remembered.heard, name));
         self.book.insert(name, remembered);
+    }
+
+    fn expire(&mut self, now: u64) {
+        let oldest = now.saturating_sub(limits::SESSION_IDLE_MAX.as_secs());
+        self.ended.expire(oldest);
+        while let Some((_, expired)) = self.order.first().filter(|(heard, _)| *heard < oldest) {
+            let expired = *expired;
+            self.take(expired);
+        }
     }
 
     fn make_room(&mut self) {
         while self.book.len() > limits::SESSIONS_ABSENT_MAX
             || self.bytes > limits::SESSIONS_ABSENT_BYTES_MAX
         {
-            let Some((heard, name)) = self.order.first().cloned() else {
-                return;
+            let Some((heard, name)) = self.order.first().copied() else {
+                break;
             };
-            self.take(&name);
+            self.take(name);
             // It began no later than it was heard of.
             self.forgotten = self.forgotten.max(Some(heard));
+        }
+        while self.ended.len() > limits::SESSIONS_ENDED_MAX {
+            let forgotten = self.ended.forget_first();
+            self.forgotten = self.forgotten.max(forgotten);
         }
     }
 }
@@ -100,10 +132,17 @@ mod tests {
     use super::*;
 
     fn name(number: usize) -> SessionName {
-        SessionName(number.to_string().into())
+        SessionName((number as u128).to_be_bytes())
     }
 
     fn heard(heard: u64) -> Remembered {
+        Remembered {
+            heard,
+            ..Remembered::default()
+        }
+    }
+
+    fn ended(heard: u64) -> Remembered {
         Remembered {
             heard,
             ended: true,
@@ -115,10 +154,25 @@ mod tests {
     fn what_is_taken_is_there_no_more() {
         let mut absent = Absent::new(HashMap::from([(name(1), heard(7))]), None);
         absent.put(name(2), heard(8), 9);
-        assert_eq!(absent.get(&name(1)), Some(&heard(7)));
-        assert_eq!(absent.take(&name(1)), Some(heard(7)));
-        assert_eq!(absent.take(&name(1)), None);
-        assert_eq!(absent.take(&name(2)), Some(heard(8)));
+        assert_eq!(absent.get(name(1)), Some(heard(7)));
+        assert_eq!(absent.take(name(1)), Some(heard(7)));
+        assert_eq!(absent.take(name(1)), None);
+        assert_eq!(absent.take(name(2)), Some(heard(8)));
+        assert!(absent.order.is_empty());
+    }
+
+    #[test]
+    fn what_has_ended_is_there_and_cannot_be_taken() {
+        let mut absent = Absent::new(
+            HashMap::from([(name(1), ended(7)), (name(2), heard(8))]),
+            None,
+        );
+        absent.end(name(2), 9);
+        absent.end(name(3), 10);
+        for (number, at) in [(1, 7), (2, 9), (3, 10)] {
+            assert_eq!(absent.get(name(number)), Some(ended(at)));
+            assert_eq!(absent.take(name(number)), None);
+        }
         assert!(absent.order.is_empty());
     }
 
@@ -127,10 +181,12 @@ mod tests {
         let mut absent = Absent::default();
         let day = 24 * 3600;
         absent.put(name(1), heard(100), 100);
+        absent.end(name(11), 100);
         absent.put(name(2), heard(101), 101);
+        absent.end(name(12), 101);
         absent.put(name(3), heard(day + 101), day + 101);
-        assert_eq!(absent.get(&name(1)), None);
-        assert!(absent.get(&name(2)).is_some());
+        assert_eq!([absent.get(name(1)), absent.get(name(11))], [None, None]);
+        assert!(absent.get(name(2)).is_some() && absent.get(name(12)).is_some());
         assert!(!absent.may_have_been(0));
     }
 
@@ -141,8 +197,29 @@ mod tests {
             absent.put(name(number), heard(1_000 + number as u64), 1_000);
         }
         assert_eq!(absent.book.len(), limits::SESSIONS_ABSENT_MAX);
-        assert!(absent.get(&name(1)).is_none() && absent.get(&name(2)).is_some());
+        assert!(absent.get(name(1)).is_none() && absent.get(name(2)).is_some());
         assert!(absent.may_have_been(1_001) && !absent.may_have_been(1_002));
+    }
+
+    #[test]
+    fn an_end_that_is_forgotten_is_taken_for_one() {
+        let mut absent = Absent::default();
+        for number in 0..=limits::SESSIONS_ENDED_MAX {
+            absent.end(name(number), 1_000 + number as u64);
+        }
+        let first_kept = limits::SESSIONS_ENDED_BATCH;
+        assert!(absent.get(name(first_kept - 1)).is_none());
+        assert!(absent.get(name(first_kept)).is_some());
+        let forgotten = 1_000 + first_kept as u64 - 1;
+        assert!(absent.may_have_been(forgotten) && !absent.may_have_been(forgotten + 1));
+    }
+
+    #[test]
+    fn of_what_was_kept_the_first_to_end_is_forgotten_first() {
+        let count = limits::SESSIONS_ENDED_MAX + 1;
+        let recalled = (0..count).map(|number| (name(number), ended(1_000 + number as u64)));
+        let absent = Absent::new(recalled.collect(), None);
+        assert!(absent.get(name(0)).is_none() && absent.get(name(count - 1)).is_some());
     }
 
     #[test]
@@ -162,7 +239,7 @@ mod tests {
                 .insert((String::new(), uri.as_str().into()));
             absent.put(name(number), remembered, 1_000);
         }
-        assert!(absent.get(&name(0)).is_none() && absent.get(&name(1)).is_some());
+        assert!(absent.get(name(0)).is_none() && absent.get(name(1)).is_some());
         assert!(absent.may_have_been(1_000));
         absent.put(name(1), heard(1_001), 1_001);
         absent.put(name(2), heard(1_002), 1_002);

@@ -32,7 +32,7 @@ fn context_of(view: &View) -> [&[u8]; 2] {
 }
 
 fn name_of(nonce: Nonce) -> SessionName {
-    SessionName(nonce.to_string().into())
+    SessionName(nonce.0)
 }
 
 impl Hub {
@@ -84,12 +84,12 @@ impl Hub {
         let ticket = payload.ok().and_then(|bytes| Ticket::decode(&bytes));
         let ticket = ticket.ok_or_else(unknown)?;
         let name = name_of(ticket.nonce);
-        if !self.goes_on(&ticket, self.absent.get(&name)) {
+        if !self.goes_on(&ticket, self.absent.get(name).as_ref()) {
             return Err(unknown());
         }
         self.begin_session(key.clone(), view.clone())
             .map_err(|refusal| (Standing::Busy, refusal))?;
-        let remembered = self.absent.take(&name).unwrap_or_default();
+        let remembered = self.absent.take(name).unwrap_or_default();
         log::debug!("session {key:?}: {:?} goes on", ticket.name);
         if let Some(session) = self.sessions.get_mut(key) {
             session.revision = Some(ticket.revision);
@@ -164,7 +164,7 @@ impl Hub {
         {
             kept.told = unix;
             kept.is_known = true;
-            let session = kept.name.clone();
+            let session = kept.name;
             let word = SessionWord::Heard(unix);
             let record = Record::Session { session, word };
             self.effects.push(Effect::Keep(record));
@@ -178,9 +178,8 @@ impl Hub {
         let Some(kept) = kept else {
             return;
         };
-        let session = kept.name.clone();
+        let session = kept.name;
         let mut tell = |word| {
-            let session = session.clone();
             let record = Record::Session { session, word };
             self.effects.push(Effect::Keep(record));
         };
@@ -199,12 +198,7 @@ impl Hub {
         let unix = self.unix_at(self.now);
         let session = self.sessions.get(key);
         if let Some(kept) = session.and_then(|session| session.kept.as_ref()) {
-            let remembered = Remembered {
-                heard: unix,
-                ended: true,
-                ..Remembered::default()
-            };
-            self.absent.put(kept.name.clone(), remembered, unix);
+            self.absent.end(kept.name, unix);
         }
     }
 
@@ -238,7 +232,7 @@ impl Hub {
             subscriptions: subscriptions.filter_map(named).collect(),
         };
         let unix = self.unix_at(self.now);
-        self.absent.put(kept.name.clone(), remembered, unix);
+        self.absent.put(kept.name, remembered, unix);
     }
 
     /// A session gets a child of its own, which no other process will have.

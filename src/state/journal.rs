@@ -94,7 +94,7 @@ impl Journal {
     }
 
     /// Takes a word in, to be written with the next [`Journal::write`].
-    pub fn note(&mut self, session: &SessionName, word: SessionWord) {
+    pub fn note(&mut self, session: SessionName, word: SessionWord) {
         if let Some(news) = self.table.apply(session, word) {
             let line = line::of_word(session, &news);
             self.waiting.extend_from_slice(line.as_bytes());
@@ -227,7 +227,7 @@ fn fold(bytes: &[u8]) -> Result<(Table, usize), Fault> {
         match line::read(line) {
             Some((session, words)) => {
                 for word in words {
-                    table.apply(&session, word);
+                    table.apply(session, word);
                 }
             }
             None => broken += 1,

@@ -49,7 +49,7 @@ pub fn read_first(line: &[u8]) -> Option<(u64, Option<u64>)> {
 }
 
 /// A word on a session, as a line with its end.
-pub fn of_word(session: &SessionName, word: &SessionWord) -> String {
+pub fn of_word(session: SessionName, word: &SessionWord) -> String {
     let news = match word {
         SessionWord::Heard(at) => format!("\"h\":{at}"),
         SessionWord::Ended => "\"e\":1".to_owned(),
@@ -62,12 +62,12 @@ pub fn of_word(session: &SessionName, word: &SessionWord) -> String {
             format!("\"-\":{},\"in\":{}", quoted(uri), quoted(server))
         }
     };
-    format!("{{\"s\":{},{news}}}\n", quoted(&session.0))
+    format!("{{\"s\":\"{session}\",{news}}}\n")
 }
 
 /// All about a session, as lines with their ends.
-pub fn of_session(session: &SessionName, remembered: &Remembered) -> String {
-    let mut lines = format!("{{\"s\":{},\"h\":{}", quoted(&session.0), remembered.heard);
+pub fn of_session(session: SessionName, remembered: &Remembered) -> String {
+    let mut lines = format!("{{\"s\":\"{session}\",\"h\":{}", remembered.heard);
     let flags = [("e", remembered.ended), ("o", remembered.own)];
     for (flag, _) in flags.into_iter().filter(|(_, is_set)| *is_set) {
         let _ = write!(lines, ",\"{flag}\":1");
@@ -90,7 +90,7 @@ pub fn read(line: &[u8]) -> Option<(SessionName, Vec<SessionWord>)> {
     let keys = ["s", "h", "o", "l", "+", "-", "in", "e"];
     let [session, heard, own, level, plus, minus, server, ended] =
         scan::members(line, keys).ok()?;
-    let session = string(session?, line)?;
+    let session = SessionName::from_text(&string(session?, line)?)?;
     let is_set = |flag: Value| (flag.json(line) == "1").then_some(());
     let resource = |uri: Value| Some((string(server?, line)?, string(uri, line)?.into()));
     let mut words = Vec::new();
@@ -117,7 +117,7 @@ pub fn read(line: &[u8]) -> Option<(SessionName, Vec<SessionWord>)> {
         is_set(ended)?;
         words.push(SessionWord::Ended);
     }
-    Some((SessionName(session.into()), words))
+    Some((session, words))
 }
 
 fn text(line: &[u8]) -> Option<&str> {
@@ -139,13 +139,16 @@ fn number(value: Value, line: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn name(name: &str) -> SessionName {
-        SessionName(name.into())
+    const NAME: SessionName = SessionName([0x0a; 16]);
+
+    /// A line in which `a` stands for the name.
+    fn named(line: &str) -> String {
+        line.replace("\"s\":\"a\"", "\"s\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\"")
     }
 
     fn words(line: &str) -> Option<Vec<SessionWord>> {
-        let (session, words) = read(line.as_bytes())?;
-        assert_eq!(session, name("a"));
+        let (session, words) = read(named(line).as_bytes())?;
+        assert_eq!(session, NAME);
         Some(words)
     }
 
@@ -171,7 +174,7 @@ mod tests {
             ),
         ];
         for (word, line) in lines {
-            assert_eq!(of_word(&name("a"), &word), format!("{line}\n"));
+            assert_eq!(of_word(NAME, &word), named(line) + "\n");
             assert_eq!(words(line), Some(vec![word]));
         }
     }
@@ -186,15 +189,15 @@ mod tests {
             ..Remembered::default()
         };
         let lines = "{\"s\":\"a\",\"h\":17,\"o\":1,\"l\":\"debug\"}\n{\"s\":\"a\",\"+\":\"r\",\"in\":\"git\"}\n";
-        assert_eq!(of_session(&name("a"), &remembered), lines);
+        assert_eq!(of_session(NAME, &remembered), named(lines));
         let ended = Remembered {
             heard: 1,
             ended: true,
             ..Remembered::default()
         };
         assert_eq!(
-            of_session(&name("a"), &ended),
-            "{\"s\":\"a\",\"h\":1,\"e\":1}\n"
+            of_session(NAME, &ended),
+            named("{\"s\":\"a\",\"h\":1,\"e\":1}\n")
         );
         let level = SessionWord::Level(LogLevel::Debug);
         let several = words(r#"{"s":"a","h":17,"o":1,"l":"debug","new":[{}]}"#);
@@ -213,6 +216,9 @@ mod tests {
             "[]",
             r#"{"s":1,"h":1}"#,
             r#"{"h":1}"#,
+            r#"{"s":"b","h":1}"#,
+            r#"{"s":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","h":1}"#,
+            r#"{"s":"+a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","h":1}"#,
             r#"{"s":"a","h":-1}"#,
             r#"{"s":"a","h":1.5}"#,
             r#"{"s":"a","h":"1"}"#,

@@ -5,19 +5,18 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::limits;
+use crate::record::ended::Ended;
 use crate::record::{Remembered, SessionName, SessionWord};
 use crate::state::line;
-use crate::wire::envelope::quoted;
 
 /// All sessions that something is remembered of.
 #[derive(Debug, Default)]
 pub struct Table {
-    sessions: HashMap<SessionName, Entry>,
-    /// The same, the living before the ended, each kind by when it was heard of.
-    order: BTreeSet<(bool, u64, SessionName)>,
-    /// How many of them have ended.
-    ended: usize,
-    /// How many bytes the lines may have that say all this.
+    living: HashMap<SessionName, Entry>,
+    /// The same by when they were heard of.
+    order: BTreeSet<(u64, SessionName)>,
+    ended: Ended,
+    /// How many bytes the lines may have that say all this of the living.
     bytes: usize,
     /// The latest time that was told of any session.
     latest: u64,
@@ -48,13 +47,19 @@ impl Table {
     ///
     /// A session that is first named without a time counts as heard of at the
     /// latest time that is known. What has ended stays so, whatever is said.
-    pub fn apply(&mut self, session: &SessionName, word: SessionWord) -> Option<SessionWord> {
-        if session.0.is_empty() || session.0.len() > limits::STATE_SESSION_NAME_BYTES_MAX {
+    pub fn apply(&mut self, session: SessionName, word: SessionWord) -> Option<SessionWord> {
+        if self.ended.heard(session).is_some() {
             return None;
         }
         let known = self.take(session);
+        if word == SessionWord::Ended {
+            let heard = known.map_or(0, |entry| entry.remembered.heard);
+            self.ended.insert(session, self.time_of(heard));
+            self.make_room();
+            return Some(word);
+        }
         let is_new = known.is_none();
-        let mut entry = known.unwrap_or_else(|| Entry::new(session));
+        let mut entry = known.unwrap_or_default();
         let news = entry.learn(session, word);
         if let Some(SessionWord::Heard(at)) = news {
             self.latest = self.latest.max(at);
@@ -62,12 +67,18 @@ impl Table {
         if is_new && news.is_none() {
             return None;
         }
-        if entry.remembered.heard == 0 {
-            entry.remembered.heard = self.latest;
-        }
-        self.put(session.clone(), entry);
+        entry.remembered.heard = self.time_of(entry.remembered.heard);
+        self.put(session, entry);
         self.make_room();
         news
+    }
+
+    /// A time, or the latest that is known in the place of none.
+    fn time_of(&self, heard: u64) -> u64 {
+        match heard {
+            0 => self.latest,
+            heard => heard,
+        }
     }
 
     /// Sets the time, which only now is known for certain: what was heard of
@@ -76,17 +87,18 @@ impl Table {
     pub fn set_time(&mut self, now: u64) {
         self.latest = now;
         self.forgotten = self.forgotten.map(|until| until.min(now));
-        let sessions = self.sessions.iter();
-        let ahead: Vec<SessionName> = sessions
+        let living = self.living.iter();
+        let ahead: Vec<SessionName> = living
             .filter(|(_, entry)| entry.remembered.heard > now)
-            .map(|(session, _)| session.clone())
+            .map(|(session, _)| *session)
             .collect();
         for session in ahead {
-            if let Some(mut entry) = self.take(&session) {
+            if let Some(mut entry) = self.take(session) {
                 entry.remembered.heard = now;
                 self.put(session, entry);
             }
         }
+        self.ended.set_time(now);
         self.expire();
     }
 
@@ -96,11 +108,10 @@ impl Table {
         let oldest = self
             .latest
             .saturating_sub(limits::SESSION_IDLE_MAX.as_secs());
-        for ended in [false, true] {
-            while let Some(session) = self.first(ended, Some(oldest)) {
-                self.take(&session);
-            }
+        while let Some(session) = self.first().filter(|(heard, _)| *heard < oldest) {
+            self.take(session.1);
         }
+        self.ended.expire(oldest);
         // What began so early has expired as well.
         self.forgotten = self.forgotten.filter(|until| *until >= oldest);
     }
@@ -113,112 +124,111 @@ impl Table {
 
     /// All of it, for the hub.
     pub fn sessions(&self) -> HashMap<SessionName, Remembered> {
-        let all = self.sessions.iter();
-        all.map(|(session, entry)| (session.clone(), entry.remembered.clone()))
+        let living = self.living.iter();
+        living
+            .map(|(session, entry)| (*session, entry.remembered.clone()))
+            .chain(self.ended())
             .collect()
+    }
+
+    fn ended(&self) -> impl Iterator<Item = (SessionName, Remembered)> {
+        self.ended.iter().map(|(session, heard)| {
+            let ended = Remembered {
+                heard,
+                ended: true,
+                ..Remembered::default()
+            };
+            (session, ended)
+        })
     }
 
     /// All of it as a journal.
     pub fn lines(&self) -> String {
-        let mut lines = String::with_capacity(self.bytes);
+        let mut lines = String::with_capacity(self.bytes());
         lines += &line::first(self.latest, self.forgotten);
-        for (session, entry) in &self.sessions {
-            lines += &line::of_session(session, &entry.remembered);
+        for (session, entry) in &self.living {
+            lines += &line::of_session(*session, &entry.remembered);
+        }
+        for (session, ended) in self.ended() {
+            lines += &line::of_session(session, &ended);
         }
         lines
     }
 
     /// How many bytes these lines may have.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.ended.len() * limits::STATE_HEAD_BYTES
     }
 
     /// Forgets what is too much: first the living, for an id that has ended must
     /// stay dead for as long as it could be used.
     fn make_room(&mut self) {
-        let too_many = |table: &Table| {
-            let living = table.sessions.len() - table.ended;
-            living > limits::SESSIONS_MAX || table.bytes > limits::STATE_LIVE_BYTES_MAX
-        };
-        while too_many(self) {
-            let least = self.first(false, None).or_else(|| self.first(true, None));
-            let Some(session) = least else { return };
-            self.forget(&session);
+        while self.ended.len() > limits::SESSIONS_ENDED_MAX {
+            let forgotten = self.ended.forget_first();
+            self.forgotten = self.forgotten.max(forgotten);
         }
-        while self.ended > limits::STATE_ENDED_MAX {
-            let Some(session) = self.first(true, None) else {
+        while self.living.len() > limits::SESSIONS_MAX
+            || self.bytes() > limits::STATE_LIVE_BYTES_MAX
+        {
+            let Some((_, session)) = self.first() else {
                 return;
             };
-            self.forget(&session);
+            self.forget(session);
         }
     }
 
     /// Forgets a session for want of room. Had it merely been heard of, nothing is
     /// lost but that.
-    fn forget(&mut self, session: &SessionName) {
+    fn forget(&mut self, session: SessionName) {
         let Some(Entry { remembered, .. }) = self.take(session) else {
             return;
         };
-        if remembered.ended || remembered.own || !remembered.subscriptions.is_empty() {
+        if remembered.own || !remembered.subscriptions.is_empty() {
             // It began no later than it was heard of.
             self.forgotten = self.forgotten.max(Some(remembered.heard));
         }
     }
 
-    /// The session not heard of for longest among the living, or the ended, if
-    /// that was before a time.
-    fn first(&self, ended: bool, before: Option<u64>) -> Option<SessionName> {
-        let from = (ended, 0, SessionName("".into()));
-        let (is_ended, heard, session) = self.order.range(from..).next()?;
-        let fits = *is_ended == ended && before.is_none_or(|before| *heard < before);
-        fits.then(|| session.clone())
+    /// The session not heard of for longest among the living, and when that was.
+    fn first(&self) -> Option<(u64, SessionName)> {
+        self.order.first().copied()
     }
 
-    fn take(&mut self, session: &SessionName) -> Option<Entry> {
-        let entry = self.sessions.remove(session)?;
-        let Remembered { ended, heard, .. } = entry.remembered;
-        self.order.remove(&(ended, heard, session.clone()));
-        self.ended -= usize::from(ended);
+    fn take(&mut self, session: SessionName) -> Option<Entry> {
+        let entry = self.living.remove(&session)?;
+        self.order.remove(&(entry.remembered.heard, session));
         self.bytes -= entry.bytes;
         Some(entry)
     }
 
     fn put(&mut self, session: SessionName, entry: Entry) {
-        let Remembered { ended, heard, .. } = entry.remembered;
-        self.order.insert((ended, heard, session.clone()));
-        self.ended += usize::from(ended);
+        self.order.insert((entry.remembered.heard, session));
         self.bytes += entry.bytes;
-        self.sessions.insert(session, entry);
+        self.living.insert(session, entry);
+    }
+}
+
+impl Default for Entry {
+    fn default() -> Entry {
+        Entry {
+            remembered: Remembered::default(),
+            bytes: limits::STATE_HEAD_BYTES,
+        }
     }
 }
 
 impl Entry {
-    fn new(session: &SessionName) -> Entry {
-        Entry {
-            remembered: Remembered::default(),
-            bytes: limits::STATE_HEAD_BYTES + quoted(&session.0).len(),
-        }
-    }
-
-    /// Takes a word in; tells what is new.
-    fn learn(&mut self, session: &SessionName, word: SessionWord) -> Option<SessionWord> {
+    /// Takes a word in; tells what is new. That it has ended is no word for one
+    /// that lives.
+    fn learn(&mut self, session: SessionName, word: SessionWord) -> Option<SessionWord> {
         let known = &mut self.remembered;
-        if known.ended {
-            return None;
-        }
         let is_news = match &word {
             SessionWord::Heard(at) => {
                 let is_later = *at > known.heard;
                 known.heard = known.heard.max(*at);
                 is_later
             }
-            SessionWord::Ended => {
-                let heard = known.heard;
-                *self = Entry::new(session);
-                self.remembered.heard = heard;
-                self.remembered.ended = true;
-                true
-            }
+            SessionWord::Ended => false,
             SessionWord::Own => !std::mem::replace(&mut known.own, true),
             SessionWord::Level(level) => known.level.replace(*level) != Some(*level),
             SessionWord::Subscribed { server, uri } => {

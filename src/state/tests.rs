@@ -91,7 +91,7 @@ const NOW: u64 = 1_800_000_000;
 /// A record of a session that was heard of.
 fn heard(session: &str) -> Record {
     Record::Session {
-        session: SessionName(session.into()),
+        session: SessionName::named(session),
         word: SessionWord::Heard(NOW),
     }
 }
@@ -143,7 +143,7 @@ fn what_is_kept_is_recalled() {
         assert_eq!(Scratch::mode(&folder.join(file)), 0o600, "{file}");
     }
     let (state, recalled) = open(&folder, true);
-    let sessions: Vec<_> = recalled.sessions.keys().map(|name| &*name.0).collect();
+    let sessions: Vec<_> = recalled.sessions.keys().map(|name| name.given()).collect();
     assert_eq!(sessions, ["a"]);
     assert_eq!(
         recalled.lists,

@@ -103,7 +103,7 @@ impl Writer {
             Record::Lists { server, lists } => self.lists.keep(&server, &lists),
             Record::Session { session, word } => {
                 if let Some(journal) = &mut self.journal {
-                    journal.note(&session, word);
+                    journal.note(session, word);
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn remembered(kept: &[Record]) -> HashMap<SessionName, Remembered> {
         let Record::Session { session, word } = record else {
             continue;
         };
-        let known = sessions.entry(session.clone()).or_default();
+        let known = sessions.entry(*session).or_default();
         match word.clone() {
             SessionWord::Heard(at) => known.heard = known.heard.max(at),
             SessionWord::Ended => known.ended = true,

@@ -160,8 +160,8 @@ impl Judge {
         self.asking.clear();
         let remembered = remembered(&world.kept);
         let is_over = |key: &&SessionKey| {
-            let name = nonce(&session_name(key)).to_string();
-            let known = remembered.get(&SessionName(name.into()));
+            let name = SessionName(nonce(&session_name(key)).0);
+            let known = remembered.get(&name);
             known.is_some_and(|known| known.ended || known.own)
         };
         let posters = world.clients.values().filter(|c| c.whole.is_none());
