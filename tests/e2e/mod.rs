@@ -15,6 +15,8 @@ mod guard;
 mod legacy_sse;
 // Every limit a user can set, from both of its sides.
 mod limits;
+// What a fault costs, and whom.
+mod losses;
 // Merged lists, names and rules, and the way back from a name to its server.
 mod merging;
 // Progress, logs, changes, cancellations: to the right session and no other.

@@ -8,6 +8,7 @@
 )]
 
 mod given;
+mod stopping;
 
 use std::time::{Duration, Instant};
 
