@@ -11,6 +11,8 @@ mod command_line;
 mod config_file;
 // Who may come in: Origin, Host, token, and where the gateway may listen.
 mod guard;
+// Memory after very many calls and sessions.
+mod leak;
 // HTTP+SSE: one stream and POSTs beside it.
 mod legacy_sse;
 // Every limit a user can set, from both of its sides.

@@ -23,6 +23,8 @@ pub mod gateway;
 pub mod honest_sse;
 pub mod http;
 pub mod legacy_sse;
+pub mod load;
+pub mod memory;
 pub mod process;
 mod selftest;
 pub mod sse_machine;
