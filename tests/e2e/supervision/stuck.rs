@@ -1,5 +1,5 @@
-//! Servers that live and answer nothing: found by pings while they are idle, and by nothing but
-//! their calls' timeouts while they are busy.
+//! Servers that live and answer nothing: found by pings while they are idle, and by their silence
+//! when their calls' time is over while they are busy.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -34,9 +34,26 @@ fn a_stopped_process_is_found_by_pings_and_replaced() {
     assert!(!log.contains("good: has not answered"), "{log}");
 }
 
+/// Its clients go on calling, so that it is never idle.
+#[test]
+fn a_stopped_process_is_found_and_replaced_though_calls_go_on() {
+    let bad = fault_with("bad", &[], "timeout", json!("400ms"));
+    let gateway = gateway(&often(), &[bad]);
+    let mut client = client(&gateway, "/mcp");
+    let pid = pid_of(&mut client, "bad");
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it was alive");
+    let refused = client.call_text("bad__whoami", json!({}));
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(is_replaced(&mut client, pid));
+    let log = gateway.stdout.text();
+    assert!(log.contains("bad: has answered no call in time"), "{log}");
+    assert!(!log.contains("two pings"), "{log}");
+}
+
 #[test]
 fn a_busy_server_is_not_pinged_and_an_idle_one_is() {
-    let gateway = gateway(&often(), &[fault("bad", &["--never-ping"])]);
+    let bad = fault_with("bad", &["--never-ping"], "timeout", json!("5s"));
+    let gateway = gateway(&often(), &[bad]);
     let mut client = client(&gateway, "/mcp");
     let call = call_under_way(&mut client, "bad");
     let pid = pid_of(&mut client, "bad");
@@ -46,7 +63,7 @@ fn a_busy_server_is_not_pinged_and_an_idle_one_is() {
     assert_eq!(told.expect("it is answered"), "done in 4 steps");
     assert_eq!(pid_of(&mut other, "bad"), pid, "it was replaced while busy");
     drop(call);
-    // The session's end takes its call back, and nothing keeps the server busy.
+    // The session's end takes its call back, which keeps the server busy for its time once more.
     client.delete().expect("the session ends");
     wait_for_log(&gateway, "bad: has not answered two pings");
     assert!(is_replaced(&mut other, pid));
