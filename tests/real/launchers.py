@@ -144,6 +144,8 @@ def a_killed_launcher_takes_all_of_it_and_the_next_serves(gateway):
     leader, tree = gateway.tree()
     os.kill(leader, signal.SIGKILL)
     gateway.assert_gone(tree, 5)
+    # A call that comes before the gateway has noticed fails like those that were under way.
+    wait("the gateway has noticed", lambda: "it: was killed by signal 9" in gateway.text())
     again, _ = gateway.tree()
     assert again != leader
 
@@ -155,6 +157,7 @@ def a_killed_server_takes_its_launcher_with_it_and_the_next_serves(gateway):
     server = next(pid for pid, _ in tree if pid not in parents)
     os.kill(server, signal.SIGKILL)
     gateway.assert_gone(tree, 5)
+    wait("the gateway has noticed", lambda: "; starting again" in gateway.text())
     gateway.tree()
 
 
