@@ -516,6 +516,10 @@ pub const RECONNECT_SPREAD_PERCENT: u8 = 20;
 /// a machine that was asleep, two are a fault.
 pub const PINGS_MISSED_MAX: u8 = 2;
 
+/// How many lives of a server are ended for pings, if none was ever answered:
+/// one may have hung from its start, but more are a server that knows no pings.
+pub const LIVES_LOST_TO_PINGS_MAX: u32 = 1;
+
 /// How often a child that serves is looked at, at least. A look costs a
 /// microsecond; it is how a changed configuration comes to be heeded.
 pub const WATCH_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -113,6 +113,10 @@ pub struct Child {
     pub pinged: Option<Moment>,
     /// How many pings in a row its life has not answered.
     pub missed: u8,
+    /// Whether a life of it has ever said a word after a ping.
+    pub answers_pings: bool,
+    /// How many lives were ended for pings, while none was ever answered.
+    pub lost_to_pings: u32,
     /// Since when it owes the answer to a call whose time is over, if no word has
     /// come since.
     pub overdue: Option<Moment>,
@@ -237,6 +241,8 @@ impl Child {
             heard: now,
             pinged: None,
             missed: 0,
+            answers_pings: false,
+            lost_to_pings: 0,
             overdue: None,
             used: now,
             was_called: false,

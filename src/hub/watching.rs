@@ -22,7 +22,7 @@ impl Hub {
             return;
         };
         child.heard = self.now;
-        child.pinged = None;
+        child.answers_pings |= child.pinged.take().is_some();
         let was_overdue = child.overdue.take().is_some();
         if std::mem::take(&mut child.missed) > 0 || was_overdue {
             self.observe(id);
@@ -114,7 +114,8 @@ impl Hub {
             || !child.reading.is_empty()
             || !child.under_way.is_empty()
             || self.questions.count_of(id) > 0;
-        let is_pinged = self.server_of(child).is_pinged && !is_busy;
+        let is_hopeless = child.lost_to_pings > limits::LIVES_LOST_TO_PINGS_MAX;
+        let is_pinged = self.server_of(child).is_pinged && !is_hopeless && !is_busy;
         is_pinged.then(|| {
             let quiet_since = child.heard.max(child.used);
             let since = child.pinged.map_or(quiet_since, |at| at.max(quiet_since));
@@ -135,6 +136,18 @@ impl Hub {
             Some(_) | None => child.missed = 0,
         }
         if child.missed >= limits::PINGS_MISSED_MAX {
+            if !child.answers_pings {
+                child.lost_to_pings += 1;
+            }
+            // It works, or seems to, but for this: it is not ended for that again
+            // and again.
+            if child.lost_to_pings > limits::LIVES_LOST_TO_PINGS_MAX {
+                log::warn!(
+                    "{}: has never answered a ping, and is not pinged any more",
+                    self.label(id)
+                );
+                return self.forget_misses(id);
+            }
             self.trouble(
                 id,
                 format!("has not answered two pings, {interval} s apart (\"keepalive_interval\")"),

@@ -304,3 +304,32 @@ fn who_waits_for_a_client_may_be_silent_to_others() {
     call_on(&mut w, 1..=40);
     w.expect_of("close", &[]);
 }
+
+#[test]
+fn a_server_that_never_answers_pings_is_ended_for_it_once_only() {
+    let mut w = world();
+    w.pass(46.0);
+    w.dies("git.1");
+    w.pass(1.0);
+    w.serve("git.2");
+    w.forget();
+    w.pass(300.0);
+    let pings = w.trace().iter().filter(|l| l.ends_with(" ping")).count();
+    assert_eq!(pings, 2, "{:?}", w.trace());
+    w.expect_of("close", &[]);
+}
+
+#[test]
+fn a_server_that_has_answered_pings_once_is_ended_each_time_it_does_not() {
+    let mut w = world();
+    w.pass(16.0);
+    w.answers("git.1", 3, "{}");
+    for life in 1..=3 {
+        w.forget();
+        w.pass(62.0);
+        assert!(w.trace().iter().any(|l| l.contains("close git")), "{life}");
+        w.dies(&format!("git.{life}"));
+        w.pass(60.0);
+        w.serve(&format!("git.{}", life + 1));
+    }
+}
