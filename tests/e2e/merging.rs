@@ -271,9 +271,9 @@ fn names_are_of_the_recommended_form_and_lead_back() {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         assert!(name.len() <= 64 && name.bytes().all(is_plain), "{name}");
     }
-    let mut called: Vec<_> = beginning_with(&mut client, "one__long_")
+    let mut called: Vec<_> = beginning_with(&mut client, "one__long_long_")
         .iter()
-        .chain(&beginning_with(&mut client, "one__read_"))
+        .chain(&beginning_with(&mut client, "one__read_file"))
         .map(|name| client.call_text(name, json!({})).unwrap())
         .collect();
     called.sort();

@@ -3,6 +3,7 @@
 //! last of what was said and heard.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
@@ -68,6 +69,8 @@ pub struct HonestSse {
     pub questions: Vec<(Value, String, Value)>,
     /// What it answers to every question without being told; nothing where it is `None`.
     pub reaction: Option<Value>,
+    /// Whether it may be cut off, since it does not read: then a reset is the end, too.
+    pub may_be_cut: bool,
     /// How many comments have come.
     pub comments: usize,
     plan: Plan,
@@ -95,6 +98,7 @@ impl HonestSse {
             notices: Vec::new(),
             questions: Vec::new(),
             reaction: None,
+            may_be_cut: false,
             comments: 0,
             plan: plan.clone(),
             address,
@@ -288,6 +292,7 @@ impl HonestSse {
     pub fn hear(&mut self) -> Heard {
         let frame = match self.http.next_frame() {
             Ok(frame) => frame,
+            Err(error) if self.may_be_cut && error.kind() == ErrorKind::ConnectionReset => None,
             Err(error) => self.broken(&format!("the stream broke: {error}")),
         };
         let judged = self.machine.hear(frame);

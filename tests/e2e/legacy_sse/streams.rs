@@ -237,6 +237,7 @@ fn the_end_of_the_gateway_answers_what_is_under_way_and_ends_the_streams() {
 fn a_client_that_stops_reading_loses_its_stream_and_delays_nobody() {
     let gateway = attentive(&[fault("one")]);
     let mut deaf = client(&gateway, "/sse");
+    deaf.may_be_cut = true;
     let mut other = client(&gateway, "/sse");
     let mut http = Http::connect(gateway.address).expect("it listens");
     let large = json!({"name": "one__echo", "arguments": {"pad": 128 << 10}});
