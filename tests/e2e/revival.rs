@@ -187,8 +187,15 @@ fn subscriptions_and_log_levels_come_back_after_a_crash() {
         .request("resources/subscribe", wanted)
         .expect("granted");
     client
-        .request("logging/setLevel", json!({"level": "debug"}))
+        .request("logging/setLevel", json!({"level": "warning"}))
         .expect("granted");
+    let journal = folder.path().join("sessions.journal");
+    let is_kept = || {
+        let text = std::fs::read_to_string(&journal).unwrap_or_default();
+        let both = text.contains(uri.as_str()?) && text.contains("\"warning\"");
+        both.then_some(())
+    };
+    assert!(Deadline::after(PATIENCE).poll(is_kept).is_some());
     before.signal(nix::sys::signal::Signal::SIGKILL);
     // Its servers end with their stdin.
     let gone = || before.processes().is_empty().then_some(());
@@ -199,7 +206,7 @@ fn subscriptions_and_log_levels_come_back_after_a_crash() {
     let restored = Deadline::after(PATIENCE).poll(|| {
         let me = client.call_text("whoami", json!({})).ok()?;
         let me: Value = serde_json::from_str(&me).ok()?;
-        (me["subscribed"] == json!([uri]) && me["log_level"] == "debug").then_some(())
+        (me["subscribed"] == json!([uri]) && me["log_level"] == "warning").then_some(())
     });
     assert!(
         restored.is_some(),

@@ -282,3 +282,19 @@ fn the_wait_is_never_longer_than_a_minute_and_that_of_parked_ones_is_one() {
     let child = w.hub.children.iter().next().expect("there is one").1;
     assert_eq!(child.phase, Phase::Starting);
 }
+
+#[test]
+fn what_was_hidden_is_listed_again_when_a_reload_gives_it_another_start() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].listed_when_parked = false;
+    let mut w = parked(plan);
+    w.pass(1.0);
+    w.asks("ann", "1", "tools/list", "");
+    w.expect_of("answer 1", &[r#"4.200s ann.4 answer 1 {"tools":[]} last"#]);
+    let mut plan = w.plan.clone();
+    plan.servers[0].fingerprint += 1;
+    w.reload(plan);
+    w.forget();
+    w.asks("ann", "2", "tools/list", "");
+    w.expect(&[r#"4.200s ann.5 answer 2 {"tools":[{"inputSchema":{},"name":"git__x"}]} last"#]);
+}
