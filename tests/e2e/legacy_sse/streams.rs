@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{attentive, client, ping};
 use crate::e2e::talk::{fault, fault_with, refusal};
 use crate::harness::client::text_of;
+use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::Gateway;
 use crate::harness::honest_sse::{HonestSse, Plan, post};
 use crate::harness::http::{Http, Request};
@@ -235,6 +236,9 @@ fn the_end_of_the_gateway_answers_what_is_under_way_and_ends_the_streams() {
 /// which parts with the client before it harms others.
 #[test]
 fn a_client_that_stops_reading_loses_its_stream_and_delays_nobody() {
+    if exempts(Exemption::Attacks) {
+        return;
+    }
     let gateway = attentive(&[fault("one")]);
     let mut deaf = client(&gateway, "/sse");
     deaf.may_be_cut = true;
