@@ -573,6 +573,12 @@ pub const PROBE_WAIT: Duration = Duration::from_secs(5);
 /// session. A server asks one or two in a call; hundreds are a fault.
 pub const CHILD_QUESTIONS_MAX: usize = 64;
 
+/// How many answers wait for a child that asks and has not read, beyond the half
+/// of its queue that is not kept for calls. Sixty-four questions may be open, and
+/// as many that were refused are told so; one that asks more and does not read
+/// hears no more.
+pub const CHILD_WORDS_MAX: usize = 64;
+
 /// How many questions may be open in all before stateless children have to wait
 /// with theirs: each is a few hundred bytes and a client that thinks.
 pub const QUESTIONS_MAX: usize = 4_096;

@@ -73,6 +73,12 @@ fn required(method: &Method, message: &Message) -> &'static str {
     }
 }
 
+fn answer_to(asked: &Arc<str>, message: Arc<Message>) -> Outgoing {
+    let mut answer = Outgoing::plain(message);
+    answer.id = Some(Patch::Json(asked.clone()));
+    answer
+}
+
 impl Hub {
     /// A request of a child.
     pub(super) fn child_asks(&mut self, id: ChildId, method: &Method, message: Arc<Message>) {
@@ -86,12 +92,7 @@ impl Hub {
             return self.turn_down(id, &asked, &refusal);
         }
         match method {
-            Method::Ping => {
-                if self.has_room_for_words(id) {
-                    let answer = Message::result("{}");
-                    self.answer_child(id, &asked, answer.into());
-                }
-            }
+            Method::Ping => self.answer_at_once(id, &asked, Message::result("{}")),
             Method::CreateMessage | Method::Elicit | Method::RootsList => {
                 let Some(life) = self.children.get(id).map(|child| child.life) else {
                     return;
@@ -115,9 +116,7 @@ impl Hub {
     }
 
     pub(super) fn answer_child(&mut self, id: ChildId, asked: &Arc<str>, message: Arc<Message>) {
-        let mut message = Outgoing::plain(message);
-        message.id = Some(Patch::Json(asked.clone()));
-        self.send_child(id, message);
+        self.send_child(id, answer_to(asked, message));
     }
 
     pub(super) fn refuse_child(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
@@ -127,16 +126,35 @@ impl Hub {
 
     /// Refuses at once what a child asks.
     fn turn_down(&mut self, id: ChildId, asked: &Arc<str>, refusal: &Refusal) {
-        if self.has_room_for_words(id) {
-            self.refuse_child(id, asked, refusal);
+        log::debug!("{}: {refusal}", self.label(id));
+        self.answer_at_once(id, asked, refusal.message());
+    }
+
+    /// Answers at once what a child asks. One that asks and asks and does not
+    /// read must leave half of the places to calls, so what has no room waits
+    /// until the child has read; past its limit it is dropped.
+    fn answer_at_once(&mut self, id: ChildId, asked: &Arc<str>, message: Message) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let answer = answer_to(asked, message.into());
+        if child.words.is_empty() && child.has_room_for_words() {
+            self.send_child(id, answer);
+        } else if child.words.len() < limits::CHILD_WORDS_MAX {
+            child.words.push_back(answer);
+        } else {
+            log::debug!("{}: it asks and does not read", self.label(id));
         }
     }
 
-    /// Whether there is room in a child's queue for what is answered at once. One that asks and asks and does not read must leave half of
-    /// the places to calls.
-    fn has_room_for_words(&self, id: ChildId) -> bool {
-        let child = self.children.get(id);
-        child.is_some_and(|child| (child.load.messages as usize) < (child.queue_max / 2).max(1))
+    /// Sends a child what has waited until it has read.
+    pub(super) fn send_words(&mut self, id: ChildId) {
+        while let Some(child) = self.children.get_mut(id)
+            && child.has_room_for_words()
+            && let Some(word) = child.words.pop_front()
+        {
+            self.send_child(id, word);
+        }
     }
 
     fn ask_client(&mut self, put: Put) -> Result<(), Refusal> {

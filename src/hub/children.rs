@@ -15,6 +15,7 @@ use crate::limits;
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 use crate::wire::log_level::LogLevel;
+use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 use crate::wire::stateless::Filter;
 
@@ -143,6 +144,8 @@ pub struct Child {
     pub queue_max: usize,
     /// Whether messages for it were dropped since it last took any.
     pub is_flooded: bool,
+    /// Answers to what it asks, which wait until it has read.
+    pub words: VecDeque<Outgoing>,
     /// The deadline of its start.
     pub startup: Option<TimerKey>,
     /// How its process ended, where that is known but its last word is not.
@@ -255,6 +258,7 @@ impl Child {
             load: Load::default(),
             queue_max: 0,
             is_flooded: false,
+            words: VecDeque::new(),
             startup: None,
             ended: None,
             silent: false,
@@ -278,6 +282,12 @@ impl Child {
     /// Whether it has been ready for so long that its failures are forgotten.
     pub fn is_stable(&self, now: Moment) -> bool {
         self.phase == Phase::Ready && now.since(self.since) >= limits::STABLE_LIFE
+    }
+
+    /// Whether its queue has room for an answer to what it asks: calls have half
+    /// of the places to themselves.
+    pub fn has_room_for_words(&self) -> bool {
+        (self.load.messages as usize) < (self.queue_max / 2).max(1)
     }
 
     /// Whether a process of it may be alive.
@@ -311,6 +321,7 @@ impl Children {
         child.life = Life(self.last_life);
         child.process = None;
         child.load = Load::default();
+        child.words.clear();
         child.ended = None;
         child.silent = false;
         child.level = None;
@@ -325,7 +336,19 @@ impl Children {
 
     /// Ends a life: its words mean nothing from here on.
     pub fn end_life(&mut self, life: Life) {
-        self.lives.remove(&life);
+        let child = self
+            .lives
+            .remove(&life)
+            .and_then(|id| self.book.get_mut(&id));
+        if let Some(child) = child.filter(|child| child.life == life) {
+            child.words.clear();
+        }
+    }
+
+    /// How many lives there are.
+    #[cfg(test)]
+    pub fn lives(&self) -> usize {
+        self.lives.len()
     }
 
     /// The child whose present life this is.

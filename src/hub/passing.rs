@@ -303,6 +303,7 @@ impl Hub {
             child.load.messages = child.load.messages.saturating_sub(load.messages);
             child.load.bytes = child.load.bytes.saturating_sub(load.bytes);
         }
+        self.send_words(id);
         self.send_held(id);
     }
 

@@ -2,7 +2,7 @@
 //! is parted with or refused past it.
 
 use crate::config::checked::Protocol;
-use crate::event::{Effect, Parcel};
+use crate::event::{Effect, FromChild, Load, Parcel};
 use crate::hub::stories::cast::{Offers, notice, request, result};
 use crate::hub::stories::eras::speaking;
 use crate::hub::stories::world::{World, plan};
@@ -234,6 +234,38 @@ fn the_lists_of_all_servers_together_are_bounded_and_a_short_one_is_always_taken
     w.lists("git0.1", 2);
     let again = w.hub.children.iter().next();
     assert_eq!(again.map(|(_, child)| child.offer.tools.len()), Some(2_000));
+}
+
+#[test]
+fn what_a_child_asks_while_it_has_much_to_read_is_answered_when_it_has_read() {
+    let mut plan = plan(&["git"]);
+    plan.queue_max = 2;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    let take = |w: &mut World, messages| {
+        let bytes = 0;
+        w.child("git.1", FromChild::Taken(Load { messages, bytes }));
+    };
+    take(&mut w, 20);
+    w.forget();
+    let ask = |w: &mut World, id: usize| {
+        w.says("git.1", &request(&id.to_string(), "ping", "{}"));
+    };
+    (0..limits::CHILD_WORDS_MAX + 2).for_each(|id| ask(&mut w, id));
+    w.expect(&["0.200s to git.1 answer 0 {}"]);
+    take(&mut w, 1);
+    w.expect(&["0.200s to git.1 answer 1 {}"]);
+    // There is one place again, and no more.
+    ask(&mut w, 100);
+    ask(&mut w, 101);
+    let mut heard = String::new();
+    for _ in 2..limits::CHILD_WORDS_MAX + 2 {
+        w.forget();
+        take(&mut w, 1);
+        heard = w.trace().concat();
+    }
+    assert_eq!(heard, "0.200s to git.1 answer 100 {}");
 }
 
 #[test]
