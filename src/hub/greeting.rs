@@ -207,6 +207,8 @@ impl Hub {
         let seconds = self.server_of_id(id).startup_timeout.as_secs_f64();
         match phase {
             Phase::Ready => self.give_up_lists(id, seconds),
+            // It has greeted, and its lists are wanted no more.
+            Phase::Yielding | Phase::Leaving => {}
             Phase::Probing => {
                 let seconds = limits::PROBE_WAIT.as_secs();
                 log::debug!(

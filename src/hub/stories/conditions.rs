@@ -171,3 +171,21 @@ fn a_server_that_owes_an_answer_and_is_silent_is_not_well() {
     w.answers("git.1", 2, "{}");
     is(&mut w, Condition::Ready, "", 60.2);
 }
+
+#[test]
+fn one_that_finishes_its_calls_is_not_said_to_be_slow_to_greet_for_its_lists_are_late() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].startup_timeout = Duration::from_secs(5);
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.connect(&["ann"]);
+    w.dies("git.1");
+    w.pass(1.0);
+    w.spawned("git.2");
+    w.greets("git.2");
+    w.calls("ann", "1", "git__x");
+    w.renew(&["git"]);
+    w.pass(6.0);
+    let child = w.hub.children.iter().next().expect("it is there").1;
+    assert_eq!(child.trouble.as_deref(), Some("exited with code 1"));
+}

@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Reloads with another command for these servers.
-    fn renew(&mut self, names: &[&str]) {
+    pub(super) fn renew(&mut self, names: &[&str]) {
         let mut plan = self.draft();
         for server in plan.servers.iter_mut() {
             if names.contains(&server.name.as_str()) {
