@@ -282,8 +282,9 @@ impl Hub {
         let Some(child) = self.children.remove(id) else {
             return;
         };
-        if let Some(spare) = child.spare {
-            self.timers.cancel(spare.timer);
+        let spare = child.spare.map(|spare| spare.timer);
+        for timer in spare.into_iter().chain(child.hearing.timer) {
+            self.timers.cancel(timer);
         }
         let owner = child.owner.and_then(|owner| self.sessions.get_mut(&owner));
         if let Some(owner) = owner {
