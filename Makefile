@@ -9,8 +9,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
 # What the test runners said goes here, a log each, for `total` to add up.
 LOGS := $(TARGET)/tests
-# How many runs `simulate` plays, each from a seed of its own.
-HUB_SEEDS ?= 5000
+# How many events `simulate` plays, and how many of them `test`.
+HUB_EVENTS ?= 100000000
+HUB_EVENTS_OF_TEST := 10000000
 
 ## help         say what can be made
 help:
@@ -21,12 +22,13 @@ run: needs
 	cargo build --release
 	$(BINARY) -c mcp-servers.json $(ARGS)
 
-## test         unit, tiny, real and conformance, one after the other, and the count of all their tests
+## test         unit, simulate, tiny, real and conformance, one after the other, and the count of all their tests
 # One after the other, also under `make -j`: they share the machine's ports and cores, and their order is the report's.
 test: needs
 	@tests/real/setup.sh
 	@rm -rf $(LOGS)
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory simulate HUB_EVENTS=$(HUB_EVENTS_OF_TEST)
 	@$(MAKE) --no-print-directory tiny
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory conformance
@@ -55,13 +57,13 @@ tiny:
 	@mkdir -p $(LOGS)
 	cargo build --examples --features tiny_http
 	{ cargo test --features tiny_http --lib http::tests::tiny && \
-	  MCPROXY_TEST_ENGINE=tiny_http cargo test --features tiny_http --test tests; } 2>&1 | tee $(LOGS)/2-tiny.log
+	  MCPROXY_TEST_ENGINE=tiny_http cargo test --features tiny_http --test tests; } 2>&1 | tee $(LOGS)/3-tiny.log
 
 ## real         only the release binary with real servers and clients
 real:
 	@mkdir -p $(LOGS)
 	cargo build --release
-	tests/real/run.sh $(BINARY) | tee $(LOGS)/3-real.log
+	tests/real/run.sh $(BINARY) | tee $(LOGS)/4-real.log
 
 ## conformance  only the official conformance suite; some of its rows: make conformance CONFORMANCE_ROWS="2025-11-25, merged"
 # The table at the top of the script says what must pass; a regular expression chooses rows by their printed names.
@@ -69,7 +71,7 @@ conformance:
 	@mkdir -p $(LOGS)
 	cargo build --release
 	cargo build --example conformance_server
-	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server "$(CONFORMANCE_ROWS)" | tee $(LOGS)/4-conformance.log
+	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server "$(CONFORMANCE_ROWS)" | tee $(LOGS)/5-conformance.log
 
 ## torture      64 clients with 10,000 calls each over both transports against the release binary; takes minutes
 torture:
@@ -85,11 +87,11 @@ leak:
 	MCPROXY_LEAK_BINARY=$(BINARY) $(if $(MALLOC_ARENA_MAX),MALLOC_ARENA_MAX=$(MALLOC_ARENA_MAX)) \
 	  cargo test --test tests leak:: -- --ignored --nocapture --test-threads=1
 
-## simulate     the hub's simulation, long: make simulate HUB_SEEDS=100000; one seed again: make simulate HUB_SEED=42
+## simulate     the hub's simulation with 10^8 events, a quarter of an hour; shorter: make simulate HUB_EVENTS=1000000; one run again: make simulate HUB_SEED=42
 simulate:
-	@echo "playing $(if $(HUB_SEED),seed $(HUB_SEED),$(HUB_SEEDS) seeds);" \
-	  "one that fails is named (HUB_SEED=n) and played again by: make simulate HUB_SEED=n"
-	HUB_SEEDS=$(HUB_SEEDS) cargo test --profile simulation --lib simulation
+	@mkdir -p $(LOGS)
+	HUB_EVENTS=$(HUB_EVENTS) $(if $(HUB_SEED),HUB_SEED=$(HUB_SEED)) \
+	  cargo test --profile simulation --lib simulation -- --nocapture 2>&1 | tee $(LOGS)/2-simulation.log
 
 # Adds up the runs whose logs are there.
 total:

@@ -80,6 +80,13 @@ impl Absent {
         self.make_room();
     }
 
+    /// How many are remembered.
+    #[cfg(test)]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.book.len()
+    }
+
     /// Whether a session that began then, in seconds since 1970, and of which
     /// nothing is remembered, may be one that was forgotten.
     pub fn may_have_been(&self, start: u64) -> bool {

@@ -300,6 +300,8 @@ impl Refusal {
     /// that were given out before it are no longer used (2026-07-28, basic,
     /// "Error Codes").
     pub fn message_to(&self, is_stateless: bool) -> Message {
+        #[cfg(test)]
+        crate::hub::stories::simulation::counts::refusal(self);
         let code = match self.code() {
             RESOURCE_NOT_FOUND if is_stateless => INVALID_PARAMS,
             TIMED_OUT | SERVER_ERROR if is_stateless => INTERNAL_ERROR,

@@ -45,6 +45,12 @@ impl Waiter {
     pub fn caller(&self) -> &Caller {
         &self.need.caller
     }
+
+    /// When it has waited enough.
+    #[cfg(test)]
+    pub fn deadline(&self) -> Moment {
+        self.deadline
+    }
 }
 
 impl Hub {

@@ -227,6 +227,13 @@ impl Replay {
         }
     }
 
+    /// How many events are kept.
+    #[cfg(test)]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     /// How many bytes are kept.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -263,6 +263,12 @@ impl Streams {
         self.book.len()
     }
 
+    /// How many outboxes serve one.
+    #[cfg(test)]
+    pub fn outboxes(&self) -> usize {
+        self.by_outbox.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.book.is_empty()

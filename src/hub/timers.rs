@@ -63,6 +63,12 @@ impl TimerKey {
     pub fn at(self) -> Moment {
         self.at
     }
+
+    /// Its place in the order in which all were set.
+    #[cfg(test)]
+    pub fn serial(self) -> u64 {
+        self.serial
+    }
 }
 
 /// All deadlines, soonest first.
@@ -98,6 +104,18 @@ impl Timers {
     pub fn due(&mut self, now: Moment) -> Option<Timer> {
         let entry = self.queue.first_entry()?;
         (entry.key().at <= now).then(|| entry.remove())
+    }
+
+    /// All deadlines, soonest first.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (TimerKey, &Timer)> {
+        self.queue.iter().map(|(&key, timer)| (key, timer))
+    }
+
+    /// How many deadlines were ever set.
+    #[cfg(test)]
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// How many deadlines are set.

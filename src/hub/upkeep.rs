@@ -11,6 +11,8 @@ use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::{Happening, Phase, Step, next};
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
+#[cfg(test)]
+use crate::hub::stories::simulation::counts;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::plan::ServerPlan;
@@ -146,6 +148,8 @@ impl Hub {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
+        #[cfg(test)]
+        counts::cell(child.phase, happening);
         let (phase, step) = next(child.phase, happening);
         if phase != child.phase {
             if let Some(timer) = child.retry.take() {

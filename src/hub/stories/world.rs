@@ -12,6 +12,7 @@ use crate::event::{
 };
 use crate::hub::stories::cast::Offers;
 use crate::hub::stories::reviving::remembered;
+use crate::hub::stories::simulation::counts;
 use crate::hub::{Hub, Outset};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 use crate::record::{Recalled, Record};
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub(super) finished: bool,
     /// How many processes there were before this one.
     restarts: u64,
+    /// The wall-clock time at moment zero, since 1970.
+    pub(super) unix: Duration,
     /// The most that any plan so far has allowed.
     pub(super) ceilings: Ceilings,
     effects: Vec<Effect>,
@@ -149,6 +152,8 @@ pub(super) struct Ceilings {
     pub(super) queue: usize,
     pub(super) processes: usize,
     pub(super) concurrent: usize,
+    pub(super) servers: usize,
+    pub(super) views: usize,
 }
 
 impl Ceilings {
@@ -157,6 +162,10 @@ impl Ceilings {
         self.queue = self.queue.max(plan.queue_max);
         self.processes = self.processes.max(plan.processes_max);
         self.concurrent = concurrent.fold(self.concurrent, usize::max);
+        let servers = plan.servers.len();
+        self.servers = self.servers.max(servers);
+        // Views that a reload has taken away may still have to be told of.
+        self.views += 1 + servers + plan.groups.len();
     }
 }
 
@@ -182,6 +191,7 @@ impl World {
             .servers
             .iter()
             .map(|(_, server)| (server.name.clone(), Offers::default()));
+        let unix = outset.unix;
         let mut world = World {
             hub: Hub::new(plan.clone(), outset),
             now: Moment::default(),
@@ -194,11 +204,13 @@ impl World {
             exchanges: HashMap::new(),
             finished: false,
             restarts: 0,
+            unix,
             ceilings: Ceilings::default(),
             effects: Vec::new(),
         };
         world.ceilings.raise(&world.plan);
         world.hub.start(world.now, &mut world.effects);
+        counts::event("start", &world.effects);
         world.settle();
         world
     }
@@ -262,6 +274,7 @@ impl World {
         let outset = Outset {
             recalled,
             seed: self.restarts,
+            unix: self.unix,
             ..outset()
         };
         // Of what its configuration names no more it never heard.
@@ -271,33 +284,49 @@ impl World {
         }
         self.hub = Hub::new(plan, outset);
         self.hub.start(self.now, &mut self.effects);
+        counts::event("start", &self.effects);
         self.settle();
     }
 
     /// A word to the hub, now.
     pub(super) fn handle(&mut self, event: Event) {
-        self.hub.handle(self.now, event, &mut self.effects);
+        self.hear(event);
         self.settle();
+    }
+
+    fn hear(&mut self, event: Event) {
+        let name = counts::name_of(&event);
+        let set = self.hub.timers.serial();
+        self.hub.handle(self.now, event, &mut self.effects);
+        counts::event(name, &self.effects);
+        self.hub.check_no_deadline_is_set_for_the_past(set);
+        self.witness_all();
         // A sweep takes as long as there are sessions, and one story has thousands.
         if self.hub.sessions.len() <= SESSIONS_SWEPT {
             self.hub.check_books(&self.ceilings);
         }
     }
 
-    /// What the dispatcher does after each word: it looks what was done, and
-    /// whether a deadline has come already.
+    /// What the dispatcher does after each word: it looks whether a deadline has
+    /// come already.
     fn settle(&mut self) {
         self.witness_all();
         if self.hub.next_deadline().is_some_and(|due| due <= self.now) {
-            self.hub.handle(self.now, Event::Tick, &mut self.effects);
-            self.witness_all();
-            let next = self.hub.next_deadline();
-            assert!(
-                next.is_none_or(|due| due > self.now),
-                "{}: a deadline in the past outlives a tick",
-                self.now
-            );
+            self.hear(Event::Tick);
         }
+        self.hub.check_no_deadline_is_past(self.now);
+    }
+
+    /// The dispatcher had no turn for so long, for the machine slept: what comes
+    /// next finds deadlines that are long over.
+    pub(super) fn oversleep(&mut self, seconds: f64) {
+        self.now = self.now.after(Duration::from_secs_f64(seconds));
+    }
+
+    /// The wall clock is set. Moments know nothing of that.
+    pub(super) fn set_wall_clock(&mut self, unix: Duration) {
+        self.unix = unix;
+        self.hub.wall_clock(self.now, unix + self.now.0);
     }
 
     /// Lets time pass, deadline by deadline.
@@ -321,19 +350,32 @@ impl World {
     /// Another plan takes the place of the present one. What becomes of each
     /// server is told as the log tells it.
     pub(super) fn reload(&mut self, plan: Plan) -> Option<String> {
+        let changes = self.reload_alone(plan);
+        self.settle_after_reload();
+        changes
+    }
+
+    /// The same, and no deadline comes yet.
+    pub(super) fn reload_alone(&mut self, plan: Plan) -> Option<String> {
         for (_, server) in plan.servers.iter() {
             let offers = self.offers.entry(server.name.clone());
             offers.or_default();
         }
         let changes = self.hub.reload(self.now, plan.clone(), &mut self.effects);
+        counts::event("reload", &self.effects);
         if changes.is_some() {
             self.ceilings.raise(&plan);
             let before = std::mem::replace(&mut self.plan, plan);
             self.plan.servers.succeed(before.servers);
         }
-        self.settle();
+        self.witness_all();
         self.hub.check_books(&self.ceilings);
         changes.map(|changes| changes.to_string())
+    }
+
+    /// What the dispatcher does after a reload.
+    pub(super) fn settle_after_reload(&mut self) {
+        self.settle();
     }
 
     /// The program is asked to end.

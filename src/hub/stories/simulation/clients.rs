@@ -1,6 +1,8 @@
 //! The clients of a simulation, of all doors: they come, ask, answer, read
 //! slowly, break off, come back, and leave.
 
+use std::sync::LazyLock;
+
 use crate::event::{Body, ClientMessage, Event, FromClient, Load, OutboxId, SessionKey, View};
 use crate::hub::stories::cast::{initialize, nonce, notice, request, result};
 use crate::hub::stories::simulation::Simulation;
@@ -8,9 +10,17 @@ use crate::hub::stories::world::Client;
 use crate::limits;
 
 /// Those of Streamable HTTP.
-const POSTERS: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
+pub(super) const POSTERS: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
 /// Those of HTTP+SSE and of stdio.
-const STREAMERS: [&str; 3] = ["sse", "sso", "stdio"];
+pub(super) const STREAMERS: [&str; 3] = ["sse", "sso", "stdio"];
+/// The parameters of a completion.
+pub(super) const COMPLETE: &str =
+    r#""ref":{"type":"ref/prompt","name":"git__p"},"argument":{"name":"a","value":"v"}"#;
+/// A URI that is served, and too long for a subscription.
+static LONG_URI: LazyLock<String> = LazyLock::new(|| {
+    let rest = "x".repeat(limits::SUBSCRIPTION_URI_BYTES_MAX);
+    format!(r#""uri":"git:///{rest}""#)
+});
 const VERSIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 impl Simulation {
@@ -24,13 +34,10 @@ impl Simulation {
             false => (STREAMERS[self.dice.below(STREAMERS.len())], false),
         };
         if !self.world.clients.contains_key(who) {
-            let view = match self.dice.below(5) {
-                0 => View::Server("git".into()),
-                1 => View::Server("pad".into()),
-                _ => View::Merged,
-            };
+            let view = self.some_view();
             self.world.come(who, view);
         }
+        self.may_look_elsewhere(who);
         let client = &self.world.clients[who];
         let whole = client.whole.is_some_and(|stream| {
             let exchange = &self.world.exchanges[&stream];
@@ -41,6 +48,38 @@ impl Simulation {
             (true, true, _) => self.poster_acts(who),
             (false, _, false) => self.opens(who),
             (false, _, true) => self.streamer_acts(who),
+        }
+    }
+
+    fn some_view(&mut self) -> View {
+        match self.dice.below(30) {
+            0..5 => View::Server("git".into()),
+            5..10 => View::Server("pad".into()),
+            10..13 => View::Group("some".into()),
+            13 => View::Group("none".into()),
+            14 => View::Server("none".into()),
+            _ => View::Merged,
+        }
+    }
+
+    /// A client without a session may try another endpoint.
+    fn may_look_elsewhere(&mut self, who: &str) {
+        let client = &self.world.clients[who];
+        let is_free = match client.whole {
+            Some(stream) => {
+                let exchange = &self.world.exchanges[&stream];
+                exchange.over || exchange.left
+            }
+            None => client.session.is_none(),
+        };
+        // The answer to its `initialize` may be on its way.
+        let connection = client.connection;
+        let mut open = self.judge.unread.keys();
+        let is_free = is_free && !open.any(|outbox| outbox.connection == connection);
+        if is_free && self.dice.percent(30) {
+            let view = self.some_view();
+            let client = self.world.clients.get_mut(who);
+            client.expect("it has come").view = view;
         }
     }
 
@@ -89,15 +128,28 @@ impl Simulation {
         let (id, mark) = self.judge.mint(&session);
         let exchange = self.next_exchange(who);
         self.judge.asks((&session, &id), mark, exchange);
+        self.judge.initializes(&session, &id);
         self.posts(who, session, &initialize(&id, version));
     }
 
     pub(super) fn posts(&mut self, who: &str, session: SessionKey, text: &str) {
+        self.posts_as(who, session, text, (true, None));
+    }
+
+    /// The same with other headers: with or without the id of its session, and
+    /// with a protocol version.
+    fn posts_as(
+        &mut self,
+        who: &str,
+        session: SessionKey,
+        text: &str,
+        (knows_its_session, version): (bool, Option<String>),
+    ) {
         let client = &self.world.clients[who];
         let word = FromClient::Post {
             view: client.view.clone(),
-            session: client.session.clone(),
-            version: None,
+            session: client.session.clone().filter(|_| knows_its_session),
+            version,
             fresh: nonce(&self.fresh(who).0),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
@@ -131,12 +183,20 @@ impl Simulation {
             0..55 => {
                 let exchange = self.next_exchange(who);
                 let text = self.something_to_ask(&session, exchange);
-                self.posts(who, session, &text);
+                let headers = match self.dice.below(100) {
+                    0 => (false, None),
+                    1 => (true, Some("1999-01-01".to_owned())),
+                    _ => (true, None),
+                };
+                self.posts_as(who, session, &text, headers);
             }
             55..60 => {
                 let exchange = self.next_exchange(who);
                 let first = self.something_to_ask(&session, exchange);
-                let second = self.something_to_ask(&session, exchange);
+                let second = match self.dice.percent(5) {
+                    true => initialize("\"late\"", VERSIONS[1]),
+                    false => self.something_to_ask(&session, exchange),
+                };
                 self.posts(who, session, &format!("[{first},{second}]"));
             }
             60..82 => {
@@ -194,18 +254,27 @@ impl Simulation {
                 word,
             });
         }
+        let begins = !begun && !self.dice.percent(5);
         let text = match self.dice.below(10) {
-            _ if !begun => {
+            place if begins || place == 0 && self.dice.percent(5) => {
                 let (id, mark) = self.judge.mint(&session);
                 self.judge.asks((&session, &id), mark, whole);
+                self.judge.initializes(&session, &id);
                 initialize(&id, VERSIONS[self.dice.below(VERSIONS.len())])
             }
             0..6 => self.something_to_ask(&session, whole),
             6 => self.something_lone_to_ask(&session, whole),
             _ => self.something_to_say(&session),
         };
+        self.tells(who, session, text);
+    }
+
+    /// A client sends something that belongs to the stream of its session.
+    pub(super) fn tells(&mut self, who: &str, session: SessionKey, text: String) {
+        let client = &self.world.clients[who];
+        let whole = client.whole.expect("its stream was open");
         let word = FromClient::Tell {
-            view: self.world.clients[who].view.clone(),
+            view: client.view.clone(),
             session: session.clone(),
             body: Body::read(text.into()),
         };
@@ -219,9 +288,13 @@ impl Simulation {
     }
 
     /// A request, noted with the exchange where its answer is to come.
-    fn something_to_ask(&mut self, session: &SessionKey, exchange: OutboxId) -> String {
+    pub(super) fn something_to_ask(&mut self, session: &SessionKey, exchange: OutboxId) -> String {
         let (id, mark) = self.judge.mint(session);
         self.judge.asks((session, &id), mark.clone(), exchange);
+        if self.dice.percent(4) {
+            let (method, member) = self.something_wrong_to_ask();
+            return request(&id, method, &format!(r#"{{"mark":"{mark}",{member}}}"#));
+        }
         let (method, member) = match self.dice.below(26) {
             20..24 => ("tools/call", r#""name":"new__x""#),
             24 => ("resources/subscribe", r#""uri":"file:///new""#),
@@ -237,11 +310,28 @@ impl Simulation {
             16 => ("resources/subscribe", r#""uri":"file:///pad""#),
             17 => ("resources/unsubscribe", r#""uri":"file:///git""#),
             18 => ("logging/setLevel", r#""level":"info""#),
+            19 => ("prompts/get", r#""name":"git__p""#),
             _ => ("ping", r#""k":1"#),
         };
         let meta = format!(r#""_meta":{{"progressToken":"{mark}"}}"#);
         let params = format!(r#"{{{meta},"mark":"{mark}",{member}}}"#);
         request(&id, method, &params)
+    }
+
+    /// What is not there, or cannot be understood, or is asked by few.
+    fn something_wrong_to_ask(&mut self) -> (&'static str, &'static str) {
+        let wrong = [
+            ("tools/call", r#""name":"git__none""#),
+            ("prompts/get", r#""name":"none""#),
+            ("resources/read", r#""uri":"file:///both""#),
+            ("resources/subscribe", r#""uri":"none:none""#),
+            ("resources/subscribe", LONG_URI.as_str()),
+            ("tools/list", r#""cursor":"none""#),
+            ("tools/call", r#""name":7"#),
+            ("none/such", r#""k":1"#),
+            ("completion/complete", COMPLETE),
+        ];
+        self.dice.pick(&wrong).expect("there are some")
     }
 
     /// A cancellation, an answer, or another word that wants no answer.
@@ -250,15 +340,14 @@ impl Simulation {
             0..4 => {
                 let open = self.judge.open_ids(session);
                 match self.dice.pick(&open) {
-                    // The first request is `initialize`, which is never taken back.
-                    Some(id) if id != "0" => {
+                    Some(id) => {
                         self.judge.cancels(session, &id, &self.world.hub);
                         notice(
                             "notifications/cancelled",
                             &format!(r#"{{"requestId":{id}}}"#),
                         )
                     }
-                    _ => notice("notifications/cancelled", r#"{"requestId":"none"}"#),
+                    None => notice("notifications/cancelled", r#"{"requestId":"none"}"#),
                 }
             }
             4..8 => {
@@ -311,6 +400,9 @@ impl Simulation {
         let Some(unread) = self.judge.unread.get_mut(&outbox) else {
             return;
         };
+        if unread.stalled {
+            return;
+        }
         unread.parcels = 0;
         if unread.messages < limits::TAKEN_MESSAGES && unread.bytes < limits::TAKEN_BYTES {
             return;

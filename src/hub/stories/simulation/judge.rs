@@ -34,6 +34,8 @@ pub(super) struct Judge {
     pub(super) seen: BTreeMap<SessionKey, BTreeSet<EventId>>,
     /// The questions each session was asked, by their numbers.
     pub(super) asked: BTreeMap<SessionKey, BTreeSet<u64>>,
+    /// The sessions that their clients have begun.
+    begun: BTreeSet<SessionKey>,
     /// The sessions whose clients say no more.
     pub(super) finished: BTreeSet<SessionKey>,
     /// The sessions that are known to be over.
@@ -45,7 +47,10 @@ pub(super) struct Judge {
     /// Those of them that were answered with questions.
     pub(super) asking: Vec<Asking>,
     /// The sessions of another process that must go on in this one.
-    lasting: BTreeSet<SessionKey>,
+    pub(super) lasting: BTreeSet<SessionKey>,
+    /// The sessions that were there when a day went by in silence: their ids may
+    /// have expired.
+    aged: BTreeSet<SessionKey>,
     /// What lies unread in each open exchange.
     pub(super) unread: BTreeMap<OutboxId, Unread>,
     serial: u64,
@@ -58,6 +63,10 @@ pub(super) struct Request {
     /// Where its answer was to come.
     exchange: OutboxId,
     cancelled: bool,
+    /// Whether it is never taken back: that is an `initialize`.
+    is_first: bool,
+    /// Whether its answer is the end of it, as of a subscription.
+    lasts: bool,
 }
 
 /// A call of a client without a session.
@@ -84,6 +93,8 @@ pub(super) struct Unread {
     pub(super) parcels: usize,
     pub(super) messages: u32,
     pub(super) bytes: u64,
+    /// Its reader has stopped reading.
+    pub(super) stalled: bool,
 }
 
 impl Judge {
@@ -113,9 +124,26 @@ impl Judge {
             mark,
             exchange,
             cancelled: false,
+            is_first: false,
+            lasts: false,
         };
         let before = self.open.insert((session.clone(), id.to_owned()), request);
         assert!(before.is_none(), "ids are minted once");
+    }
+
+    /// A client begins a session with this request.
+    pub(super) fn initializes(&mut self, session: &SessionKey, id: &str) {
+        self.begun.insert(session.clone());
+        if let Some(request) = self.open.get_mut(&(session.clone(), id.to_owned())) {
+            request.is_first = true;
+        }
+    }
+
+    /// This request is answered when its stream ends, if at all.
+    pub(super) fn listens(&mut self, session: &SessionKey, id: &str) {
+        if let Some(request) = self.open.get_mut(&(session.clone(), id.to_owned())) {
+            request.lasts = true;
+        }
     }
 
     /// An exchange begins, in that session.
@@ -124,15 +152,16 @@ impl Judge {
         self.unread.insert(exchange, Unread::default());
     }
 
-    /// The ids of a session's requests without an answer.
+    /// The ids of a session's requests without an answer that may be taken back.
     pub(super) fn open_ids(&self, session: &SessionKey) -> Vec<String> {
-        let mine = self.open.keys().filter(|(key, _)| key == session);
-        mine.map(|(_, id)| id.clone()).collect()
+        let mine = self.open.iter().filter(|((key, _), _)| key == session);
+        let mine = mine.filter(|(_, request)| !request.is_first);
+        mine.map(|((_, id), _)| id.clone()).collect()
     }
 
-    /// Whether a session has asked anything yet.
+    /// Whether a session has been begun by its client.
     pub(super) fn has_begun(&self, session: &SessionKey) -> bool {
-        self.minted.contains_key(session)
+        self.begun.contains(session)
     }
 
     /// A client takes a request back. It may have its answer already, if that
@@ -148,6 +177,12 @@ impl Judge {
     /// An exchange is over, or its client has left it.
     pub(super) fn closes(&mut self, exchange: OutboxId) {
         self.unread.remove(&exchange);
+    }
+
+    /// More than a day goes by, and nobody says a word.
+    pub(super) fn a_day_goes_by(&mut self) {
+        self.lasting.clear();
+        self.aged.clone_from(&self.begun);
     }
 
     /// Another process has begun: what was under way is lost, but sessions go on,
@@ -166,7 +201,8 @@ impl Judge {
         };
         let posters = world.clients.values().filter(|c| c.whole.is_none());
         let keys = posters.filter_map(|client| client.session.as_ref());
-        self.lasting = keys.filter(|key| !is_over(key)).cloned().collect();
+        let lasting = keys.filter(|key| !is_over(key) && !self.aged.contains(*key));
+        self.lasting = lasting.cloned().collect();
     }
 
     /// Nobody who still listens waits for an answer.
@@ -174,7 +210,7 @@ impl Judge {
         for ((session, id), request) in &self.open {
             let exchange = &world.exchanges[&request.exchange];
             assert!(
-                request.cancelled || exchange.over || exchange.left,
+                request.cancelled || request.lasts || exchange.over || exchange.left,
                 "{} of {session:?} still waits for {id} {}",
                 exchange.name,
                 request.mark

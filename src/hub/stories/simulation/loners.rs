@@ -2,11 +2,14 @@
 //! stands for itself. Those that are asked something come back with answers, with
 //! some of them, with the same answers again, or not at all.
 
-use crate::event::{OutboxId, SessionKey, View};
+use crate::event::{OutboxId, Report, SessionKey, View};
 use crate::hub::stories::cast::request;
 use crate::hub::stories::simulation::Simulation;
+use crate::hub::stories::simulation::clients::COMPLETE;
 use crate::hub::stories::simulation::judge::{Asking, Lone};
 
+/// What one wants to be told of.
+const LISTEN: &str = r#""notifications":{"toolsListChanged":true,"resourceSubscriptions":["file:///new","file:///git"]}"#;
 const LONERS: [&str; 3] = ["lou", "max", "nan"];
 /// How many calls that asked are remembered; older ones are never taken up.
 const ASKING_MAX: usize = 8;
@@ -28,6 +31,24 @@ impl Simulation {
         self.posts(who, session, &text);
     }
 
+    /// A monitor, or somebody who is curious, asks after the gateway itself.
+    pub(super) fn somebody_inquires(&mut self) {
+        let who = "eye";
+        if !self.world.clients.contains_key(who) {
+            self.world.come(who, View::Merged);
+        }
+        let report = match self.dice.below(4) {
+            0 => Report::Health,
+            1 => Report::Ready,
+            2 => Report::Status,
+            _ => Report::Inventory,
+        };
+        self.judge.begins(self.next_exchange(who), self.fresh(who));
+        self.tell(|| format!("{report:?} is asked"));
+        self.world.inquires(who, report);
+        self.look();
+    }
+
     /// A request without a session: a new one, or one that comes back.
     pub(super) fn something_lone_to_ask(
         &mut self,
@@ -46,18 +67,33 @@ impl Simulation {
                 false => self.judge.asking[place].clone(),
             };
             let more = self.what_a_retry_adds(&asking);
-            (asking.mark, more)
+            let mark = match self.dice.percent(97) {
+                true => asking.mark,
+                // With that it asks for something else.
+                false => {
+                    let lone = self.new_call(&new_mark);
+                    self.judge.lone.insert(new_mark.clone(), lone);
+                    new_mark
+                }
+            };
+            (mark, more)
         } else {
             let lone = self.new_call(&new_mark);
             self.judge.lone.insert(new_mark.clone(), lone);
             (new_mark, String::new())
         };
         self.judge.asks((session, &id), mark.clone(), exchange);
+        if self.judge.lone[&mark].method == "subscriptions/listen" {
+            self.judge.listens(session, &id);
+        }
         let level = match self.dice.percent(30) {
             true => r#","io.modelcontextprotocol/logLevel":"info""#,
             false => "",
         };
-        let can = r#"{"sampling":{},"elicitation":{},"roots":{}}"#;
+        let can = match self.dice.percent(88) {
+            true => r#"{"sampling":{},"elicitation":{},"roots":{}}"#,
+            false => "{}",
+        };
         let meta = format!(
             r#""_meta":{{"progressToken":"{mark}","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{can}{level}}}"#
         );
@@ -68,7 +104,13 @@ impl Simulation {
     }
 
     fn new_call(&mut self, mark: &str) -> Lone {
-        let (method, member) = match self.dice.below(10) {
+        let (method, member) = match self.dice.below(12) {
+            10 => match self.dice.below(3) {
+                0 => ("completion/complete", COMPLETE),
+                1 => ("tasks/get", r#""taskId":"none""#),
+                _ => ("prompts/get", r#""name":"git__p""#),
+            },
+            11 => ("subscriptions/listen", LISTEN),
             0..2 => ("tools/call", r#""name":"git__x""#),
             2 => ("tools/call", r#""name":"time__x""#),
             3..5 => ("tools/call", r#""name":"pad__x""#),

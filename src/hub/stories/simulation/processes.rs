@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::checked::Scope;
-use crate::event::{Effect, Event, FromChild, Life, Load, ServerId};
+use crate::event::{Effect, Event, FromChild, Life, Load, Moment, ServerId};
 use crate::hub::stories::cast::{notice, page, read_line, request, result};
 use crate::hub::stories::simulation::Simulation;
 use crate::hub::stories::simulation::tongues::Tongue;
@@ -17,6 +16,9 @@ use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::own_id::{OwnId, Purpose};
 
+/// A URL is to be opened first.
+const NEEDS_URL: &str = r#"{"code":-32042,"message":"open it","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://e","message":"m"}]}}"#;
+
 /// All processes that are not buried.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
@@ -28,16 +30,18 @@ pub(super) struct Processes {
 #[derive(Debug, Default)]
 pub(super) struct Process {
     pub(super) server: Option<ServerId>,
+    /// Whether it was started for one session.
+    is_own: bool,
     spawned: bool,
     greeted: bool,
     /// Its stdout has ended: it says nothing more.
     silent: bool,
     exited: bool,
     /// It was asked to go.
-    pub(super) closing: bool,
+    pub(super) closing: Option<Moment>,
     killed: bool,
     /// What it was asked and has not answered: number, method, mark.
-    pending: Vec<(u64, Method, Option<String>)>,
+    pub(super) pending: Vec<(u64, Method, Option<String>)>,
     /// The marks of all calls it was ever sent.
     pub(super) marks: BTreeSet<String>,
     /// Its own questions that are open.
@@ -49,6 +53,8 @@ pub(super) struct Process {
     untold: Load,
     /// How many calls its queue was made for.
     queue_max: usize,
+    /// It reads nothing any more.
+    pub(super) deaf: bool,
     /// What it speaks.
     pub(super) tongue: Tongue,
     /// The requests to be told of changes that it has acknowledged.
@@ -68,8 +74,11 @@ impl Processes {
         match effect {
             Effect::Spawn { life, server } => {
                 let plan = &world.plan.servers[server.0 as usize];
+                let child = world.hub.children.of_life(*life);
+                let child = child.and_then(|id| world.hub.children.get(id));
                 let process = Process {
                     server: Some(*server),
+                    is_own: child.is_some_and(|child| child.owner.is_some()),
                     queue_max: world.plan.queue_max,
                     tongue: Tongue::of(*life, plan.protocol),
                     ..Process::default()
@@ -77,10 +86,12 @@ impl Processes {
                 self.alive.insert(*life, process);
             }
             Effect::ToChild { life, message } => self.get(*life).take(message),
-            Effect::CloseInput { life } => self.get(*life).closing = true,
+            Effect::CloseInput { life } => {
+                self.get(*life).closing.get_or_insert(world.now);
+            }
             Effect::Signal { life, signal } => {
                 let process = self.get(*life);
-                process.closing = true;
+                process.closing.get_or_insert(world.now);
                 process.killed |= *signal == crate::event::Signal::Kill;
             }
             Effect::Bury { life } => {
@@ -91,28 +102,40 @@ impl Processes {
         }
     }
 
+    /// Those that may say something, and have been heard.
+    pub(super) fn talking(&self) -> Vec<Life> {
+        let talks = |process: &Process| process.greeted && !process.silent && !process.exited;
+        let alive = self.alive.iter();
+        alive
+            .filter_map(|(life, process)| talks(process).then_some(*life))
+            .collect()
+    }
+
     fn get(&mut self, life: Life) -> &mut Process {
         self.alive
             .get_mut(&life)
             .expect("effects are for the living")
     }
 
-    /// The processes of servers with one for each session.
-    pub(super) fn of_sessions(&self, world: &World) -> impl Iterator<Item = &Process> {
-        self.alive.values().filter(|process| {
-            let server = process.server.expect("it was spawned");
-            world.plan.servers[server.0 as usize].scope == Scope::Session
-        })
+    /// The processes that serve one session each.
+    pub(super) fn of_sessions(&self) -> impl Iterator<Item = &Process> {
+        self.alive.values().filter(|process| process.is_own)
     }
 
     /// No process waits for the answer to a question.
-    pub(super) fn nobody_waits(&self) {
+    pub(super) fn nobody_waits(&self, now: Moment) {
         for (life, process) in &self.alive {
+            let has_questions = !process.questions.is_empty() && !process.deaf;
             assert!(
-                process.questions.is_empty() || process.closing || process.exited,
+                !has_questions || process.closing.is_some() || process.exited,
                 "{life:?} still waits for {:?}",
                 process.questions
             );
+            // Whoever was asked to go, and has not, was killed.
+            let long_ago = now.since(Moment(2 * limits::DISMISS_KILL_WAIT));
+            let had_its_time = process.closing.is_some_and(|since| since.0 < long_ago);
+            let is_spared = had_its_time && !process.killed && !process.exited;
+            assert!(!is_spared, "{life:?} may stay");
         }
     }
 }
@@ -194,21 +217,44 @@ impl Simulation {
         self.child(life, FromChild::OutputEnded);
     }
 
-    /// A word of a life that is over changes nothing.
+    /// No word of a past life is accepted, not even the answer to what the life
+    /// after it was asked: it changes nothing.
     fn dead_speaks(&mut self, life: Life) {
-        let word = match self.dice.below(4) {
+        self.pass(0.0);
+        let alive = self.processes.alive.values();
+        let asked: Vec<u64> = alive
+            .flat_map(|process| process.pending.iter().map(|(number, ..)| *number))
+            .collect();
+        let number = self.dice.pick(&asked).unwrap_or(32);
+        let word = match self.dice.below(10) {
             0 => FromChild::OutputEnded,
             1 => FromChild::Spawned { pid: 1 },
-            2 => read_line(&result("32", "{}")),
+            2..5 => read_line(&result(&number.to_string(), "{}")),
+            5 => FromChild::NotReading,
+            6 => FromChild::Oversized {
+                id: OwnId::from_number(number),
+                length: 1 << 30,
+            },
+            7 => FromChild::Taken(Load {
+                messages: 4,
+                bytes: 400,
+            }),
+            8 => FromChild::Exited {
+                how: "exited with code 2".to_owned(),
+                last_words: None,
+            },
             _ => read_line(&request("1", "sampling/createMessage", "")),
         };
+        let before = self.world.hub.posture();
         self.world.handle(Event::Child { life, word });
         assert!(self.world.deeds.is_empty(), "a buried life was heard");
+        let after = self.world.hub.posture();
+        assert_eq!(before, after, "a word of a past life was accepted");
     }
 
     fn living_acts(&mut self, life: Life) {
         let process = &self.processes.alive[&life];
-        let going = process.killed || (process.closing && self.dice.percent(30));
+        let going = process.killed || (process.closing.is_some() && self.dice.percent(30));
         if going && !process.exited {
             return match self.dice.percent(50) {
                 true => self.exits(life),
@@ -216,6 +262,10 @@ impl Simulation {
             };
         }
         self.tells_taken(life);
+        // Deadlines that were over already come with the first word.
+        if !self.processes.alive.contains_key(&life) {
+            return;
+        }
         match self.dice.below(200) {
             0..100 => self.answers(life),
             100..110 => self.loses_a_word(life),
@@ -226,6 +276,9 @@ impl Simulation {
             179..183 => self.stops_telling(life),
             172..176 => self.babbles(life),
             176 => self.child(life, FromChild::NotReading),
+            _ if self.processes.alive[&life].deaf && self.dice.percent(3) => {
+                self.child(life, FromChild::NotReading);
+            }
             177 => self.falls_silent(life),
             178 if !self.processes.alive[&life].exited => self.exits(life),
             _ => {}
@@ -233,8 +286,11 @@ impl Simulation {
     }
 
     /// As the thread at its stdin does: not always, and not of little.
-    fn tells_taken(&mut self, life: Life) {
+    pub(super) fn tells_taken(&mut self, life: Life) {
         let process = &self.processes.alive[&life];
+        if process.deaf {
+            return;
+        }
         let untold = process.untold;
         let short = process.queue_max / limits::TAKEN_PART;
         if untold.messages as usize >= short {
@@ -258,16 +314,23 @@ impl Simulation {
             return self.says(life, &line);
         }
         if self.dice.percent(4) {
-            let error = r#"{"code":-32000,"message":"no"}"#;
+            let error = match self.dice.percent(80) {
+                true => r#"{"code":-32000,"message":"no"}"#,
+                false => NEEDS_URL,
+            };
             let line = format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
             return self.says(life, &line);
         }
         if self.dice.percent(2) {
             let (id, length) = (OwnId::from_number(number), 1 << 30);
-            return self.child(life, FromChild::Oversized { id, length });
+            let word = match self.dice.percent(50) {
+                true => FromChild::Oversized { id, length },
+                false => FromChild::Unheld { id, length },
+            };
+            return self.child(life, word);
         }
         let answer = self.answer_to(life, number, mark);
-        if method == Method::Initialize {
+        if matches!(method, Method::Initialize | Method::Discover) {
             self.process(life).greeted = true;
         }
         self.says(life, &result(&number.to_string(), &answer));
@@ -320,7 +383,7 @@ impl Simulation {
         }
     }
 
-    fn asks(&mut self, life: Life) {
+    pub(super) fn asks(&mut self, life: Life) {
         let process = self.process(life);
         process.asked += 1;
         let id = match process.asked % 2 {
@@ -328,14 +391,15 @@ impl Simulation {
             _ => format!("\"{}\"", process.asked),
         };
         process.questions.insert(id.clone());
-        let method = match self.dice.below(5) {
-            0 => "roots/list",
-            1 => "elicitation/create",
-            2 => "ping",
-            _ => "sampling/createMessage",
+        let (method, more) = match self.dice.below(10) {
+            0..2 => ("roots/list", ""),
+            2 => ("elicitation/create", ""),
+            3 => ("elicitation/create", r#","mode":"url","elicitationId":"e""#),
+            4..6 => ("ping", ""),
+            _ => ("sampling/createMessage", ""),
         };
         let meta = format!(r#""_meta":{{"progressToken":{id}}}"#);
-        let params = format!(r#"{{{meta},"question":{id},"life":{}}}"#, life.0);
+        let params = format!(r#"{{{meta},"question":{id},"life":{}{more}}}"#, life.0);
         self.says(life, &request(&id, method, &params));
     }
 
@@ -348,7 +412,7 @@ impl Simulation {
         }
     }
 
-    fn progresses(&mut self, life: Life) {
+    pub(super) fn progresses(&mut self, life: Life) {
         let pending = &self.processes.alive[&life].pending;
         let numbers: Vec<u64> = pending.iter().map(|(number, ..)| *number).collect();
         let number = match self.dice.percent(90) {
@@ -378,7 +442,10 @@ impl Simulation {
                 let params = format!(r#"{{"uri":"file:///{uri}"{meta}}}"#);
                 return self.says(life, &notice("notifications/resources/updated", &params));
             }
-            4 => ("notifications/elicitation/complete", ""),
+            4 => (
+                "notifications/elicitation/complete",
+                r#"{"elicitationId":"e"}"#,
+            ),
             _ => ("notifications/message", r#"{"data":"d","level":"error"}"#),
         };
         self.says(life, &notice(method, params));
