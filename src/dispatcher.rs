@@ -209,7 +209,7 @@ impl Dispatcher {
                     }
                 }
                 Effect::Bury { life } => self.bury(life),
-                Effect::Keep(record) => self.keeper.keep(record),
+                Effect::Keep(record) => self.keeper.keep(record, since_1970().as_secs()),
                 Effect::Finished => self.finished = true,
             }
         }

@@ -911,7 +911,8 @@ pub const STATE_STACK_BYTES: usize = 128 << 10;
 
 /// How many records may wait for the thread `state`. A restart of all servers
 /// is some hundreds; past this the disk hangs, and records are dropped and
-/// counted.
+/// counted. Where one was a word on a session, those of then do not outlive the
+/// process.
 pub const STATE_QUEUE_RECORDS: usize = 1_024;
 
 /// How many bytes of lists may wait for it: four servers that do their worst.
@@ -975,10 +976,13 @@ pub const STATE_FILE_TOUCH_AFTER: Duration = Duration::from_hours(24);
 pub const STATE_FILES_SEEN_MAX: usize = 4_096;
 
 // All sessions without subscriptions have a place, and a journal that has just
-// not been rewritten, with a whole queue behind it, can be read.
+// not been rewritten, with a whole queue behind it, the stop's record of all who
+// are connected included, can be read.
 const _: () = assert!(
     (SESSIONS_MAX + SESSIONS_ENDED_MAX) * STATE_HEAD_BYTES <= STATE_LIVE_BYTES_MAX
-        && 2 * STATE_LIVE_BYTES_MAX + STATE_QUEUE_RECORDS * STATE_LINE_BYTES_MAX
+        && 2 * STATE_LIVE_BYTES_MAX
+            + STATE_QUEUE_RECORDS * STATE_LINE_BYTES_MAX
+            + SESSIONS_MAX * STATE_HEAD_BYTES
             <= STATE_JOURNAL_BYTES_MAX
         && STATE_LINE_BYTES_MAX <= STATE_SESSION_BYTES_MAX
 );

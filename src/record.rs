@@ -32,6 +32,15 @@ pub enum Record {
         /// What is new about it.
         word: SessionWord,
     },
+    /// Sessions were heard of. One record for many: at the gateway's stop all are
+    /// told that are connected. Lost, it costs them a part of their time and no
+    /// more, so nothing else is told this way.
+    Heard {
+        /// Which.
+        sessions: Vec<SessionName>,
+        /// When, in seconds since 1970.
+        at: u64,
+    },
 }
 
 /// What a server said of itself and all that it listed.
@@ -135,6 +144,9 @@ pub struct Recalled {
     /// Sessions that began up to then, in seconds since 1970, and of which nothing
     /// was kept may have ended: that was forgotten for want of room.
     pub forgotten: Option<u64>,
+    /// Sessions that began up to then, in seconds since 1970, must begin anew,
+    /// whatever was kept of them: a word on one of them was lost.
+    pub lost: Option<u64>,
     /// What servers offered, by their names.
     pub lists: BTreeMap<String, Lists>,
 }

@@ -3,7 +3,8 @@
 //! that had to make room. A book only.
 //!
 //! What it forgets for want of room it takes for ended, so that no id comes back
-//! to life: `forgotten` says up to when.
+//! to life: `forgotten` says up to when. Of what the process before has lost on
+//! its way to the disk nothing is known, so no session of then goes on: `lost`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,14 +23,20 @@ pub struct Absent {
     order: BTreeSet<(u64, SessionName)>,
     bytes: usize,
     forgotten: Option<u64>,
+    lost: Option<u64>,
 }
 
 impl Absent {
-    /// Those that were kept of the processes before this one, and up to when some
-    /// were forgotten already.
-    pub fn new(recalled: HashMap<SessionName, Remembered>, forgotten: Option<u64>) -> Absent {
+    /// Those that were kept of the processes before this one, up to when some were
+    /// forgotten already, and up to when something was lost.
+    pub fn new(
+        recalled: HashMap<SessionName, Remembered>,
+        forgotten: Option<u64>,
+        lost: Option<u64>,
+    ) -> Absent {
         let mut absent = Absent {
             forgotten,
+            lost,
             ..Absent::default()
         };
         let mut recalled: Vec<_> = recalled.into_iter().collect();
@@ -91,6 +98,12 @@ impl Absent {
     /// nothing is remembered, may be one that was forgotten.
     pub fn may_have_been(&self, start: u64) -> bool {
         self.forgotten.is_some_and(|until| start <= until)
+    }
+
+    /// Whether what is remembered of a session that began then, in seconds since
+    /// 1970, may be less than there was to remember.
+    pub fn may_lack_words(&self, start: u64) -> bool {
+        self.lost.is_some_and(|until| start <= until)
     }
 
     fn enter(&mut self, name: SessionName, remembered: Remembered) {
@@ -159,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_there_no_more() {
-        let mut absent = Absent::new(HashMap::from([(name(1), heard(7))]), None);
+        let mut absent = Absent::new(HashMap::from([(name(1), heard(7))]), None, None);
         absent.put(name(2), heard(8), 9);
         assert_eq!(absent.get(name(1)), Some(heard(7)));
         assert_eq!(absent.take(name(1)), Some(heard(7)));
@@ -172,6 +185,7 @@ mod tests {
     fn what_has_ended_is_there_and_cannot_be_taken() {
         let mut absent = Absent::new(
             HashMap::from([(name(1), ended(7)), (name(2), heard(8))]),
+            None,
             None,
         );
         absent.end(name(2), 9);
@@ -225,13 +239,13 @@ mod tests {
     fn of_what_was_kept_the_first_to_end_is_forgotten_first() {
         let count = limits::SESSIONS_ENDED_MAX + 1;
         let recalled = (0..count).map(|number| (name(number), ended(1_000 + number as u64)));
-        let absent = Absent::new(recalled.collect(), None);
+        let absent = Absent::new(recalled.collect(), None, None);
         assert!(absent.get(name(0)).is_none() && absent.get(name(count - 1)).is_some());
     }
 
     #[test]
     fn what_was_forgotten_before_is_taken_for_ended_as_well() {
-        let absent = Absent::new(HashMap::new(), Some(7));
+        let absent = Absent::new(HashMap::new(), Some(7), None);
         assert!(absent.may_have_been(7) && !absent.may_have_been(8));
     }
 

@@ -188,7 +188,11 @@ impl Hub {
             calls: Calls::default(),
             streams: Streams::new(Epoch::drawn(drawn)),
             sessions: Sessions::default(),
-            absent: Absent::new(outset.recalled.sessions, outset.recalled.forgotten),
+            absent: Absent::new(
+                outset.recalled.sessions,
+                outset.recalled.forgotten,
+                outset.recalled.lost,
+            ),
             listeners: BTreeSet::new(),
             questions: Questions::default(),
             leases: Leases::default(),

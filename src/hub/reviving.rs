@@ -97,7 +97,7 @@ impl Hub {
             session.kept = Some(Box::new(Kept {
                 name,
                 told: 0,
-                is_known: true,
+                is_known: false,
                 own: false,
                 gap: true,
             }));
@@ -109,6 +109,9 @@ impl Hub {
 
     /// Whether a session that is not in the book can go on.
     fn goes_on(&self, ticket: &Ticket, remembered: Option<&Remembered>) -> bool {
+        if self.absent.may_lack_words(ticket.start) {
+            return false;
+        }
         let heard = match remembered {
             Some(Remembered { ended, own, .. }) if *ended || *own => return false,
             Some(remembered) => remembered.heard.max(ticket.start),
@@ -153,20 +156,29 @@ impl Hub {
     /// A session was heard of: that is told now and then, so that it does not
     /// expire for those who go on with it.
     pub(super) fn hear(&mut self, key: &SessionKey) {
+        let name = self.note_heard(key);
+        self.tell_heard(name.into_iter().collect());
+    }
+
+    /// A session was heard of. Its name, if it is time to tell that.
+    fn note_heard(&mut self, key: &SessionKey) -> Option<SessionName> {
         let unix = self.unix_at(self.now);
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
+        let session = self.sessions.get_mut(key)?;
         session.heard = self.now;
+        let kept = session.kept.as_mut()?;
         let every = limits::SESSION_HEARD_EVERY.as_secs();
-        if let Some(kept) = &mut session.kept
-            && unix.saturating_sub(kept.told) >= every
-        {
+        let is_due = unix.saturating_sub(kept.told) >= every;
+        is_due.then(|| {
             kept.told = unix;
-            kept.is_known = true;
-            let session = kept.name;
-            let word = SessionWord::Heard(unix);
-            let record = Record::Session { session, word };
+            kept.name
+        })
+    }
+
+    /// One record for them all, and none for nobody.
+    fn tell_heard(&mut self, sessions: Vec<SessionName>) {
+        if !sessions.is_empty() {
+            let at = self.unix_at(self.now);
+            let record = Record::Heard { sessions, at };
             self.effects.push(Effect::Keep(record));
         }
     }
@@ -184,7 +196,8 @@ impl Hub {
             self.effects.push(Effect::Keep(record));
         };
         // Whatever is remembered of it is remembered for as long as its id is
-        // good, which is counted from a time no earlier than its start.
+        // good, which is counted from a time no earlier than its start. That it was
+        // heard of may have been told before; but such a word may have been lost.
         if !std::mem::replace(&mut kept.is_known, true) {
             kept.told = unix;
             tell(SessionWord::Heard(unix));
@@ -262,13 +275,15 @@ impl Hub {
     }
 
     /// Before the gateway stops: somebody who is connected is heard of, though
-    /// he has long said nothing.
+    /// he has long said nothing. In one record, for the queue to the disk is shorter
+    /// than the list of those who may be connected.
     pub(super) fn hear_the_connected(&mut self) {
         let streams = &self.streams;
         let is_connected = |session: &Session| session.kept.is_some() && !is_idle(session, streams);
-        for key in self.sessions.keys_where(is_connected) {
-            self.hear(&key);
-        }
+        let connected = self.sessions.keys_where(is_connected);
+        let names = connected.iter().filter_map(|key| self.note_heard(key));
+        let names = names.collect();
+        self.tell_heard(names);
     }
 
     /// Whether a session was entered again, and its client has not been told so;

@@ -93,6 +93,18 @@ impl Journal {
         self.table.forgotten()
     }
 
+    /// As [`Table::lost`].
+    pub fn lost(&self) -> Option<u64> {
+        self.table.lost()
+    }
+
+    /// Takes in that a word was lost, at a time in seconds since 1970, to be written
+    /// with the next [`Journal::write`].
+    pub fn lose(&mut self, at: u64) {
+        self.table.lose(at);
+        self.waiting.extend_from_slice(line::of_loss(at).as_bytes());
+    }
+
     /// Takes a word in, to be written with the next [`Journal::write`].
     pub fn note(&mut self, session: SessionName, word: SessionWord) {
         if let Some(news) = self.table.apply(session, word) {
@@ -224,13 +236,14 @@ fn fold(bytes: &[u8]) -> Result<(Table, usize), Fault> {
     let mut table = Table::new(time, forgotten);
     let mut broken = 0;
     for line in lines {
-        match line::read(line) {
-            Some((session, words)) => {
-                for word in words {
-                    table.apply(session, word);
-                }
+        if let Some((session, words)) = line::read(line) {
+            for word in words {
+                table.apply(session, word);
             }
-            None => broken += 1,
+        } else if let Some(at) = line::read_loss(line) {
+            table.lose(at);
+        } else {
+            broken += 1;
         }
     }
     Ok((table, broken))

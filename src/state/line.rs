@@ -13,7 +13,7 @@
 //!
 //! The first line tells what follows: `{"mcproxy":"sessions","format":1,"t":…}`,
 //! with the time at which it was written, and `"f":…` if sessions that began up to
-//! then may have been forgotten.
+//! then may have been forgotten. A line `{"lost":…}` tells when a word was lost.
 
 use std::fmt::Write;
 
@@ -46,6 +46,18 @@ pub fn read_first(line: &[u8]) -> Option<(u64, Option<u64>)> {
         Some(until) => Some((time, Some(number(until, line)?))),
         None => Some((time, None)),
     }
+}
+
+/// That a word was lost, at a time in seconds since 1970, as a line with its end.
+pub fn of_loss(at: u64) -> String {
+    format!("{{\"lost\":{at}}}\n")
+}
+
+/// When a word was lost, if that is what a line says, given without its end.
+pub fn read_loss(line: &[u8]) -> Option<u64> {
+    let line = text(line)?;
+    let [lost] = scan::members(line, ["lost"]).ok()?;
+    number(lost?, line)
 }
 
 /// A word on a session, as a line with its end.
@@ -216,6 +228,7 @@ mod tests {
             "[]",
             r#"{"s":1,"h":1}"#,
             r#"{"h":1}"#,
+            r#"{"lost":1}"#,
             r#"{"s":"b","h":1}"#,
             r#"{"s":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","h":1}"#,
             r#"{"s":"+a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","h":1}"#,
@@ -236,6 +249,15 @@ mod tests {
             assert_eq!(words(line), None, "{line}");
         }
         assert_eq!(read(b"{\"s\":\"\xff\",\"h\":1}"), None);
+    }
+
+    #[test]
+    fn a_loss_has_its_line() {
+        assert_eq!(of_loss(17), "{\"lost\":17}\n");
+        assert_eq!(read_loss(b"{\"lost\":17}"), Some(17));
+        for other in ["", "{}", "{\"lost\":-1}", "{\"lost\":17", "{\"s\":17}"] {
+            assert_eq!(read_loss(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

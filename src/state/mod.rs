@@ -79,6 +79,7 @@ impl State {
         let recalled = Recalled {
             sessions: journal.as_ref().map(Journal::sessions).unwrap_or_default(),
             forgotten: journal.as_ref().and_then(Journal::forgotten),
+            lost: journal.as_ref().and_then(Journal::lost),
             lists: lists::read_all(folder, opening.servers, opening.now),
         };
         files::sweep(folder, opening.now, |_| true);
@@ -105,8 +106,8 @@ impl State {
     }
 
     /// As [`Keeper::keep`].
-    pub fn keep(&self, record: Record) {
-        self.keeper.keep(record);
+    pub fn keep(&self, record: Record, now: u64) {
+        self.keeper.keep(record, now);
     }
 
     /// Has everything written that was handed over before, and waits for that no
@@ -123,9 +124,11 @@ impl State {
 }
 
 impl Keeper {
-    /// Hands over a record, and never waits: where too much waits already, it is
-    /// dropped and counted.
-    pub fn keep(&self, record: Record) {
+    /// Hands over a record, at a time in seconds since 1970, and never waits: where
+    /// too much waits already, it is dropped and counted. If that was a word on a
+    /// session, no session that has begun by now outlives this process, for that
+    /// word may have been that it ended.
+    pub fn keep(&self, record: Record, now: u64) {
         let Some((queue, backlog)) = &self.0 else {
             return;
         };
@@ -136,8 +139,11 @@ impl Keeper {
         }
         // Before it is taken out, and counted off, on the other side.
         backlog.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(TrySendError::Full(_)) = queue.try_send(record) {
+        if let Err(TrySendError::Full(record)) = queue.try_send(record) {
             backlog.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if let Record::Session { .. } = record {
+                backlog.lost.fetch_max(now, Ordering::Relaxed);
+            }
             backlog.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -23,6 +23,9 @@ pub struct Table {
     /// A session that began up to then and is not here may have ended, or may have
     /// to begin anew: that was forgotten for want of room.
     forgotten: Option<u64>,
+    /// Of sessions that began up to then something was lost on its way here. It is
+    /// known for ever: a session may last for months.
+    lost: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,7 @@ impl Table {
     pub fn set_time(&mut self, now: u64) {
         self.latest = now;
         self.forgotten = self.forgotten.map(|until| until.min(now));
+        self.lost = self.lost.map(|until| until.min(now));
         let living = self.living.iter();
         let ahead: Vec<SessionName> = living
             .filter(|(_, entry)| entry.remembered.heard > now)
@@ -122,6 +126,17 @@ impl Table {
         self.forgotten
     }
 
+    /// A word was lost, at a time in seconds since 1970.
+    pub fn lose(&mut self, at: u64) {
+        self.lost = self.lost.max(Some(at));
+    }
+
+    /// When that last was: a session that began up to then may have ended, or have
+    /// had what no other process has, whatever is remembered of it.
+    pub fn lost(&self) -> Option<u64> {
+        self.lost
+    }
+
     /// All of it, for the hub.
     pub fn sessions(&self) -> HashMap<SessionName, Remembered> {
         let living = self.living.iter();
@@ -146,6 +161,7 @@ impl Table {
     pub fn lines(&self) -> String {
         let mut lines = String::with_capacity(self.bytes());
         lines += &line::first(self.latest, self.forgotten);
+        lines += &self.lost.map(line::of_loss).unwrap_or_default();
         for (session, entry) in &self.living {
             lines += &line::of_session(*session, &entry.remembered);
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::*;
-use crate::record::{Lists, SessionName, SessionWord};
+use crate::record::{Lists, Remembered, SessionName, SessionWord};
 use crate::wire::envelope::Message;
 use crate::wire::handshake;
 use crate::wire::items::{self, ItemKind};
@@ -127,13 +127,13 @@ fn what_is_kept_is_recalled() {
     let (state, recalled) = open(&folder, true);
     assert_eq!(recalled, Recalled::default());
     let keeper = state.keeper();
-    keeper.keep(heard("a"));
-    keeper.keep(record("git", &lists(&["p"])));
-    state.keep(record("git", &lists(&["p", "q"])));
-    state.keep(record("gone", &lists(&[])));
+    keeper.keep(heard("a"), NOW);
+    keeper.keep(record("git", &lists(&["p"])), NOW);
+    state.keep(record("git", &lists(&["p", "q"])), NOW);
+    state.keep(record("gone", &lists(&[])), NOW);
     finish(state);
     // Nobody keeps this any more, and nobody minds.
-    keeper.keep(heard("b"));
+    keeper.keep(heard("b"), NOW);
 
     let names = ["lists", "sessions.journal", "sessions.lock"];
     assert_eq!(scratch.names("state"), names);
@@ -158,8 +158,8 @@ fn without_a_journal_only_lists_are_kept() {
     let folder = scratch.path().join("state");
     let (state, _) = open(&folder, false);
     assert!(!folder.exists(), "it is made when it is needed");
-    state.keep(heard("a"));
-    state.keep(record("git", &lists(&["p"])));
+    state.keep(heard("a"), NOW);
+    state.keep(record("git", &lists(&["p"])), NOW);
     finish(state);
     assert_eq!(scratch.names("state"), ["lists"]);
     // Beside one with a journal, too.
@@ -179,7 +179,7 @@ fn without_a_folder_nothing_is_kept() {
         servers: &["git".to_owned()],
     });
     assert_eq!(recalled, Recalled::default());
-    state.keep(heard("a"));
+    state.keep(heard("a"), NOW);
     state.finish();
 }
 
@@ -196,11 +196,78 @@ fn nobody_waits_for_a_disk_that_hangs() {
         ended,
     };
     for _ in 0..limits::STATE_QUEUE_RECORDS + 3 {
-        state.keep(heard("a"));
+        state.keep(heard("a"), NOW);
     }
     assert_eq!(records.len(), limits::STATE_QUEUE_RECORDS);
     assert_eq!(backlog.dropped.load(Ordering::Relaxed), 3);
     state.finish();
+}
+
+/// What a gateway recalls of which one before it dropped a record, at a second
+/// after [`NOW`], for a disk that hung.
+fn recalled_after_dropping(record: Record) -> Recalled {
+    let scratch = Scratch::new();
+    let (queue, records) = mail::channel(limits::STATE_QUEUE_RECORDS);
+    let backlog = Arc::new(Backlog::default());
+    let keeper = Keeper(Some((queue, Arc::clone(&backlog))));
+    for _ in 0..limits::STATE_QUEUE_RECORDS {
+        keeper.keep(heard("a"), NOW);
+    }
+    keeper.keep(record, NOW + 1);
+    let (ending, is_ending) = mail::channel::<()>(limits::SIGNAL_SLOTS);
+    drop(ending);
+    let journal = Journal::open(scratch.path(), NOW);
+    Writer::new(scratch.path(), journal, backlog).run(&records, &is_ending);
+    let journal = Journal::open(scratch.path(), NOW + 2).expect("nobody else has it");
+    assert_eq!(journal.sessions().len(), 1);
+    drop(journal);
+    let (state, recalled) = State::open(Opening {
+        folder: Some(scratch.path()),
+        now: NOW + 3,
+        journal: true,
+        servers: &[],
+    });
+    state.finish();
+    recalled
+}
+
+#[test]
+fn where_a_word_on_a_session_was_dropped_none_of_then_is_trusted() {
+    for word in [
+        SessionWord::Ended,
+        SessionWord::Own,
+        SessionWord::Heard(NOW),
+    ] {
+        let session = SessionName::named("b");
+        let recalled = recalled_after_dropping(Record::Session { session, word });
+        assert_eq!(recalled.lost, Some(NOW + 1));
+    }
+}
+
+#[test]
+fn that_somebody_was_heard_of_may_be_dropped() {
+    let heard = Record::Heard {
+        sessions: vec![SessionName::named("b")],
+        at: NOW + 1,
+    };
+    assert_eq!(recalled_after_dropping(heard).lost, None);
+    let lists = record("git", &lists(&["p"]));
+    assert_eq!(recalled_after_dropping(lists).lost, None);
+}
+
+#[test]
+fn of_many_that_are_connected_one_record_tells() {
+    let scratch = Scratch::new();
+    let (state, _) = open(scratch.path(), true);
+    let names = (0..limits::SESSIONS_MAX as u128).map(|n| SessionName(n.to_be_bytes()));
+    let sessions: Vec<SessionName> = names.collect();
+    state.keep(Record::Heard { sessions, at: NOW }, NOW);
+    finish(state);
+    let (state, recalled) = open(scratch.path(), true);
+    assert_eq!(recalled.sessions.len(), limits::SESSIONS_MAX);
+    let is_then = |remembered: &Remembered| remembered.heard == NOW;
+    assert!(recalled.sessions.values().all(is_then));
+    finish(state);
 }
 
 #[test]
@@ -211,9 +278,9 @@ fn lists_that_wait_are_bounded_in_bytes() {
     let long = "x".repeat(limits::STATE_QUEUE_BYTES_MAX / 3);
     let long = record("git", &lists(&[&long]));
     for _ in 0..4 {
-        keeper.keep(long.clone());
+        keeper.keep(long.clone(), NOW);
     }
-    keeper.keep(heard("a"));
+    keeper.keep(heard("a"), NOW);
     assert_eq!(
         records.len(),
         3,
@@ -227,6 +294,6 @@ fn lists_that_wait_are_bounded_in_bytes() {
     Writer::new(scratch.path(), None, Arc::clone(&backlog)).run(&records, &is_ending);
     assert_eq!(backlog.bytes.load(Ordering::Relaxed), 0);
     assert_eq!(backlog.dropped.load(Ordering::Relaxed), 0, "it was told");
-    keeper.keep(long);
+    keeper.keep(long, NOW);
     assert_eq!(records.len(), 1);
 }

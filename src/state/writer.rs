@@ -3,12 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, never, select};
 
 use crate::limits;
-use crate::record::Record;
+use crate::record::{Record, SessionWord};
 use crate::state::journal::Journal;
 use crate::state::lists::Keeping;
 
@@ -19,6 +19,9 @@ pub struct Backlog {
     pub bytes: AtomicUsize,
     /// Records that found no place and were not told of yet.
     pub dropped: AtomicUsize,
+    /// When the last word on a session was dropped of which the journal does not
+    /// know yet, in seconds since 1970; 0 for never.
+    pub lost: AtomicU64,
 }
 
 /// How many bytes of lists a record holds. The rest of it is small.
@@ -28,7 +31,7 @@ pub fn weight(record: &Record) -> usize {
             let items = lists.items.values().flatten();
             items.map(|item| item.json.len()).sum()
         }
-        Record::Session { .. } => 0,
+        Record::Session { .. } | Record::Heard { .. } => 0,
     }
 }
 
@@ -93,6 +96,20 @@ impl Writer {
         for record in records.try_iter().take(limits::STATE_QUEUE_RECORDS) {
             self.take(record);
         }
+        self.take_loss();
+    }
+
+    /// What found no place in the queue is told by its time alone.
+    fn take_loss(&mut self) {
+        let lost = self.backlog.lost.swap(0, Ordering::Relaxed);
+        if let Some(journal) = &mut self.journal
+            && lost > 0
+        {
+            journal.lose(lost);
+            log::warn!(
+                "state: words on sessions were lost; those open now begin anew after a restart"
+            );
+        }
     }
 
     fn take(&mut self, record: Record) {
@@ -104,6 +121,13 @@ impl Writer {
             Record::Session { session, word } => {
                 if let Some(journal) = &mut self.journal {
                     journal.note(session, word);
+                }
+            }
+            Record::Heard { sessions, at } => {
+                if let Some(journal) = &mut self.journal {
+                    for session in sessions {
+                        journal.note(session, SessionWord::Heard(at));
+                    }
                 }
             }
         }

@@ -11,15 +11,26 @@ use crate::hub::stories::cast::{notice, request, result};
 use crate::hub::stories::world::{World, outset, plan};
 use crate::hub::{Hub, Outset};
 use crate::plan::Plan;
-use crate::record::{Record, Remembered, SessionName, SessionWord};
+use crate::record::{Recalled, Record, Remembered, SessionName, SessionWord};
 use crate::seal::Seal;
 
 /// What a journal with these records comes to.
 pub(super) fn remembered(kept: &[Record]) -> HashMap<SessionName, Remembered> {
     let mut sessions: HashMap<SessionName, Remembered> = HashMap::new();
     for record in kept {
-        let Record::Session { session, word } = record else {
-            continue;
+        let (session, word) = match record {
+            Record::Session { session, word } => (session, word),
+            Record::Heard {
+                sessions: names,
+                at,
+            } => {
+                for name in names {
+                    let known = sessions.entry(*name).or_default();
+                    known.heard = known.heard.max(*at);
+                }
+                continue;
+            }
+            Record::Lists { .. } => continue,
         };
         let known = sessions.entry(*session).or_default();
         match word.clone() {
@@ -46,9 +57,10 @@ const URI: &str = r#"{"uri":"file:///r"}"#;
 /// What was told of sessions since the story last looked.
 fn words(w: &mut World) -> Vec<SessionWord> {
     let kept = std::mem::take(&mut w.kept);
-    let words = kept.into_iter().filter_map(|record| match record {
-        Record::Session { word, .. } => Some(word),
-        Record::Lists { .. } => None,
+    let words = kept.into_iter().flat_map(|record| match record {
+        Record::Session { word, .. } => vec![word],
+        Record::Heard { sessions, at } => vec![SessionWord::Heard(at); sessions.len()],
+        Record::Lists { .. } => Vec::new(),
     });
     words.collect()
 }
@@ -224,7 +236,7 @@ fn a_forged_id_and_one_of_another_key_or_token_is_unknown() {
         w.clients.get_mut("ann").expect("she is there").session = Some(SessionKey(id.clone()));
         assert!(!is_known(&mut w, "ann"));
     }
-    let is_session = |record: &Record| matches!(record, Record::Session { .. });
+    let is_session = |record: &Record| !matches!(record, Record::Lists { .. });
     assert!(w.hub.sessions.is_empty() && !w.kept.iter().any(is_session));
 }
 
@@ -323,6 +335,48 @@ fn whoever_is_connected_is_heard_of_though_he_says_nothing() {
 }
 
 #[test]
+fn a_stop_tells_of_all_who_are_connected_in_one_record() {
+    let mut w = World::ready(&["git"]);
+    let names: Vec<String> = (0..30).map(|number| format!("c{number}")).collect();
+    for name in &names {
+        w.connect(&[name]);
+        w.listens(name, None);
+    }
+    w.pass(2.0 * 3600.0);
+    w.kept.clear();
+    w.stop();
+    let at = unix(&w);
+    let [Record::Heard { sessions, at: told }] = w.kept.as_slice() else {
+        panic!("{:?}", w.kept);
+    };
+    assert_eq!((sessions.len(), *told), (30, at));
+}
+
+#[test]
+fn where_a_word_was_lost_no_session_of_then_goes_on() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.asks("ann", "1", "logging/setLevel", r#"{"level":"info"}"#);
+    w.pass(1.0);
+    let lost = unix(&w);
+    w.pass(1.0);
+    w.connect(&["bob"]);
+    let recalled = Recalled {
+        sessions: remembered(&w.kept),
+        lost: Some(lost),
+        ..Recalled::default()
+    };
+    assert_eq!(recalled.sessions.len(), 1, "something is known of ann");
+    let outset = Outset {
+        recalled,
+        ..outset()
+    };
+    w.hub = Hub::new(w.plan.clone(), outset);
+    assert!(!is_known(&mut w, "ann"));
+    assert!(is_known(&mut w, "bob"));
+}
+
+#[test]
 fn what_a_client_left_counts_from_then() {
     let hours = |hours: f64| hours * 3600.0;
     let mut w = World::ready(&["git"]);
@@ -350,8 +404,10 @@ fn a_session_is_told_of_seldom() {
         w.pass(300.0);
     }
     assert_eq!(words(&mut w), [SessionWord::Heard(heard)]);
+    // The word before may have been lost, and whatever is kept needs a time.
     w.deletes("ann");
-    assert_eq!(words(&mut w), [SessionWord::Ended]);
+    let heard = SessionWord::Heard(unix(&w));
+    assert_eq!(words(&mut w), [heard, SessionWord::Ended]);
 }
 
 #[test]

@@ -154,6 +154,22 @@ fn broken_lines_are_passed_over_and_counted() {
     assert_eq!(sessions[&name("b")].heard, 5);
 }
 
+#[test]
+fn that_a_word_was_lost_is_read_back_from_a_line_and_from_a_file_written_anew() {
+    let scratch = Scratch::new();
+    let mut journal = open(&scratch);
+    journal.write();
+    journal.lose(NOW - 7);
+    journal.write();
+    drop(journal);
+    for _ in 0..2 {
+        // Whoever opens it writes it anew.
+        let mut journal = open(&scratch);
+        assert_eq!(journal.lost(), Some(NOW - 7));
+        journal.write();
+    }
+}
+
 fn open(scratch: &Scratch) -> Journal {
     Journal::open(scratch.path(), NOW).expect("nobody else has it")
 }

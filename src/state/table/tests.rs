@@ -195,6 +195,19 @@ fn all_together_are_bounded_in_bytes() {
 }
 
 #[test]
+fn when_a_word_was_lost_is_known_for_ever() {
+    let mut table = Table::new(NOW, None);
+    table.lose(NOW + 9);
+    table.lose(NOW + 3);
+    assert_eq!(table.lost(), Some(NOW + 9));
+    table.set_time(NOW + 5);
+    assert_eq!(table.lost(), Some(NOW + 5), "the clock was ahead");
+    table.set_time(NOW + 400 * IDLE_MAX);
+    assert_eq!(table.lost(), Some(NOW + 5));
+    assert!(table.lines().contains(&line::of_loss(NOW + 5)));
+}
+
+#[test]
 fn up_to_when_something_was_forgotten_is_known_as_long_as_it_matters() {
     let mut table = Table::new(NOW, None);
     for number in 0..=limits::SESSIONS_MAX as u64 {
