@@ -6,7 +6,7 @@ use crate::event::{Moment, ServerId};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::Phase;
-use crate::plan::{Readiness, ServerPlan};
+use crate::plan::{Readiness, ServerPlan, Servers};
 
 /// How a server does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +112,13 @@ impl Hub {
         State {
             condition,
             reason: self.reason_of(id, condition, child),
-            since: child.map_or(Moment::default(), |child| child.seen.since),
+            since: match condition {
+                // A process of it that is on its way out has a condition of its own.
+                Condition::Disabled | Condition::Misconfigured => {
+                    self.off_since.get(&id).copied().unwrap_or_default()
+                }
+                _ => child.map_or(Moment::default(), |child| child.seen.since),
+            },
         }
     }
 
@@ -140,6 +146,27 @@ impl Hub {
                 since: now,
             };
         }
+    }
+
+    /// Another plan has taken the place of this one: notes which servers are off
+    /// since now.
+    pub(super) fn note_what_is_off(&mut self, before: &Servers) {
+        let before_off = std::mem::take(&mut self.off_since);
+        let servers = self.plan.servers.iter();
+        let off = servers.filter(|(_, server)| server.readiness != Readiness::Enabled);
+        self.off_since = off
+            .filter_map(|(id, server)| {
+                let was = before.get(id).filter(|_| before.names(id));
+                let kind = std::mem::discriminant(&server.readiness);
+                let is_as_before =
+                    was.is_some_and(|was| std::mem::discriminant(&was.readiness) == kind);
+                let since = match is_as_before {
+                    true => before_off.get(&id).copied(),
+                    false => Some(self.now),
+                };
+                Some((id, since?))
+            })
+            .collect();
     }
 
     fn condition_of(&self, id: ServerId) -> Condition {

@@ -130,6 +130,9 @@ pub struct Hub {
     mains: BTreeMap<ServerId, ChildId>,
     /// In which era the servers are spoken to that had to be asked.
     eras: BTreeMap<ServerId, Era>,
+    /// Since when servers that are not to run are not: only those that a reload
+    /// has turned off, or found wrong.
+    off_since: BTreeMap<ServerId, Moment>,
     calls: Calls,
     streams: Streams,
     sessions: Sessions,
@@ -185,6 +188,7 @@ impl Hub {
             children: Children::default(),
             mains: BTreeMap::new(),
             eras: BTreeMap::new(),
+            off_since: BTreeMap::new(),
             calls: Calls::default(),
             streams: Streams::new(Epoch::drawn(drawn)),
             sessions: Sessions::default(),

@@ -87,6 +87,7 @@ impl Hub {
         let was_lazy = |id: &ServerId| before.servers.get(*id).is_some_and(|s| s.is_lazy);
         let changed = changes.fates().filter(|(_, fate)| *fate == Fate::Adjusted);
         let were_lazy: Vec<ServerId> = changed.map(|(id, _)| id).filter(was_lazy).collect();
+        self.note_what_is_off(&before.servers);
         let gone = self.plan.servers.succeed(before.servers);
         // Before any child is touched, so that what clients saw is remembered
         // and what is called from here on is found in the new lists.

@@ -66,6 +66,53 @@ fn a_server_that_starts_serves_fails_and_is_parked() {
 }
 
 #[test]
+fn a_server_that_a_reload_turned_off_is_off_since_then() {
+    let mut w = World::of(&["git", "pad"]);
+    w.serve("git.1");
+    let turn = |w: &mut World, readiness: Readiness| {
+        let mut plan = w.plan.clone();
+        plan.servers[0].readiness = readiness;
+        w.reload(plan);
+    };
+    let wrong = |why: &str| Readiness::Misconfigured(why.to_owned());
+    let off = "the configuration turns it off";
+    w.pass(5.0);
+    turn(&mut w, Readiness::Disabled);
+    // Its process is still there.
+    is(&mut w, Condition::Disabled, off, 5.0);
+    w.dies("git.1");
+    w.pass(2.0);
+    let other = w.plan.clone();
+    w.reload(other);
+    is(&mut w, Condition::Disabled, off, 5.0);
+    turn(&mut w, wrong("it has no command"));
+    is(&mut w, Condition::Misconfigured, "it has no command", 7.0);
+    w.pass(1.0);
+    turn(&mut w, wrong("it has no name"));
+    is(&mut w, Condition::Misconfigured, "it has no name", 7.0);
+    turn(&mut w, Readiness::Enabled);
+    w.pass(1.0);
+    turn(&mut w, Readiness::Disabled);
+    is(&mut w, Condition::Disabled, off, 9.0);
+}
+
+#[test]
+fn a_server_that_is_off_from_the_start_is_so_since_then_after_reloads_too() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].readiness = Readiness::Disabled;
+    let mut w = World::new(plan.clone());
+    w.pass(5.0);
+    plan.servers[0].timeout *= 2;
+    w.reload(plan);
+    is(
+        &mut w,
+        Condition::Disabled,
+        "the configuration turns it off",
+        0.0,
+    );
+}
+
+#[test]
 fn a_server_that_misses_a_ping_is_degraded_until_it_says_something() {
     let mut w = World::new(pinged());
     w.serve("git.1");
