@@ -1,6 +1,8 @@
 //! The central thread: takes letters from the inbox, lets the hub think, and
 //! carries out what it says. It never blocks but on the inbox.
 
+pub mod last_words;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle};
+use crate::dispatcher::last_words::{Ending, LastWords};
 use crate::event::report::Told;
 use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, Parcel, ServerId, Signal,
@@ -26,9 +29,9 @@ pub struct Dispatcher {
     letters: Receiver<Letter>,
     inbox: Inbox,
     outboxes: HashMap<u64, OutboxSender>,
-    children: HashMap<Life, (ServerId, Handle)>,
-    /// What the last life of each server that is over had last written on stderr.
-    last_lines: BTreeMap<ServerId, Vec<String>>,
+    children: HashMap<Life, Held>,
+    /// What the lives that are over had last written on stderr.
+    last_words: LastWords,
     /// How to start the child of each server.
     recipes: BTreeMap<ServerId, Recipe>,
     reaper: Reaper,
@@ -39,6 +42,14 @@ pub struct Dispatcher {
     finished: bool,
     /// What the carrying out of effects has led to, for the hub to hear of next.
     aftermath: VecDeque<Event>,
+}
+
+/// What is held for a life.
+struct Held {
+    server: ServerId,
+    handle: Handle,
+    /// How it will have ended, as far as that is known by now.
+    ending: Ending,
 }
 
 #[expect(
@@ -74,7 +85,7 @@ impl Dispatcher {
             inbox,
             outboxes: HashMap::new(),
             children: HashMap::new(),
-            last_lines: BTreeMap::new(),
+            last_words: LastWords::default(),
             recipes,
             reaper,
             keeper,
@@ -165,8 +176,8 @@ impl Dispatcher {
         }
         if self.patience.is_some_and(|end| end <= now()) && !self.finished {
             log::warn!("the children have not ended in time; killed");
-            for (_, handle) in self.children.values() {
-                handle.signal(Signal::Kill);
+            for held in self.children.values() {
+                held.handle.signal(Signal::Kill);
             }
             self.finished = true;
         }
@@ -191,21 +202,22 @@ impl Dispatcher {
             match effect {
                 Effect::ToClient { outbox, parcel } => self.put_parcel(outbox, parcel),
                 Effect::ToChild { life, message } => {
-                    if let Some((_, handle)) = self.children.get(&life)
-                        && let Err(why) = handle.send(message)
+                    if let Some(held) = self.children.get(&life)
+                        && let Err(why) = held.handle.send(message)
                     {
                         log::debug!("a message for life {} was not sent: {why}", life.0);
                     }
                 }
                 Effect::Spawn { life, server } => self.spawn(life, server),
                 Effect::CloseInput { life } => {
-                    if let Some((_, handle)) = self.children.get_mut(&life) {
-                        handle.close_input();
+                    if let Some(held) = self.children.get_mut(&life) {
+                        held.handle.close_input();
+                        held.ending.is_excused = self.hub.excuses(life);
                     }
                 }
                 Effect::Signal { life, signal } => {
-                    if let Some((_, handle)) = self.children.get(&life) {
-                        handle.signal(signal);
+                    if let Some(held) = self.children.get(&life) {
+                        held.handle.signal(signal);
                     }
                 }
                 Effect::Bury { life } => self.bury(life),
@@ -244,13 +256,13 @@ impl Dispatcher {
         for server in &mut status.servers {
             let lives = server.process.iter().chain(&server.others);
             let held = lives.filter_map(|process| self.children.get(&process.life));
-            server.figures.queue += held.map(|(_, handle)| handle.waiting() as u64).sum::<u64>();
+            server.figures.queue += held.map(|held| held.handle.waiting() as u64).sum::<u64>();
             let process = server.process.as_ref();
             let held = process.and_then(|process| self.children.get(&process.life));
-            server.stderr = held.map_or_else(Vec::new, |(_, handle)| handle.last_lines());
+            server.stderr = held.map_or_else(Vec::new, |held| held.handle.last_lines());
             if server.stderr.is_empty() {
-                let left = self.last_lines.get(&server.server);
-                server.stderr = left.cloned().unwrap_or_default();
+                let left = self.last_words.of(server.server, held.is_some());
+                server.stderr = left.to_vec();
             }
         }
     }
@@ -258,16 +270,14 @@ impl Dispatcher {
     /// Drops what is held for a life, but for the last lines that it wrote: they
     /// say best why it ended.
     fn bury(&mut self, life: Life) {
-        let Some((server, handle)) = self.children.remove(&life) else {
+        let Some(held) = self.children.remove(&life) else {
             return;
         };
-        let lines = handle.last_lines();
-        if !lines.is_empty() {
-            // Of servers that are no more nobody asks.
-            self.last_lines
-                .retain(|server, _| self.recipes.contains_key(server));
-            self.last_lines.insert(server, lines);
-        }
+        // Of servers that are no more nobody asks.
+        let recipes = &self.recipes;
+        self.last_words.retain(|id| recipes.contains_key(&id));
+        let lines = held.handle.last_lines();
+        self.last_words.keep(held.server, held.ending, lines);
     }
 
     fn spawn(&mut self, life: Life, server: ServerId) {
@@ -287,7 +297,16 @@ impl Dispatcher {
         };
         match started {
             Ok(handle) => {
-                self.children.insert(life, (server, handle));
+                let ending = Ending {
+                    is_main: self.hub.is_main(life),
+                    is_excused: false,
+                };
+                let held = Held {
+                    server,
+                    handle,
+                    ending,
+                };
+                self.children.insert(life, held);
             }
             Err(why) => {
                 // Not handled at once, for the hub is still in the middle of

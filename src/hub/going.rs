@@ -12,6 +12,21 @@ use crate::hub::timers::Timer;
 use crate::limits;
 
 impl Hub {
+    /// Whether this is a life of the child that all share, or that the lists come
+    /// from.
+    pub fn is_main(&self, life: Life) -> bool {
+        let child = self.children.of_life(life);
+        let child = child.and_then(|id| self.children.get(id));
+        child.is_some_and(|child| !child.is_extra())
+    }
+
+    /// Whether this life is asked to go, and not for a fault of its own.
+    pub fn excuses(&self, life: Life) -> bool {
+        let child = self.children.of_life(life);
+        let child = child.and_then(|id| self.children.get(id));
+        child.is_some_and(|child| child.phase.is_farewell() && child.phase != Phase::Ousted)
+    }
+
     /// Its process has closed stdout. Most then end by themselves; if it does
     /// not, it is of no use.
     pub(super) fn output_ended(&mut self, id: ChildId) {

@@ -6,7 +6,8 @@ mod command;
 use serde_json::{Value, json};
 
 use crate::e2e::scene::{
-    call_under_way, client, fault, fault_with, gateway, get, pid_of, setup, wait_for_state,
+    call_under_way, client, fault, fault_with, gateway, get, pid_of, setup, wait_for_log,
+    wait_for_state,
 };
 use crate::harness::client::Client;
 use crate::harness::gateway::Gateway;
@@ -152,6 +153,24 @@ fn the_last_lines_on_stderr_outlive_their_process() {
         .call_text("bad__stderr", json!({"lines": 1, "bytes": 2}))
         .unwrap();
     wait_until(&gateway, "bad", |bad| bad["stderr"] == json!(["ee"]));
+}
+
+#[test]
+fn what_a_sessions_own_process_wrote_does_not_stand_for_the_server() {
+    let own = fault_with("own", &[], "scope", json!("session"));
+    let gateway = gateway(&json!({"reconnect_delay": "20ms"}), &[own]);
+    let mut client = client(&gateway, "/mcp");
+    let pid = pid_of(&mut client, "own");
+    let lines = json!({"lines": 1, "bytes": 3});
+    client.call_text("own__stderr", lines).unwrap();
+    wait_for_log(&gateway, "stderr: eee");
+    client.call_tool("own__crash", json!({})).unwrap_err();
+    let is_another = |own: &Value| {
+        let pids = own["pids"].as_array().expect("a list");
+        pids.len() == 1 && pids[0] != pid
+    };
+    let told = wait_until(&gateway, "own", is_another);
+    assert_eq!(told["stderr"], json!([]), "{told}");
 }
 
 #[test]
