@@ -1,13 +1,21 @@
 //! Asking around: a resource that no list, no template and no link names may
 //! still be known to one of the servers.
+//!
+//! First those are asked that run. One that sleeps is started for it only if none
+//! of these knows the resource: the others' answer must not wait for a start, nor
+//! each such question cost a process for every server. But it is asked then, also
+//! if its remembered lists hold nothing alike: a server may serve what it does not
+//! list, and that it sleeps may cost its clients time, but never an answer.
 
 use std::sync::Arc;
 
-use crate::event::ServerId;
+use crate::config::checked::Scope;
+use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
 use crate::hub::children::ChildId;
 use crate::hub::fans::{Fan, FanId};
+use crate::hub::lifecycle::Phase;
 use crate::hub::passing::Passage;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
@@ -19,16 +27,46 @@ use crate::wire::own_id::OwnId;
 impl Hub {
     /// Asks several servers for a resource that none of them lists.
     pub(super) fn fan_out(&mut self, need: &Need, uri: &Arc<str>, servers: &[ServerId]) {
-        let session = need.caller.session.clone();
+        let session = &need.caller.session;
+        let sleeps = |server: &ServerId| self.would_be_started(session, *server);
+        let (asleep, awake) = servers.iter().partition(|server| sleeps(server));
         let fan = self.fans.insert(Fan {
             caller: need.caller.clone(),
             uri: uri.clone(),
+            message: need.message.clone(),
+            asleep,
             open: Vec::new(),
             placing: true,
             failure: None,
             found: Vec::new(),
         });
-        for &server in servers {
+        self.ask_in_fan(fan, awake);
+    }
+
+    /// Whether there is no process for what a session asks a server, and none
+    /// that is about to be there.
+    fn would_be_started(&self, session: &SessionKey, server: ServerId) -> bool {
+        let is_shared = self.server(server).scope == Scope::Shared || self.is_lone(session);
+        let child = match is_shared {
+            true => self.main_of(server),
+            false => {
+                let session = self.sessions.get(session);
+                session.and_then(|session| session.children.get(&server).copied())
+            }
+        };
+        let child = child.and_then(|child| self.children.get(child));
+        child.is_none_or(|child| matches!(child.phase, Phase::Asleep | Phase::Dozing))
+    }
+
+    /// Puts the question to these servers.
+    fn ask_in_fan(&mut self, fan: FanId, servers: Vec<ServerId>) {
+        let Some(asked) = self.fans.get_mut(fan) else {
+            return;
+        };
+        asked.placing = true;
+        let session = asked.caller.session.clone();
+        let (uri, message) = (asked.uri.clone(), asked.message.clone());
+        for server in servers {
             let passage = Passage {
                 server,
                 method: Method::ResourcesRead,
@@ -44,7 +82,7 @@ impl Hub {
                 }
             };
             let call = self.call(child, Asker::Fan(fan), Some(session.clone()), &passage);
-            let placed = self.place(call, need.message.clone(), None);
+            let placed = self.place(call, message.clone(), None);
             if let (Some(id), Some(fan)) = (placed, self.fans.get_mut(fan)) {
                 fan.open.push(id);
             }
@@ -128,11 +166,18 @@ impl Hub {
     }
 
     /// When all have answered: the one that knows the resource is right; two
-    /// that do are one too many.
+    /// that do are one too many; where none does, those are asked that sleep.
     fn settle_fan(&mut self, id: FanId) {
-        let done = |fan: &mut Fan| fan.open.is_empty() && !fan.placing;
-        if !self.fans.get_mut(id).is_some_and(done) {
+        let Some(fan) = self.fans.get_mut(id) else {
             return;
+        };
+        if fan.placing || !fan.open.is_empty() {
+            return;
+        }
+        if fan.found.is_empty() && !fan.asleep.is_empty() {
+            let mut asleep = std::mem::take(&mut fan.asleep);
+            asleep.retain(|server| self.plan.servers.runs(*server));
+            return self.ask_in_fan(id, asleep);
         }
         let Some(fan) = self.fans.remove(id) else {
             return;

@@ -21,6 +21,11 @@ pub struct Fan {
     pub caller: Caller,
     /// The URI in question.
     pub uri: Arc<str>,
+    /// What is asked.
+    pub message: Arc<Message>,
+    /// Servers that are asked only if no other knows the resource, for they would
+    /// have to be started.
+    pub asleep: Vec<ServerId>,
     /// The calls not yet answered.
     pub open: Vec<OwnId>,
     /// Whether calls are still being added.
@@ -62,10 +67,11 @@ impl Fans {
         self.book.remove(&id)
     }
 
-    /// Forgets what a server has answered that is gone.
+    /// Forgets a server that is gone, and what it has answered.
     pub fn forget(&mut self, server: ServerId) {
         for fan in self.book.values_mut() {
             fan.found.retain(|(from, _)| *from != server);
+            fan.asleep.retain(|asleep| *asleep != server);
         }
     }
 
@@ -84,11 +90,14 @@ impl Fans {
         })
     }
 
-    /// The servers whose answers are kept.
+    /// The servers whose answers are kept, or that may still be asked.
     #[cfg(test)]
     pub fn servers(&self) -> impl Iterator<Item = ServerId> {
         let fans = self.book.values();
-        fans.flat_map(|fan| fan.found.iter().map(|(server, _)| *server))
+        fans.flat_map(|fan| {
+            let found = fan.found.iter().map(|(server, _)| *server);
+            found.chain(fan.asleep.iter().copied())
+        })
     }
 
     /// Who waits for each.

@@ -1,9 +1,12 @@
 //! Resources and completions: which server is asked, and asking around where
 //! no list, template or link names it.
 
+use std::time::Duration;
+
 use crate::event::FromChild;
 use crate::hub::stories::cast::notice;
 use crate::hub::stories::world::World;
+use crate::plan::Readiness;
 
 const READ: &str = r#"{"uri":"file:///hidden"}"#;
 
@@ -155,6 +158,75 @@ fn one_that_dies_is_named_when_the_others_do_not_know_it() {
     w.expect_of("ann", &[
         "0.200s ann.2 error 1 -32000 server \"git\" exited with code 1 while this call was under way; it is being restarted last",
     ]);
+}
+
+/// The same three servers; git has gone to sleep.
+fn drowsy() -> World {
+    let mut w = world();
+    let mut plan = w.plan.clone();
+    plan.servers[0].idle_stop = Some(Duration::from_secs(60));
+    w.reload(plan);
+    w.pass(60.0);
+    w.dies("git.1");
+    w.forget();
+    w
+}
+
+#[test]
+fn one_that_sleeps_is_let_sleep_while_another_knows_it() {
+    let mut w = drowsy();
+    let now = w.now;
+    read(&mut w, "file:///hidden");
+    w.expect(&[&format!("{now} to pad.1 #6 resources/read {READ}")]);
+    w.answers("pad.1", 6, "{}");
+    w.expect(&[&format!("{now} ann.2 answer 1 {{}} last")]);
+}
+
+#[test]
+fn one_that_sleeps_is_started_when_no_other_knows_it() {
+    let mut w = drowsy();
+    let now = w.now;
+    read(&mut w, "file:///hidden");
+    w.fails("pad.1", 6, "no");
+    assert!(w.lives.values().any(|life| life.name == "git.2"));
+    w.serve("git.2");
+    w.forget();
+    w.answers("git.2", 6, "{}");
+    w.expect(&[&format!("{now} ann.2 answer 1 {{}} last")]);
+    // Awake now, it is asked at once.
+    read(&mut w, "file:///hidden");
+    w.expect_of(
+        "git.2",
+        &[&format!("{now} to git.2 #7 resources/read {READ}")],
+    );
+}
+
+#[test]
+fn one_that_sleeps_and_is_taken_out_meanwhile_is_not_asked() {
+    let mut w = drowsy();
+    read(&mut w, "file:///hidden");
+    let mut plan = w.plan.clone();
+    plan.servers[0].readiness = Readiness::Disabled;
+    w.reload(plan);
+    w.forget();
+    w.fails("pad.1", 6, "no");
+    let told = w.trace();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("error 1 -32002"), "{told:?}");
+}
+
+#[test]
+fn where_all_sleep_all_are_asked() {
+    let mut w = drowsy();
+    let mut plan = w.plan.clone();
+    plan.servers[2].idle_stop = Some(Duration::from_secs(60));
+    w.reload(plan);
+    w.pass(60.0);
+    w.dies("pad.1");
+    read(&mut w, "file:///hidden");
+    for life in ["git.2", "pad.2"] {
+        assert!(w.lives.values().any(|known| known.name == life), "{life}");
+    }
 }
 
 #[test]
