@@ -21,10 +21,13 @@ pub fn is_at_a_terminal() -> bool {
     io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
-/// Has SIGINT, SIGTERM and SIGQUIT end the gateway; a second one kills the
-/// children at once. Of the first one the receiver is told, and alone where that `defers`. SIGHUP has the
-/// configuration read again, if there is somebody to nudge for that, and else
-/// ends the gateway as well.
+/// From now on signals are heeded:
+/// - The first SIGINT, SIGTERM or SIGQUIT is told to the receiver that is
+///   returned, and asks the dispatcher to stop. While `defers` is set the
+///   dispatcher is not asked: whoever set it does so when the time has come.
+/// - A second one has the children killed at once.
+/// - SIGHUP goes to `nudge`, which has the configuration read again. Without a
+///   `nudge` it counts like the others.
 ///
 /// # Errors
 /// A handler, or the thread that waits for signals, cannot be had.
