@@ -35,6 +35,27 @@ pub struct Kin {
 /// The bit of `flags` in `/proc/PID/stat` that says "dying" (`PF_EXITING`).
 const FLAG_EXITING: u64 = 0x4;
 
+/// The bit of `flags` in `/proc/PID/fdinfo/FD` that says close-on-exec (`O_CLOEXEC`).
+const FLAG_CLOSE_ON_EXEC: u64 = 0o2_000_000;
+
+/// The descriptors that this process has from the one that started it, and would
+/// hand on to whatever it starts; none where that cannot be seen.
+pub fn inherited_descriptors() -> Vec<i32> {
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let numbers: Vec<i32> = numbers.collect();
+    numbers.into_iter().filter(|fd| is_handed_on(*fd)).collect()
+}
+
+/// Whether a descriptor of this process outlives the start of another program.
+fn is_handed_on(fd: i32) -> bool {
+    let about = read(Path::new(&format!("/proc/self/fdinfo/{fd}"))).unwrap_or_default();
+    let about = String::from_utf8_lossy(&about);
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & FLAG_CLOSE_ON_EXEC == 0)
+}
+
 /// All processes that are to be seen.
 ///
 /// # Errors

@@ -149,6 +149,8 @@ impl Gateway {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
+        // Whoever serves on one has taken it by now.
+        socket::decline();
         let raised = descriptors::raise()
             .inspect_err(|error| log::warn!("cannot raise the limit of descriptors: {error}"));
         let given_back = raised.ok().and_then(Descriptors::given_back);

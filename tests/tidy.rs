@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &["event", "limits", "wire"]),
     ("mail", &["budget", "event", "limits", "plan"]),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
-    ("systemd", &["limits", "mail", "threads"]),
+    ("systemd", &["limits", "mail", "procfs", "threads"]),
     (
         "hub",
         &[

@@ -1,5 +1,6 @@
 //! The room against lines as the system writes them, and against real processes.
 
+use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
@@ -153,4 +154,14 @@ fn kilobytes_are_read_and_nothing_else() {
     assert_eq!(kibibytes(b"Pss: many kB", "Pss:"), None);
     assert_eq!(kibibytes(b"Pss: 12 MB", "Pss:"), None);
     assert_eq!(kibibytes(b"", "Pss:"), None);
+}
+
+#[test]
+fn what_a_program_inherits_is_told_from_what_it_opened() {
+    let opened = File::open("/dev/null").unwrap();
+    // Without the mark, as a shell hands it over.
+    let handed = nix::unistd::dup(&opened).unwrap();
+    let inherited = inherited_descriptors();
+    assert!(inherited.contains(&handed.as_raw_fd()), "{inherited:?}");
+    assert!(!inherited.contains(&opened.as_raw_fd()), "{inherited:?}");
 }

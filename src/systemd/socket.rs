@@ -4,11 +4,17 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::RawFd;
 
 use listenfd::ListenFd;
 use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::close;
 
 use crate::limits;
+use crate::procfs;
+
+/// The descriptor of the first socket that is handed over (`SD_LISTEN_FDS_START`).
+const FIRST_FD: RawFd = 3;
 
 /// Why what was handed over cannot be served on.
 #[derive(Debug)]
@@ -82,6 +88,37 @@ pub fn inherited() -> Result<Option<TcpListener>, SocketError> {
             Err(SocketError::Several { count, names })
         }
     }
+}
+
+/// Keeps what was handed over and is not served on from the children, who would
+/// hold it open, and says so. For the ways to run that listen nowhere.
+pub fn decline() {
+    let variable = |name| std::env::var(name).ok();
+    let own = std::process::id();
+    let fds = variable("LISTEN_FDS");
+    let pid = variable("LISTEN_PID");
+    match handed_over(fds.as_deref(), pid.as_deref(), own) {
+        Ok(0) => {}
+        Ok(count) => {
+            let closed = close_inherited(FIRST_FD, count);
+            log::warn!(
+                "{closed} sockets were handed over (LISTEN_FDS) and closed: nothing listens here"
+            );
+        }
+        Err(error) => log::warn!("{error}; nothing listens here anyway"),
+    }
+}
+
+/// Closes so many descriptors from the first one on, but only what has outlived
+/// the start of this program: what was opened since bears the mark that it
+/// would not, so a wrong count closes nothing that is in use. Tells how many.
+pub fn close_inherited(first: RawFd, count: usize) -> usize {
+    let meant = |fd: &RawFd| {
+        let place = fd.checked_sub(first).map(usize::try_from);
+        place.is_some_and(|place| place.is_ok_and(|place| place < count))
+    };
+    let inherited = procfs::inherited_descriptors().into_iter().filter(meant);
+    inherited.filter(|fd| close(*fd).is_ok()).count()
 }
 
 /// How many sockets are meant for the process `own`: those named by the variables of another, which

@@ -1,6 +1,8 @@
 //! The protocols, over real sockets where there is one.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ use serde_json::json;
 use crate::limits;
 use crate::mail;
 use crate::systemd::notify::Notifier;
-use crate::systemd::socket::handed_over;
+use crate::systemd::socket::{close_inherited, handed_over};
 use crate::systemd::{summary, watchdog};
 
 /// No test waits longer than this for anything.
@@ -283,4 +285,14 @@ fn only_sockets_that_are_meant_for_this_process_are_taken() {
     assert_eq!(count(Some("many"), Some("8")), Ok(0));
     let error = count(Some("many"), Some("7")).unwrap_err();
     assert!(error.starts_with("LISTEN_FDS is \"many\""), "{error}");
+}
+
+#[test]
+fn a_count_that_lies_closes_nothing_that_was_opened_here() {
+    let own = File::open("/dev/null").unwrap();
+    assert_eq!(close_inherited(own.as_raw_fd(), 1), 0);
+    own.metadata().unwrap();
+    let handed = nix::unistd::dup(&own).unwrap().into_raw_fd();
+    assert_eq!(close_inherited(handed, 0), 0);
+    assert_eq!(close_inherited(handed, 1), 1);
 }

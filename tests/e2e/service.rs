@@ -14,10 +14,10 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::e2e::scene::{assert_echo, client, fault, fault_with, get, setup, wait_for_state};
-use crate::harness::PATIENCE;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Finished, Gateway, Setup};
 use crate::harness::http::{Http, Request};
+use crate::harness::{PATIENCE, fixture};
 
 /// The gateway could not start.
 const CANNOT_START: Option<i32> = Some(3);
@@ -271,4 +271,32 @@ fn a_socket_that_is_meant_for_another_process_is_left_alone() {
             .contains("listening on http://127.0.0.1:")
     );
     assert_eq!(get(&gateway, "/health").head.status, 200);
+}
+
+#[test]
+fn whoever_does_not_listen_declines_what_it_is_handed_and_no_child_has_it() {
+    for words in [["tools", "--log-level=warn"], ["stdio", "--log-level=warn"]] {
+        let (listener, _) = listener();
+        let own = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd()));
+        let socket = own.expect("it is open").display().to_string();
+        let folder = setup(&json!({}), &[]);
+        let told = folder.folder().join("told");
+        let script = format!(
+            "ls -l /proc/self/fd > '{}'; exec '{}' --name good",
+            told.display(),
+            fixture("fault_server").display()
+        );
+        let server = json!({"name": "good", "command": "sh", "args": ["-c", script]});
+        let setup = folder.config(json!({"servers": [server]}).to_string());
+        let setup = handed(setup, listener, 2);
+        let finished = setup.run(&words);
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        let sentence = "2 sockets were handed over (LISTEN_FDS) and closed";
+        let log = [finished.stdout.as_str(), &finished.stderr].concat();
+        assert!(log.contains(sentence), "{finished:?}");
+        if words[0] == "tools" {
+            let told = fs::read_to_string(told).expect("the server has run");
+            assert!(told.contains("0 -> ") && !told.contains(&socket), "{told}");
+        }
+    }
 }
