@@ -36,10 +36,7 @@ pub fn tools(config: &Config, as_json: bool) -> Result<Exit, Error> {
     })?;
     Ok(
         match answer.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(result) => {
-                console::out(&shown_tools(&result["tools"], as_json));
-                Exit::Ok
-            }
+            Ok(result) => console::out(&shown_tools(&result["tools"], as_json)),
             Err(sentence) => {
                 console::say(sentence);
                 Exit::Failure
@@ -96,11 +93,10 @@ pub fn call(config: &Config, tool: &str, arguments: Option<&str>) -> Result<Exit
     Ok(
         match answer.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(result) => {
-                console::out(&shown_content(&result));
-                if result["isError"] == json!(true) {
-                    Exit::Failure
-                } else {
-                    Exit::Ok
+                let written = console::out(&shown_content(&result));
+                match result["isError"] == json!(true) {
+                    true => Exit::Failure,
+                    false => written,
                 }
             }
             Err(sentence) => {

@@ -9,8 +9,8 @@ use crate::config::checked::{Config, Launch, Loaded, Scope, Server};
 
 /// Prints what each client will see, and every error and warning found.
 pub fn report(loaded: &Loaded) -> Exit {
-    console::out(&text(&loaded.config));
-    findings(loaded)
+    let written = console::out(&text(&loaded.config));
+    findings(loaded).or(written)
 }
 
 /// Prints every error and warning found.

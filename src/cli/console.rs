@@ -4,12 +4,51 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Writes a result to stdout, as it is.
-pub fn out(text: &str) {
+use crate::cli::exit::Exit;
+
+/// What became of something that was written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is there.
+    Whole,
+    /// Whoever was to read it has gone away, and will read nothing more.
+    Unread,
+    /// It could not be written, which was said.
+    Failed,
+}
+
+impl Written {
+    /// What that makes of the run.
+    pub fn exit(self) -> Exit {
+        match self {
+            Written::Whole | Written::Unread => Exit::Ok,
+            Written::Failed => Exit::Failure,
+        }
+    }
+}
+
+/// Writes a result to stdout, as it is. Where that cannot be it says so: whoever
+/// wrote into a file would take half a result for the whole.
+#[must_use = "a result that could not be written is a failure"]
+pub fn write(text: &str) -> Written {
     let mut stdout = io::stdout().lock();
-    let _ = stdout
+    let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    match written {
+        Ok(()) => Written::Whole,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Written::Unread,
+        Err(error) => {
+            say(format_args!("cannot write to stdout: {error}"));
+            Written::Failed
+        }
+    }
+}
+
+/// The same, where nothing more is to be written.
+#[must_use = "a result that could not be written is a failure"]
+pub fn out(text: &str) -> Exit {
+    write(text).exit()
 }
 
 /// Writes a line to stderr, under the name of the program.

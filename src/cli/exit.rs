@@ -27,6 +27,15 @@ impl Exit {
         Exit::NotWell,
     ];
 
+    /// This one, or another where all has gone well so far.
+    #[must_use]
+    pub fn or(self, other: Exit) -> Exit {
+        match self {
+            Exit::Ok => other,
+            bad => bad,
+        }
+    }
+
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8
@@ -37,7 +46,7 @@ impl Exit {
         match self {
             Exit::Ok => "all went well",
             Exit::Failure => {
-                "failure: \"check\" found errors; \"call\", \"tools\" or \"status\" failed"
+                "failure: \"check\" found errors; \"call\", \"tools\", \"status\" or stdout failed"
             }
             Exit::Usage => "the command line could not be understood; nothing was done",
             Exit::CannotStart => {

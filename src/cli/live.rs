@@ -21,7 +21,7 @@ use crate::wire::method::Method;
 /// The gateway cannot start.
 pub fn report(loaded: &Loaded) -> Result<Exit, Error> {
     let config = &loaded.config;
-    console::out(&check::text(config));
+    let mut written = console::out(&check::text(config));
     let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let told = with_gateway(config, |client| {
         // The answer says nothing that the inventory does not; but it comes when
@@ -33,8 +33,8 @@ pub fn report(loaded: &Loaded) -> Result<Exit, Error> {
         Ok(inventory) => Live::of(config, &inventory),
         Err(error) => Live::failed(&error.to_string()),
     };
-    console::out(&live.text);
-    let exit = check::findings(loaded);
+    written = written.or(console::out(&live.text));
+    let exit = check::findings(loaded).or(written);
     for note in live.warnings.iter().chain(&live.errors) {
         console::note(note);
     }

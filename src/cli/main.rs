@@ -24,14 +24,14 @@ pub const CONFIG_FILE: &str = "mcp-servers.json";
 /// Does what the command line says.
 pub fn main(arguments: &Arguments) -> Exit {
     match &arguments.command {
-        Command::Help { long: true } => print(&help::long()),
-        Command::Help { long: false } => print(&help::short()),
-        Command::Version => print(&help::version()),
-        Command::Generate(Kind::Man) => print(&man::page()),
-        Command::Generate(Kind::Bash) => print(&completions::bash()),
-        Command::Generate(Kind::Zsh) => print(&completions::zsh()),
-        Command::Generate(Kind::Fish) => print(&completions::fish()),
-        Command::Check(Check::Schema) => print(schema::SCHEMA),
+        Command::Help { long: true } => console::out(&help::long()),
+        Command::Help { long: false } => console::out(&help::short()),
+        Command::Version => console::out(&help::version()),
+        Command::Generate(Kind::Man) => console::out(&man::page()),
+        Command::Generate(Kind::Bash) => console::out(&completions::bash()),
+        Command::Generate(Kind::Zsh) => console::out(&completions::zsh()),
+        Command::Generate(Kind::Fish) => console::out(&completions::fish()),
+        Command::Check(Check::Schema) => console::out(schema::SCHEMA),
         Command::Status { json, watch } => {
             let (json, watch) = (*json, *watch);
             ask_status(arguments, status::Manner { json, watch })
@@ -50,11 +50,6 @@ pub fn main(arguments: &Arguments) -> Exit {
         | Command::Tools { .. }
         | Command::Call { .. } => with_config(arguments),
     }
-}
-
-fn print(text: &str) -> Exit {
-    console::out(text);
-    Exit::Ok
 }
 
 /// Asks the gateway of the configuration. That the file has errors by now is no

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cli::console::Written;
 use crate::cli::exit::Exit;
 use crate::cli::overview::Paint;
 use crate::cli::{console, get, overview};
@@ -32,8 +33,7 @@ pub fn report(config: &Config, manner: Manner) -> Exit {
     };
     let Some(interval) = manner.watch else {
         let look = Look::take(config, manner.json, paint);
-        look.print();
-        return look.exit;
+        return look.print().exit().or(look.exit);
     };
     let (stop, stopped) = mpsc::sync_channel::<()>(limits::SIGNAL_SLOTS);
     // Without a handler Ctrl-C ends the program all the same.
@@ -41,18 +41,23 @@ pub fn report(config: &Config, manner: Manner) -> Exit {
         let _ = stop.try_send(());
     });
     let redraws = is_terminal && !manner.json;
-    if redraws {
-        console::out("\x1b[2J");
+    if redraws && console::out("\x1b[2J") != Exit::Ok {
+        return Exit::Failure;
     }
+    // Each look ends its page with an empty line, but where it is drawn over.
+    let pause = if redraws || manner.json { "" } else { "\n" };
     loop {
         let look = Look::take(config, manner.json, paint);
-        match redraws {
-            true => console::out(&in_place(&look.text)),
-            false if manner.json => look.print(),
-            false => {
-                look.print();
-                console::out("\n");
-            }
+        let written = match redraws {
+            true => console::write(&in_place(&look.text)),
+            false => match look.print() {
+                Written::Whole => console::write(pause),
+                other => other,
+            },
+        };
+        // Nobody watches any more, or nobody can.
+        if written != Written::Whole {
+            return written.exit().or(look.exit);
         }
         if stopped.recv_timeout(interval) != Err(mpsc::RecvTimeoutError::Timeout) {
             return look.exit;
@@ -89,10 +94,13 @@ impl Look {
     }
 
     /// Prints it: what is no status, on stderr.
-    fn print(&self) {
+    fn print(&self) -> Written {
         match self.exit {
-            Exit::Failure => console::note(self.text.trim_end()),
-            _ => console::out(&self.text),
+            Exit::Failure => {
+                console::note(self.text.trim_end());
+                Written::Whole
+            }
+            _ => console::write(&self.text),
         }
     }
 }

@@ -166,6 +166,41 @@ fn assert_shell_takes(shell: &str, script: &str) {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_a_failure_unless_nobody_reads_it() {
+    let setup = one_server();
+    let script = setup.folder().join("into");
+    let text = format!(
+        "#!/bin/sh\nto=$1; shift; exec '{}' \"$@\" > \"$to\"\n",
+        env!("CARGO_BIN_EXE_mcproxy")
+    );
+    std::fs::write(&script, text).unwrap();
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, runs).unwrap();
+    let setup = setup.program(script);
+    let all: [&[&str]; 5] = [
+        &["--help"],
+        &["--version"],
+        &["--generate", "man"],
+        &["check"],
+        &["tools"],
+    ];
+    for words in all {
+        let into = |place| setup.run(&[&[place], words].concat());
+        let ended = into("/dev/full");
+        assert_eq!(ended.status.code(), Some(1), "{words:?}: {ended:?}");
+        let sentence = "mcproxy: cannot write to stdout: No space left on device";
+        assert!(ended.stderr.contains(sentence), "{words:?}: {ended:?}");
+        assert_eq!(into("/dev/null").status.code(), Some(0), "{words:?}");
+    }
+    let gone = std::process::Command::new("sh")
+        .args(["-c", "{ \"$0\" --generate man; echo $? >&2; } | true"])
+        .arg(env!("CARGO_BIN_EXE_mcproxy"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&gone.stderr), "0\n");
+}
+
+#[test]
 fn check_says_what_clients_will_see_and_starts_nothing() {
     let mut servers = vec![
         fault("good", &[]),

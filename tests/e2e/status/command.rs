@@ -146,3 +146,23 @@ fn watching_goes_on_until_ctrl_c_and_then_ends_well() {
     let status = running.wait(PATIENCE).expect("it ends");
     assert_eq!(status.code(), WELL);
 }
+
+#[test]
+fn watching_ends_when_nobody_reads_it_any_more() {
+    let gateway = gateway(&json!({}), &[fault("good", &[])]);
+    wait_for_state(&gateway, "good", "ready");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mcproxy"))
+        .args(["status", "--watch", "--json", "--port"])
+        .arg(gateway.address.port().to_string())
+        .current_dir(gateway.folder())
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    drop(child.stdout.take());
+    let mut running = Running::new(child);
+    let status = running.wait(PATIENCE);
+    running.signal(Signal::SIGKILL);
+    assert_eq!(status.expect("it ends").code(), WELL);
+}
