@@ -247,7 +247,10 @@ impl Hub {
             };
             // What is in its queue is on its way; more would only wait there.
             let can_take = !self.is_queue_full(place) && !self.is_occupied(place);
-            if place.phase != Phase::Ready || !can_take {
+            // Of a process that has ended, or says no more, only what it had said
+            // is still to come: what it is not asked yet is for the next life.
+            let is_over = place.ended.is_some() || place.silent;
+            if place.phase != Phase::Ready || is_over || !can_take {
                 return;
             }
             let life = place.life;

@@ -466,3 +466,28 @@ fn pings_are_answered_here_both_ways() {
         "0.200s to git.1 error 1 -32601 method \"tools/list\" not found",
     ]);
 }
+
+#[test]
+fn a_call_that_comes_when_a_process_has_ended_is_for_the_next_life() {
+    for word in [
+        FromChild::OutputEnded,
+        FromChild::Exited {
+            how: "exited with code 1".to_owned(),
+            last_words: None,
+        },
+    ] {
+        let mut w = World::ready(&["git"]);
+        w.connect(&["ann"]);
+        w.child("git.1", word);
+        w.forget();
+        w.calls("ann", "1", "git__x");
+        w.expect(&[]);
+        w.pass(6.0);
+        w.dies("git.1");
+        w.pass(2.0);
+        w.serve("git.2");
+        let told = w.trace().concat();
+        assert!(told.contains("to git.2 #3 tools/call"), "{told}");
+        assert!(!told.contains("ann.2"), "{told}");
+    }
+}
