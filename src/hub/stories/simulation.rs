@@ -264,6 +264,7 @@ impl Simulation {
 
     /// After so long a silence nobody who still listens waits for an answer.
     fn rest(&mut self) {
+        self.all_take();
         self.pass(LONG);
         self.judge.nobody_waits(&self.world);
         self.processes.nobody_waits(self.world.now);

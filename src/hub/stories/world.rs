@@ -335,7 +335,8 @@ impl World {
         for _ in 0..TICKS_MAX {
             match self.hub.next_deadline().filter(|&due| due <= end) {
                 Some(due) => {
-                    self.now = due;
+                    // One that is late already does not turn the clock back.
+                    self.now = self.now.max(due);
                     self.settle();
                 }
                 None => {

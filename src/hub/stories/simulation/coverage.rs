@@ -98,7 +98,7 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
             "Verdict",
             "Welcome",
         ],
-        &[],
+        &["Cut"],
     ),
     (
         "Tell",
@@ -116,28 +116,32 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
     (
         "Listen",
         &["End", "Keep", "Message", "Opened", "Verdict"],
-        &["ToChild"],
+        &["ToChild", "Cut"],
     ),
     (
         "Delete",
         &["CloseInput", "End", "Keep", "Message", "ToChild", "Verdict"],
-        &[],
+        &["Cut"],
     ),
     ("Patience", &["Opened"], &[]),
     ("client Taken", &[], &[]),
-    ("Finished", &["End", "Message", "ToChild"], &["CloseInput"]),
+    (
+        "Finished",
+        &["End", "Message", "ToChild"],
+        &["CloseInput", "Spawn", "Cut"],
+    ),
     ("Gone", &["CloseInput", "Keep", "ToChild"], &["Message"]),
     ("Ask", &["Report"], &[]),
     ("Spawned", &["ToChild"], &[]),
     (
         "SpawnFailed",
         &["Bury", "Message", "Spawn", "Welcome"],
-        &["End", "Finished", "Keep", "Opened", "ToChild"],
+        &["End", "Finished", "Keep", "Opened", "ToChild", "Cut"],
     ),
     (
         "Hello",
         &["CloseInput", "Keep", "Message", "ToChild"],
-        &["End"],
+        &["End", "Cut"],
     ),
     ("Refused", &["CloseInput"], &[]),
     (
@@ -156,7 +160,7 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
             "ToChild",
             "Welcome",
         ],
-        &["End", "Spawn"],
+        &["End", "Spawn", "Cut"],
     ),
     (
         "Message",
@@ -166,17 +170,17 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
     (
         "Oversized",
         &["CloseInput", "Keep", "Message", "ToChild"],
-        &["End", "Opened", "Spawn", "Welcome"],
+        &["End", "Opened", "Spawn", "Welcome", "Cut"],
     ),
     (
         "Unheld",
         &["CloseInput", "Keep", "Message", "ToChild"],
-        &["End", "Opened", "Spawn", "Welcome"],
+        &["End", "Opened", "Spawn", "Welcome", "Cut"],
     ),
     (
         "child Taken",
         &["Keep", "Message", "ToChild"],
-        &["CloseInput", "End"],
+        &["CloseInput", "End", "Cut"],
     ),
     ("NotReading", &["CloseInput"], &[]),
     (
@@ -220,7 +224,7 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
             "Message",
             "ToChild",
         ],
-        &[],
+        &["Cut"],
     ),
     ("Hurry", &["Kill"], &[]),
 ];

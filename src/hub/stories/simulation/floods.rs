@@ -89,6 +89,26 @@ impl Simulation {
             }
             self.asks(life);
         }
+        self.client_dithers();
+    }
+
+    /// A client sets its log level again and again, and each child is told.
+    fn client_dithers(&mut self) {
+        let Some((who, session)) = self.streamer() else {
+            return;
+        };
+        let whole = self.world.clients[who].whole.expect("it has one");
+        for turn in 0..self.dice.below(200) {
+            if self.world.exchanges[&whole].over {
+                return;
+            }
+            let (id, mark) = self.judge.mint(&session);
+            self.judge.asks((&session, &id), mark.clone(), whole);
+            let level = ["debug", "error"][turn % 2];
+            let params = format!(r#"{{"mark":"{mark}","level":"{level}"}}"#);
+            let text = request(&id, "logging/setLevel", &params);
+            self.tells(who, session.clone(), text);
+        }
     }
 
     /// A child of the stateless era has one question more whenever its client has

@@ -299,6 +299,22 @@ impl Simulation {
         }
     }
 
+    /// Those that read have read all, and what is sent to them for that.
+    pub(super) fn all_take(&mut self) {
+        let reads = |process: &Process| process.untold.messages > 0 && !process.deaf;
+        for _ in 0..limits::CHILD_WORDS_MAX {
+            let alive = self.processes.alive.iter();
+            let reading = alive.filter(|(_, process)| reads(process) && process.spawned);
+            let reading: Vec<Life> = reading.map(|(life, _)| *life).collect();
+            for life in reading {
+                if self.processes.alive.contains_key(&life) {
+                    let untold = std::mem::take(&mut self.process(life).untold);
+                    self.child(life, FromChild::Taken(untold));
+                }
+            }
+        }
+    }
+
     pub(super) fn answers(&mut self, life: Life) {
         let count = self.processes.alive[&life].pending.len();
         if count == 0 {
