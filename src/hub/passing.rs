@@ -217,6 +217,16 @@ impl Hub {
         }
     }
 
+    /// Whether a call can be sent to a child at once.
+    pub(super) fn takes_calls(&self, child: &Child) -> bool {
+        // Of a process that has ended, or says no more, only what it had said is
+        // still to come: what it is not asked yet is for the next life.
+        let is_over = child.ended.is_some() || child.silent;
+        // What is in its queue is on its way; more would only wait there.
+        let can_take = !self.is_queue_full(child) && !self.is_occupied(child);
+        child.phase == Phase::Ready && !is_over && can_take
+    }
+
     /// A call that waits for its child's start gets the time of a start on top.
     pub(super) fn wait_for_start(&mut self, id: OwnId, child: ChildId) {
         let Some(child) = self.children.get(child) else {
@@ -245,12 +255,7 @@ impl Hub {
             let Some(place) = self.children.get(child) else {
                 return;
             };
-            // What is in its queue is on its way; more would only wait there.
-            let can_take = !self.is_queue_full(place) && !self.is_occupied(place);
-            // Of a process that has ended, or says no more, only what it had said
-            // is still to come: what it is not asked yet is for the next life.
-            let is_over = place.ended.is_some() || place.silent;
-            if place.phase != Phase::Ready || is_over || !can_take {
+            if !self.takes_calls(place) {
                 return;
             }
             let life = place.life;

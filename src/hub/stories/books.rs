@@ -248,6 +248,8 @@ impl Hub {
                 assert!(held == Some(true) || goes(child));
             }
             self.check_rest(child);
+            let waits = child.held.is_empty() || !self.takes_calls(child);
+            assert!(waits, "{id:?} holds back a call that it could be sent");
             if !child.has_process() {
                 assert!(child.under_way.is_empty() && child.reading.is_empty());
             }
