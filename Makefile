@@ -73,7 +73,7 @@ conformance:
 	cargo build --example conformance_server
 	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server "$(CONFORMANCE_ROWS)" | tee $(LOGS)/5-conformance.log
 
-## torture      64 clients with 10,000 calls each over both transports against the release binary; takes minutes
+## torture      64 clients with 10,000 calls each, over each transport, against the release binary; takes minutes
 torture:
 	cargo build --release
 	cargo build --examples

@@ -40,7 +40,7 @@ fn gateway() -> Gateway {
 /// The torture, as small as `cargo test` can afford; a full run changes its numbers.
 fn torture(gateway: &Gateway, door: Door) -> Torture {
     let path = match door {
-        Door::Streamable => "/mcp",
+        Door::Streamable | Door::Stateless => "/mcp",
         Door::LegacySse => "/sse",
     };
     let mut torture = Torture::new(gateway.address, path, door, &["one__echo", "two__echo"]);
@@ -95,6 +95,13 @@ fn small_over_http_and_sse() {
     run(gateway, torture);
 }
 
+#[test]
+fn small_without_sessions() {
+    let gateway = gateway();
+    let torture = torture(&gateway, Door::Stateless);
+    run(gateway, torture);
+}
+
 /// The issue's own numbers; told, because a run that takes minutes should leave some.
 #[expect(clippy::print_stderr, reason = "the numbers are what it is run for")]
 fn full(door: Door) {
@@ -121,4 +128,10 @@ fn full_over_streamable_http() {
 #[ignore = "takes minutes: see the top of this file"]
 fn full_over_http_and_sse() {
     full(Door::LegacySse);
+}
+
+#[test]
+#[ignore = "takes minutes: see the top of this file"]
+fn full_without_sessions() {
+    full(Door::Stateless);
 }

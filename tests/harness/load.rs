@@ -4,14 +4,13 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Book, CallError, Client, text_of};
-use super::http::Http;
+use super::client::{CallError, Client, text_of};
 use super::legacy_sse::SseClient;
 use super::spawn;
-use super::stateless::{self, StatelessClient};
-use super::streamable::{McpClient, parse};
+use super::stateless::KeptClient;
+use super::streamable::McpClient;
 
 /// How clients come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +86,7 @@ impl Load {
                 self.calls(&mut client, calls)?;
             }
             Door::Stateless => {
-                let mut client = Caller::connect(self.address, self.path)?;
+                let mut client = KeptClient::new(self.address, self.path);
                 self.calls(&mut client, calls)?;
             }
         }
@@ -101,41 +100,5 @@ impl Load {
             assert_eq!(text_of(&result), text);
         }
         Ok(())
-    }
-}
-
-/// A client of the stateless era that keeps its connection from one request to the next.
-struct Caller {
-    client: StatelessClient,
-    http: Http,
-}
-
-impl Caller {
-    fn connect(address: SocketAddr, path: &str) -> Result<Caller, CallError> {
-        Ok(Caller {
-            client: StatelessClient::new(address, path),
-            http: Http::connect(address)?,
-        })
-    }
-}
-
-impl Client for Caller {
-    fn book(&mut self) -> &mut Book {
-        &mut self.client.book
-    }
-
-    fn exchange(&mut self, request: &Value) -> Result<Value, CallError> {
-        let mut request = request.clone();
-        request["params"] = stateless::with_meta(request["params"].take());
-        let reply = self.http.request(&self.client.post(&request))?;
-        let message = parse(&reply.body)?;
-        if message["id"] == request["id"] {
-            return Ok(message);
-        }
-        Err(CallError::Protocol(format!("another answer: {message}")))
-    }
-
-    fn tell(&mut self, message: &Value) -> Result<(), CallError> {
-        self.client.tell(message)
     }
 }

@@ -282,10 +282,9 @@ fn a_body_that_stops_is_an_error_and_not_an_end() {
 }
 
 fn torture(bridge: &Bridge, door: Door, tool: &str) -> Torture {
-    let path = if door == Door::Streamable {
-        "/mcp"
-    } else {
-        "/sse"
+    let path = match door {
+        Door::Streamable | Door::Stateless => "/mcp",
+        Door::LegacySse => "/sse",
     };
     let mut torture = Torture::new(bridge.address, path, door, &[tool]);
     torture.patience = Duration::from_secs(5);

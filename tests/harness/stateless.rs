@@ -2,11 +2,13 @@
 //! its own, and says all of itself in `_meta` and in its headers.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::PATIENCE;
 use super::client::{Book, CallError, Client, is_answer_to};
-use super::http::{Http, Reply, Request};
+use super::http::{Http, Pace, Reply, Request};
 use super::streamable::{EventStream, parse};
 
 /// The revision.
@@ -142,28 +144,23 @@ impl StatelessClient {
         let head = http.begin(&self.post(request)).expect("an answer");
         EventStream { head, http }
     }
-}
 
-impl Client for StatelessClient {
-    fn book(&mut self) -> &mut Book {
-        &mut self.book
-    }
-
-    /// What it lacks of `_meta` is added. An answer is one whatever its status.
-    fn exchange(&mut self, request: &Value) -> Result<Value, CallError> {
-        let mut request = request.clone();
-        request["params"] = with_meta(request["params"].take());
-        let mut stream = self.open(&request);
+    /// Reads the answer to this request, which may be a stream with other messages before it.
+    fn read_answer(
+        &mut self,
+        stream: &mut EventStream,
+        request: &Value,
+    ) -> Result<Value, CallError> {
         if !stream.head.is_event_stream() {
             let message = parse(&stream.http.read_body()?)?;
-            if is_answer_to(&message, &request) {
+            if is_answer_to(&message, request) {
                 return Ok(message);
             }
             let sentence = format!("this answers another request: {message}");
             return Err(CallError::Protocol(sentence));
         }
         while let Some(message) = stream.next_message()? {
-            if is_answer_to(&message, &request) {
+            if is_answer_to(&message, request) {
                 return Ok(message);
             }
             if let Some(answer) = self.book.take(message) {
@@ -174,6 +171,26 @@ impl Client for StatelessClient {
         let sentence = "the stream ended without the answer";
         Err(CallError::Protocol(sentence.to_owned()))
     }
+}
+
+/// The request with what it lacks of `_meta`.
+fn as_sent(request: &Value) -> Value {
+    let mut request = request.clone();
+    request["params"] = with_meta(request["params"].take());
+    request
+}
+
+impl Client for StatelessClient {
+    fn book(&mut self) -> &mut Book {
+        &mut self.book
+    }
+
+    /// What it lacks of `_meta` is added. An answer is one whatever its status.
+    fn exchange(&mut self, request: &Value) -> Result<Value, CallError> {
+        let request = as_sent(request);
+        let mut stream = self.open(&request);
+        self.read_answer(&mut stream, &request)
+    }
 
     fn tell(&mut self, message: &Value) -> Result<(), CallError> {
         let reply = self.send(&self.post(message));
@@ -182,5 +199,56 @@ impl Client for StatelessClient {
             202 => Ok(()),
             _ => Err(CallError::Http { status, body }),
         }
+    }
+}
+
+/// The same client on a connection that it keeps from one request to the next, as long as the
+/// other side does.
+pub struct KeptClient {
+    /// What it says, and where.
+    pub client: StatelessClient,
+    /// Makes this a slow reader of answers.
+    pub pace: Option<Pace>,
+    /// The longest wait for one answer.
+    pub patience: Duration,
+    http: Option<Http>,
+}
+
+impl KeptClient {
+    /// A client that has not connected yet.
+    pub fn new(address: SocketAddr, path: &str) -> KeptClient {
+        KeptClient {
+            client: StatelessClient::new(address, path),
+            pace: None,
+            patience: PATIENCE,
+            http: None,
+        }
+    }
+}
+
+impl Client for KeptClient {
+    fn book(&mut self) -> &mut Book {
+        &mut self.client.book
+    }
+
+    fn exchange(&mut self, request: &Value) -> Result<Value, CallError> {
+        let request = as_sent(request);
+        let mut http = match self.http.take().filter(Http::is_reusable) {
+            Some(http) => http,
+            None => Http::connect(self.client.address)?,
+        };
+        (http.pace, http.patience) = (self.pace, self.patience);
+        let head = http.begin(&self.client.post(&request))?;
+        let mut stream = EventStream { head, http };
+        let answer = self.client.read_answer(&mut stream, &request)?;
+        // A stream is over with its answer; the next request needs another connection.
+        if !stream.head.is_event_stream() {
+            self.http = Some(stream.http);
+        }
+        Ok(answer)
+    }
+
+    fn tell(&mut self, message: &Value) -> Result<(), CallError> {
+        self.client.tell(message)
     }
 }

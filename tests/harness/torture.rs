@@ -1,9 +1,13 @@
 //! Many clients at once, all counting the same ids from 1, with payloads of every size: each
 //! answer must come to the one who asked, right and once.
 
+// HTTP+SSE.
+mod listening;
+// Streamable HTTP, with sessions and without.
+mod posting;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,15 +18,13 @@ use serde_json::{Value, json};
 use super::client::{CallError, Client, text_of};
 use super::dice::Dice;
 use super::http::Pace;
-use super::legacy_sse::{SseClient, SseListener, SsePoster};
-use super::streamable::{EventStream, McpClient};
+use super::legacy_sse::SseClient;
+use super::stateless::StatelessClient;
+use super::streamable::McpClient;
 use super::{PATIENCE, spawn};
 
 /// How many faults are told in words; the others are only counted.
 const TOLD_FAULTS_MAX: usize = 20;
-
-/// The id of the ping by which a client of HTTP+SSE ends.
-const END: &str = "end";
 
 /// The transport of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Door {
     Streamable,
     /// HTTP+SSE; calls in flight are POSTed one after the other while answers come.
     LegacySse,
+    /// Streamable HTTP without sessions; calls in flight have a connection each.
+    Stateless,
 }
 
 /// A server that is killed when half of all calls are answered. Only its tool may fail.
@@ -164,6 +168,10 @@ impl Torture {
             Door::LegacySse => {
                 let mut client = SseClient::open(self.address, &self.path, &[]).ok()?;
                 client.initialize().ok()?;
+                client.call_text(whoami, json!({}))
+            }
+            Door::Stateless => {
+                let mut client = StatelessClient::new(self.address, &self.path);
                 client.call_text(whoami, json!({}))
             }
         };
@@ -320,173 +328,11 @@ impl Run {
 
 fn one_client(run: &Arc<Run>, client: usize) -> Result<(), CallError> {
     match run.plan.door {
-        Door::Streamable => streamable_client(run, client),
-        Door::LegacySse => legacy_client(run, client),
-    }
-}
-
-/// One session, its calls made by several connections that draw the next id from one counter.
-fn streamable_client(run: &Arc<Run>, client: usize) -> Result<(), CallError> {
-    let mut first = McpClient::new(run.plan.address, &run.plan.path);
-    first.initialize()?;
-    let stream = first.get_stream(None)?;
-    let closer = stream.http.closer()?;
-    let listener = {
-        let run = Arc::clone(run);
-        spawn(move || listen_for_strays(&run, client, stream))
-    };
-    let next = Arc::new(AtomicU64::new(1));
-    let callers: Vec<_> = (0..run.plan.in_flight)
-        .map(|_| {
-            let (run, next) = (Arc::clone(run), Arc::clone(&next));
-            let mut caller = first.sibling();
-            caller.patience = run.plan.patience;
-            caller.pace = run.plan.slow_reader.filter(|_| client == 0);
-            spawn(move || streamable_caller(&run, client, &mut caller, &next))
-        })
-        .collect();
-    for caller in callers {
-        let _ = caller.join();
-    }
-    let _ = closer.shutdown(std::net::Shutdown::Both);
-    let _ = listener.join();
-    first.delete()?;
-    Ok(())
-}
-
-fn streamable_caller(run: &Run, client: usize, caller: &mut McpClient, next: &AtomicU64) {
-    loop {
-        let call = next.fetch_add(1, Ordering::Relaxed);
-        if call > run.plan.calls {
-            break;
-        }
-        let request = run.plan.payload(client, call).request(call);
-        let asked = Instant::now();
-        match caller.exchange(&request) {
-            Ok(answer) => run.judge(client, call, &answer, asked.elapsed()),
-            Err(error) => run.fault(&run.tally.missing, || {
-                format!("client {client} call {call}: {error:?}")
-            }),
+        Door::Streamable => posting::streamable_client(run, client),
+        Door::LegacySse => listening::legacy_client(run, client),
+        Door::Stateless => {
+            posting::stateless_client(run, client);
+            Ok(())
         }
     }
-    for stray in &caller.book.strays {
-        run.fault(&run.tally.surplus, || format!("client {client}: {stray}"));
-    }
-}
-
-/// No answer to a POST may come on the stream of the session.
-fn listen_for_strays(run: &Run, client: usize, mut stream: EventStream) {
-    if stream.head.status != 200 {
-        return; // A server may have no such stream.
-    }
-    stream.http.patience = Duration::from_secs(24 * 3600);
-    while let Ok(Some(message)) = stream.next_message() {
-        if message.get("method").is_none() {
-            run.fault(&run.tally.surplus, || format!("client {client}: {message}"));
-        }
-    }
-}
-
-/// One thread POSTs, another reads; a channel with as many places as calls may be in flight
-/// holds the first back.
-fn legacy_client(run: &Arc<Run>, client: usize) -> Result<(), CallError> {
-    let mut opened = SseClient::open(run.plan.address, &run.plan.path, &[])?;
-    opened.book.last_id = u64::MAX / 2; // The calls count from 1; `initialize` stays apart.
-    opened.initialize()?;
-    let SseClient {
-        poster,
-        mut listener,
-        ..
-    } = opened;
-    listener.http.pace = run.plan.slow_reader.filter(|_| client == 0);
-    listener.http.patience = run.plan.patience;
-    let (place, places) = sync_channel::<()>(run.plan.in_flight);
-    let asked: Arc<Mutex<Vec<Option<Instant>>>> = Arc::default();
-    let speaker = {
-        let (run, asked) = (Arc::clone(run), Arc::clone(&asked));
-        spawn(move || legacy_speaker(&run, client, poster, &place, &asked))
-    };
-    let heard = legacy_listener(run, client, &mut listener, &asked, || {
-        let _ = places.try_recv();
-    });
-    drop(places);
-    run.tally
-        .missing
-        .fetch_add(run.plan.calls - heard, Ordering::Relaxed);
-    let _ = speaker.join();
-    Ok(())
-}
-
-fn legacy_speaker(
-    run: &Run,
-    client: usize,
-    mut poster: SsePoster,
-    place: &SyncSender<()>,
-    asked: &Mutex<Vec<Option<Instant>>>,
-) {
-    for call in 1..=run.plan.calls {
-        if place.send(()).is_err() {
-            return; // The listener has given up.
-        }
-        asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Some(Instant::now()));
-        if let Err(error) = poster.post(&run.plan.payload(client, call).request(call)) {
-            run.fault(&run.tally.lost_clients, || {
-                format!("client {client} cannot post call {call}: {error:?}")
-            });
-            return;
-        }
-    }
-    // Every place is free once every answer has come; only then is the end asked for.
-    let all_answered = (0..run.plan.in_flight).all(|_| place.send(()).is_ok());
-    if all_answered {
-        let _ = poster.post(&json!({"jsonrpc": "2.0", "id": END, "method": "ping"}));
-    }
-}
-
-/// Reads until every call has its answer, and on until the `END`, so that a second answer to
-/// the last call is seen too; tells how many had one.
-fn legacy_listener(
-    run: &Run,
-    client: usize,
-    listener: &mut SseListener,
-    asked: &Mutex<Vec<Option<Instant>>>,
-    make_room: impl Fn(),
-) -> u64 {
-    let mut heard = 0;
-    loop {
-        let message = match listener.receive() {
-            Ok(message) => message,
-            Err(error) => {
-                run.fault(&run.tally.lost_clients, || {
-                    format!("client {client} after {heard} answers: {error:?}")
-                });
-                break;
-            }
-        };
-        if message.get("method").is_some() {
-            continue;
-        }
-        if message["id"] == END {
-            break;
-        }
-        let call = message["id"].as_u64().unwrap_or_default();
-        let place = usize::try_from(call.wrapping_sub(1)).unwrap_or(usize::MAX);
-        let when = asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(place)
-            .and_then(Option::take);
-        match when {
-            Some(when) => {
-                heard += 1;
-                run.judge(client, call, &message, when.elapsed());
-                make_room();
-            }
-            None => run.fault(&run.tally.surplus, || format!("client {client}: {message}")),
-        }
-    }
-    heard
 }
