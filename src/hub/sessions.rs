@@ -304,7 +304,7 @@ impl Sessions {
         self.book
             .iter()
             .filter(|(key, session)| test(key, session))
-            .min_by_key(|(key, session)| (session.heard, (*key).clone()))
+            .min_by_key(|&(key, session)| (session.heard, key))
             .map(|(key, _)| key.clone())
     }
 
