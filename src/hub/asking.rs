@@ -178,7 +178,7 @@ impl Hub {
         // What cannot be asked about has no child to itself on a template.
         let origins = self.origins_of(put.child, |call| is_shared || may_ask(&call.method));
         let [key] = origins.as_slice() else {
-            if origins.len() > 1 {
+            if !origins.is_empty() {
                 self.expire_contested(put.child);
             }
             return Err(Refusal::NoOrigin {

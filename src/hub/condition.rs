@@ -59,20 +59,6 @@ impl Condition {
             | Condition::Misconfigured => "unhealthy",
         }
     }
-
-    /// Whether a call to it, if it may be called at all, is served.
-    pub fn is_well(self) -> bool {
-        match self {
-            Condition::Ready | Condition::Degraded | Condition::Asleep | Condition::Disabled => {
-                true
-            }
-            Condition::Starting
-            | Condition::Restarting
-            | Condition::Parked
-            | Condition::Stopped
-            | Condition::Misconfigured => false,
-        }
-    }
 }
 
 /// A condition with what there is to say about it.

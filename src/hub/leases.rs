@@ -110,7 +110,7 @@ impl Leases {
 
     /// The name that the next one gets.
     pub fn next(&self) -> LeaseId {
-        LeaseId(self.serial + 1)
+        LeaseId(self.serial)
     }
 
     /// The leased call of that id.
