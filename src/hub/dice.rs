@@ -77,6 +77,23 @@ mod tests {
     }
 
     #[test]
+    fn they_fall_as_splitmix64_says() {
+        // The first numbers of the seed 1234567 that are published with the algorithm.
+        let mut dice = Dice::new(1_234_567);
+        let throws = [(); 5].map(|()| dice.throw());
+        assert_eq!(
+            throws,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423,
+                4_593_380_528_125_082_431,
+                16_408_922_859_458_223_821,
+            ]
+        );
+    }
+
+    #[test]
     fn the_shortest_wait_is_still_one() {
         let mut dice = Dice::new(7);
         let wait = Duration::from_millis(1);

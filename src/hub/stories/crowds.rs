@@ -302,3 +302,13 @@ fn the_subscriptions_of_all_sessions_together_are_bounded_and_few_are_always_tak
     assert!(told(&mut w, who[0]).contains("error 1 -32000 a session may have 1000"));
     assert!(told(&mut w, who[1]).contains("to git.1"));
 }
+
+#[test]
+fn the_sum_of_all_outboxes_may_be_reached() {
+    let (mut w, length) = filled();
+    let over = w.hub.streams.unread_bytes() + length - limits::OUTBOXES_BYTES_MAX;
+    w.takes("ann.2", 0, over);
+    assert_eq!(ask_for_list(&mut w, "eve"), length);
+    assert_eq!(w.hub.streams.unread_bytes(), limits::OUTBOXES_BYTES_MAX);
+    assert_eq!(cut(&mut w), [""; 0]);
+}

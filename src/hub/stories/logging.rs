@@ -175,3 +175,20 @@ fn a_stateless_request_makes_a_child_no_quieter_when_it_ends() {
         &[r#"0.200s to git.1 #8 logging/setLevel {"level":"warning"}"#],
     );
 }
+
+#[test]
+fn a_session_that_set_no_level_makes_a_child_no_quieter_when_it_ends() {
+    let mut w = world();
+    set(&mut w, "ann", "error");
+    w.come("eve", View::Merged);
+    let more = r#","io.modelcontextprotocol/logLevel":"info""#;
+    let params = format!(r#"{{"name":"git__x",{}}}"#, meta("{}", more));
+    w.asks("eve", "1", "tools/call", &params);
+    w.answers("git.1", 5, "{}");
+    w.forget();
+    w.deletes("bob");
+    w.expect_of("setLevel", &[]);
+    // That of one who set one ends with him.
+    w.deletes("ann");
+    w.expect_of("setLevel", &[]);
+}

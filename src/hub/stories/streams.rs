@@ -403,3 +403,84 @@ fn batches_are_refused_where_they_are_no_part_of_the_protocol() {
         "0.200s eve.2 verdict BadRequest error null -32600 batches are not part of protocol version 2024-11-05",
     ]);
 }
+
+#[test]
+fn of_lines_that_are_no_messages_only_as_many_are_told_of_as_leave_room_for_answers() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    let garble = |w: &mut World, lines: usize| {
+        for _ in 0..lines {
+            w.writes("bob", "{");
+        }
+        w.trace().len()
+    };
+    // The answer to `initialize` lies there already.
+    let room = limits::OUTBOX_SLOTS - limits::OUTBOX_RESERVE - 1;
+    assert_eq!(garble(&mut w, room + 10), room);
+    w.takes("bob.1", 10, 0);
+    assert_eq!(garble(&mut w, 20), 10);
+}
+
+#[test]
+fn a_stream_may_hold_as_many_bytes_as_the_limit_says_before_its_client_is_parted_with() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    let stream = w.hub.streams.of_outbox(w.outbox("bob.1"));
+    let stream = stream.expect("it is open");
+    let held = |w: &mut World, bytes: u64| {
+        let stream = w.hub.streams.get_mut(stream).expect("it is open");
+        stream.load.bytes = bytes;
+    };
+    held(&mut w, limits::STREAM_BYTES_MAX);
+    w.asks("bob", "1", "ping", "");
+    w.expect(&["0.200s bob.1 answer 1 {}"]);
+    held(&mut w, limits::STREAM_BYTES_MAX + 1);
+    w.asks("bob", "2", "ping", "");
+    w.expect(&["0.200s bob.1 cut"]);
+}
+
+#[test]
+fn what_belongs_to_no_request_is_told_where_somebody_listens() {
+    let mut w = connected();
+    w.asks("ann", "1", "tools/list", "");
+    w.listens("ann", None);
+    w.listens("ann", None);
+    w.leaves("ann.4");
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.pass(0.2);
+    w.offers.get_mut("git").expect("it is there").tools.clear();
+    w.lists("git.1", 3);
+    w.forget();
+    w.pass(0.2);
+    w.expect(&["0.600s ann.3 [3-1] notifications/tools/list_changed"]);
+}
+
+#[test]
+fn that_a_stream_has_ended_is_known_of_so_many_and_of_none_that_told_nothing() {
+    let mut w = connected();
+    let has_ended = "that stream has ended, and there is nothing after that Last-Event-ID";
+    let is_gone = "the events after that Last-Event-ID are no longer kept";
+    let mut number = 2;
+    let mut told = |w: &mut World| {
+        number += 1;
+        call(w, "ann", "1");
+        progress(w, number);
+        w.answers("git.1", number, "{}");
+    };
+    for _ in 0..limits::REPLAY_EVENTS_MAX {
+        told(&mut w);
+    }
+    // Plain answers, of which there is nothing to resume.
+    for _ in 0..limits::REPLAY_EVENTS_MAX {
+        w.asks("ann", "1", "ping", "");
+    }
+    let resumes = |w: &mut World, sentence: &str| {
+        w.forget();
+        w.listens("ann", Some("2-2"));
+        let line = w.trace().concat();
+        assert!(line.ends_with(sentence), "{line}");
+    };
+    resumes(&mut w, has_ended);
+    told(&mut w);
+    resumes(&mut w, is_gone);
+}
