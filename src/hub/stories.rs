@@ -14,6 +14,7 @@
 //! every step against what must always be true.
 
 mod books;
+mod bounds;
 mod calls;
 mod cast;
 mod conditions;
@@ -23,6 +24,7 @@ mod eras;
 mod fans;
 mod figures;
 mod inventory;
+mod kept;
 mod leasing;
 mod lending;
 mod lifecycle;

@@ -10,12 +10,12 @@ use crate::hub::stories::world::{World, plan};
 use crate::limits;
 
 /// What a client can be asked that can be asked everything.
-const ALL: &str =
+pub(super) const ALL: &str =
     r#"{"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}"#;
-const ELICIT: &str = "elicitation/create";
+pub(super) const ELICIT: &str = "elicitation/create";
 
 /// A request of a client without a session, that can be asked so much.
-fn lone(id: &str, method: &str, params: &Value, can: &str) -> String {
+pub(super) fn lone(id: &str, method: &str, params: &Value, can: &str) -> String {
     let mut params = params.clone();
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
     let can: Value = serde_json::from_str(can).expect("capabilities are JSON");
