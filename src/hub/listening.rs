@@ -129,9 +129,7 @@ impl Hub {
         let child = self.child_for(key, server).ok()?;
         let place = self.children.get(child)?;
         let can = place.hello.as_ref().is_some_and(|h| h.has.subscribe) && !place.hearing.refused;
-        let has_room = place.subscribers.contains_key(uri)
-            || place.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX;
-        (can && has_room).then_some((server, child))
+        (can && self.has_room(child, uri)).then_some((server, child))
     }
 
     pub(super) fn listen_at(

@@ -104,7 +104,7 @@ impl Hub {
     }
 
     /// Whether a child's table has a place for one more subscriber.
-    pub(super) fn has_room(&self, child: ChildId, uri: &Arc<str>) -> bool {
+    pub(super) fn has_room(&self, child: ChildId, uri: &str) -> bool {
         self.children.get(child).is_some_and(|child| {
             child.subscribers.contains_key(uri)
                 || child.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX
