@@ -232,6 +232,11 @@ mod tests {
         times.add(at(2300), ms(1000));
         times.add(at(2300), ms(1000));
         assert!(median(&times, at(2301)).unwrap() > ms(800));
+        // What comes when a window is full begins the next one.
+        let mut times = Times::default();
+        times.add(at(1000), ms(10));
+        times.add(at(1300), ms(10));
+        assert!(median(&times, at(1899)).is_some());
         // Nobody asked for a long time, and nothing was called.
         assert_eq!(median(&times, at(9000)), None);
     }

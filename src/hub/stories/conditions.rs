@@ -236,3 +236,54 @@ fn one_that_finishes_its_calls_is_not_said_to_be_slow_to_greet_for_its_lists_are
     let child = w.hub.children.iter().next().expect("it is there").1;
     assert_eq!(child.trouble.as_deref(), Some("exited with code 1"));
 }
+
+#[test]
+fn what_nobody_noted_when_it_came_is_since_it_was_asked_after() {
+    let mut plan = plan(&["git"]);
+    plan.queue_max = 2;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.connect(&["ann"]);
+    w.child(
+        "git.1",
+        FromChild::Taken(crate::event::Load {
+            messages: 3,
+            bytes: 1,
+        }),
+    );
+    is(&mut w, Condition::Ready, "", 0.0);
+    w.pass(3.0);
+    for call in 1..=2 {
+        w.calls("ann", &call.to_string(), "git__x");
+    }
+    w.pass(4.0);
+    is(&mut w, Condition::Degraded, "its queue is full", 7.0);
+    w.pass(4.0);
+    is(&mut w, Condition::Degraded, "its queue is full", 7.0);
+}
+
+#[test]
+fn a_server_whose_entry_has_changed_says_what_it_waits_for() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    let mut plan = w.plan.clone();
+    plan.servers[0].fingerprint += 1;
+    w.reload(plan);
+    let finishes = "finishes its calls; its entry has changed";
+    is(&mut w, Condition::Restarting, finishes, 0.2);
+    w.answers("git.1", 3, "{}");
+    is(&mut w, Condition::Restarting, "its entry has changed", 0.2);
+}
+
+#[test]
+fn a_server_that_nobody_needs_says_how_it_failed_last() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].is_lazy = true;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.dies("git.1");
+    w.pass(2.0);
+    let failed = "starts with the next call; last: exited with code 1";
+    is(&mut w, Condition::Asleep, failed, 1.0);
+}

@@ -185,3 +185,34 @@ fn the_processes_of_sessions_are_told_beside_the_one_that_lists() {
     w.pass(2.0);
     assert_eq!(first(&mut w).figures.restarts, 1);
 }
+
+#[test]
+fn an_answer_is_an_error_or_it_is_none() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    for (number, id) in ["1", "2"].into_iter().enumerate() {
+        w.calls("ann", id, "git__x");
+        w.answers("git.1", 3 + number, "{}");
+    }
+    assert_eq!(first(&mut w).figures.errors, 0);
+    w.calls("ann", "3", "git__x");
+    w.fails("git.1", 5, "no");
+    assert_eq!(first(&mut w).figures.errors, 1);
+}
+
+#[test]
+fn calls_for_which_there_may_be_no_process_count_and_are_errors() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].scope = crate::config::checked::Scope::Session;
+    plan.processes_max = 1;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.connect(&["ann", "bob"]);
+    w.calls("ann", "1", "git__x");
+    for refused in 1..=2 {
+        w.calls("bob", "1", "git__x");
+        let figures = first(&mut w).figures;
+        assert_eq!((figures.calls, figures.errors), (1 + refused, refused));
+    }
+}
