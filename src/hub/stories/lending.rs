@@ -1,7 +1,7 @@
 //! Children lent to stateless requests of servers with `scope: session`: what
 //! is left of a loan when it is over.
 
-use crate::config::checked::Scope;
+use crate::config::checked::{Protocol, Scope};
 use crate::event::View;
 use crate::hub::stories::cast::request;
 use crate::hub::stories::stateless::meta;
@@ -112,4 +112,91 @@ fn a_completion_on_the_template_makes_nobodys_question_fail() {
     w.pass(1.0);
     let asked = &w.messages().remove(0)["result"];
     assert_eq!(asked["resultType"], "input_required", "{asked}");
+}
+
+#[test]
+fn a_template_that_starts_is_waited_for() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].scope = Scope::Session;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.dies("git.1");
+    for who in ["ann", "bob"] {
+        w.come(who, View::Merged);
+        w.asks(who, "1", "tools/call", &call());
+    }
+    w.pass(1.0);
+    w.forget();
+    w.serve("git.2");
+    w.expect_of("spawn", &[]);
+}
+
+#[test]
+fn a_template_that_asks_in_its_answers_works_for_many() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].scope = Scope::Session;
+    plan.servers[0].protocol = Protocol::Modern;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.forget();
+    for who in ["ann", "bob"] {
+        w.come(who, View::Merged);
+        w.asks(who, "1", "tools/call", &call());
+    }
+    w.expect_of("spawn", &[]);
+}
+
+#[test]
+fn one_that_is_still_at_a_call_that_was_taken_back_is_not_lent_again() {
+    let mut w = lent();
+    w.leaves("bob.1");
+    w.come("cid", View::Merged);
+    w.forget();
+    w.asks("cid", "1", "tools/call", &call());
+    w.expect(&["0.200s spawn git.3"]);
+    w.answers("git.2", 3, "{}");
+    w.come("dan", View::Merged);
+    w.forget();
+    w.asks("dan", "1", "tools/call", &call());
+    w.expect_of("spawn", &[]);
+}
+
+#[test]
+fn where_there_is_no_room_for_another_the_one_put_by_first_makes_some() {
+    let mut plan = plan(&["git", "pad"]);
+    for server in plan.servers.iter_mut() {
+        server.scope = Scope::Session;
+    }
+    plan.processes_max = 2;
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.serve("pad.1");
+    w.pass(0.2);
+    for who in ["ann", "bob", "cid"] {
+        w.come(who, View::Merged);
+        w.asks(who, "1", "tools/call", &call());
+    }
+    w.serve("git.2");
+    w.serve("git.3");
+    w.answers("git.3", 3, "{}");
+    w.pass(1.0);
+    w.answers("git.2", 3, "{}");
+    let pad = call().replace("git__x", "pad__x");
+    let mut asks = |who: &str, lines: &[&str]| {
+        w.come(who, View::Merged);
+        w.forget();
+        w.asks(who, "1", "tools/call", &pad);
+        let trace = w.trace();
+        assert_eq!(trace.len(), lines.len(), "{trace:?}");
+        for (line, part) in trace.iter().zip(lines) {
+            assert!(line.contains(part), "{trace:?}");
+        }
+    };
+    asks("dan", &["to pad.1 #3 tools/call"]);
+    asks("eve", &["close git.3", "spawn pad.2"]);
+    asks("fay", &["close git.2", "spawn pad.3"]);
+    // Nobody is left to make room: it is put to the template.
+    asks("gus", &["to pad.1 #4 tools/call"]);
 }

@@ -402,3 +402,63 @@ fn a_template_is_listed_before_any_session_has_a_child() {
     w.connect(&["ann"]);
     assert_eq!(tools(&mut w, "ann"), ["pad__x"]);
 }
+
+#[test]
+fn a_list_may_have_as_many_items_and_bytes_as_the_limits_say() {
+    let goes_on = |items: usize, bytes: usize| {
+        let mut w = World::of(&["git"]);
+        w.spawned("git.1");
+        w.greets("git.1");
+        let names: Vec<String> = (0..items - 1).map(|n| format!("t{n}")).collect();
+        w.answers("git.1", 2, &page(ItemKind::Tool, &names, Some("more")));
+        let id = w.hub.children.ids()[0];
+        let child = w.hub.children.get_mut(id).expect("it is there");
+        let reading = child.reading.get_mut(&ItemKind::Tool).expect("it is read");
+        reading.bytes = bytes - one_item();
+        w.forget();
+        w.answers("git.1", 3, &page(ItemKind::Tool, &["x"], Some("more")));
+        let trace = w.trace();
+        trace.iter().any(|line| line.contains("tools/list"))
+    };
+    let (items, bytes) = (
+        limits::CATALOG_ITEMS_PER_SERVER_MAX,
+        limits::CATALOG_BYTES_PER_SERVER_MAX,
+    );
+    assert!(goes_on(items, bytes));
+    assert!(!goes_on(items + 1, bytes));
+    assert!(!goes_on(items, bytes + 1));
+}
+
+/// How many bytes the tool `x` counts for.
+fn one_item() -> usize {
+    let w = World::ready(&["git"]);
+    let (_, child) = w.hub.children.iter().next().expect("it is there");
+    child.offer.tools[0].bytes()
+}
+
+#[test]
+fn what_is_being_read_of_other_lists_counts_beside_a_long_one() {
+    let mut w = World::of(&["git", "time"]);
+    for name in ["git.1", "time.1"] {
+        w.spawned(name);
+        w.greets(name);
+    }
+    let id = w.hub.children.ids()[0];
+    let child = w.hub.children.get_mut(id).expect("it is there");
+    let reading = child.reading.get_mut(&ItemKind::Tool).expect("it is read");
+    // One long list is all there is room for beside it.
+    reading.bytes = limits::LISTS_BYTES_MAX - 3 * limits::LIST_BYTES_LEAST;
+    let name = "n".repeat(limits::LIST_BYTES_LEAST / 100);
+    let long = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("{name}{n}")).collect();
+        page(ItemKind::Tool, &names, Some("more"))
+    };
+    w.forget();
+    w.answers("time.1", 2, &long(60));
+    w.expect_of(
+        "tools/list",
+        &[r#"0.000s to time.1 #3 tools/list {"cursor":"more"}"#],
+    );
+    w.answers("time.1", 3, &long(60));
+    w.expect(&[]);
+}

@@ -194,3 +194,42 @@ fn giving_up_what_was_never_subscribed_starts_no_child() {
     w.asks("ann", "1", "resources/unsubscribe", r#"{"uri":"r"}"#);
     w.expect(&["1.200s ann.2 answer 1 {} last"]);
 }
+
+#[test]
+fn it_is_stopped_after_fifteen_minutes_without_a_word_of_its_session() {
+    let mut w = World::scoped(&["pad"], &["pad"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.answers("pad.2", 3, "{}");
+    w.pass(600.0);
+    w.asks("ann", "2", "ping", "");
+    w.forget();
+    w.pass(899.9);
+    w.expect(&[]);
+    w.pass(0.1);
+    w.expect(&["1500.200s close pad.2"]);
+    w.dies("pad.2");
+    // Its session is none the worse, and its next call starts another.
+    w.forget();
+    w.calls("ann", "3", "pad__x");
+    w.expect(&["1500.200s spawn pad.3"]);
+}
+
+#[test]
+fn it_stays_while_somebody_is_connected_for_its_session() {
+    let mut w = World::scoped(&["pad"], &["pad"]);
+    w.connect(&["ann"]);
+    w.listens("ann", None);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.answers("pad.2", 3, "{}");
+    w.forget();
+    w.pass(2_000.0);
+    w.expect(&[]);
+    w.leaves("ann.2");
+    w.pass(899.9);
+    w.expect(&[]);
+    w.pass(0.1);
+    w.expect(&["2900.200s close pad.2"]);
+}
