@@ -309,3 +309,24 @@ fn a_prompt_is_got_under_its_own_name() {
     w.answers("git.1", 6, r#"{"messages":[]}"#);
     w.expect(&[r#"0.200s ann.2 answer 1 {"messages":[]} last"#]);
 }
+
+#[test]
+fn who_takes_back_a_question_takes_back_no_others_of_the_same_id() {
+    let mut w = world();
+    w.connect(&["bob"]);
+    read(&mut w, "file:///hidden");
+    w.asks("bob", "1", "resources/read", READ);
+    w.asks("bob", "2", "resources/read", READ);
+    w.forget();
+    w.cancels("bob", "2");
+    w.expect_of(
+        "bob",
+        &["0.200s bob.3 end", "0.200s bob.4 verdict Accepted"],
+    );
+    w.cancels("bob", "1");
+    w.expect_of(
+        "bob",
+        &["0.200s bob.2 end", "0.200s bob.5 verdict Accepted"],
+    );
+    assert_eq!(w.hub.fans.len(), 1);
+}

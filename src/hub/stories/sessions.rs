@@ -341,3 +341,22 @@ fn w_client(connection: u64) -> crate::hub::stories::world::Client {
         whole: None,
     }
 }
+
+#[test]
+fn an_answer_to_a_session_that_is_gone_is_refused_as_no_request() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.deletes("ann");
+    w.forget();
+    w.posts("ann", &crate::hub::stories::cast::result("1", "{}"));
+    w.expect(&[&format!("0.200s ann.3 verdict NotFound {UNKNOWN}")]);
+}
+
+#[test]
+fn a_stream_that_cannot_be_resumed_is_gone_with_its_client() {
+    let mut w = World::ready(&["git"]);
+    w.connects_at("ann", "2024-11-05");
+    w.listens("ann", None);
+    w.leaves("ann.2");
+    assert!(w.hub.streams.is_empty());
+}

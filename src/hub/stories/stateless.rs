@@ -468,3 +468,57 @@ fn no_session_can_be_found_under_the_name_of_a_request() {
     let trace = w.trace();
     assert!(trace[0].contains("NotFound"), "{trace:?}");
 }
+
+#[test]
+fn what_a_client_lacks_is_named_as_it_would_declare_it() {
+    for (method, params, lack) in [
+        ("sampling/createMessage", "{}", r#"{"sampling":{}}"#),
+        (
+            "sampling/createMessage",
+            r#"{"tools":[]}"#,
+            r#"{"sampling":{"tools":{}}}"#,
+        ),
+        ("elicitation/create", "{}", r#"{"elicitation":{"form":{}}}"#),
+        (
+            "elicitation/create",
+            r#"{"mode":"url"}"#,
+            r#"{"elicitation":{"url":{}}}"#,
+        ),
+    ] {
+        let mut w = world();
+        calls(&mut w, "ann", "1", "");
+        w.says("git.1", &request("9", method, params));
+        w.forget();
+        w.answers("git.1", 5, r#"{"content":[],"isError":true}"#);
+        let error = &w.messages()[0]["error"];
+        assert_eq!(error["data"]["requiredCapabilities"].to_string(), lack);
+    }
+}
+
+#[test]
+fn a_resource_that_nobody_lists_is_watched_at_the_only_server_that_has_any() {
+    let longest = "u".repeat(limits::SUBSCRIPTION_URI_BYTES_MAX);
+    for (uri, is_watched) in [
+        ("file:///hidden".to_owned(), true),
+        (longest.clone(), true),
+        (longest + "u", false),
+    ] {
+        let mut w = world();
+        let filter = format!(r#""notifications":{{"resourceSubscriptions":["{uri}"]}}"#);
+        let params = format!("{{{filter},{}}}", meta("{}", ""));
+        w.asks("ann", "1", "subscriptions/listen", &params);
+        let trace = w.trace().concat();
+        assert_eq!(trace.contains("resources/subscribe"), is_watched, "{trace}");
+    }
+}
+
+#[test]
+fn a_resource_that_is_watched_already_is_not_subscribed_to_again() {
+    let mut w = world();
+    listens(&mut w, "ann", "1");
+    w.answers("git.1", 5, "{}");
+    w.come("bob", View::Merged);
+    w.forget();
+    listens(&mut w, "bob", "1");
+    w.expect_of("to git.1", &[]);
+}

@@ -484,3 +484,22 @@ fn that_a_stream_has_ended_is_known_of_so_many_and_of_none_that_told_nothing() {
     told(&mut w);
     resumes(&mut w, is_gone);
 }
+
+#[test]
+fn what_wants_no_answer_is_taken_up_from_a_session_however_busy() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    for id in 0..100 {
+        call(&mut w, "bob", &id.to_string());
+    }
+    for _ in 0..limits::STREAM_NOTICES_MAX {
+        progress(&mut w, 3);
+    }
+    w.forget();
+    w.asks("bob", "\"more\"", "ping", "");
+    w.expect_of("128 answers under way or unread", &[
+        "0.200s bob.1 error \"more\" -32000 this session has 128 answers under way or unread; read them first",
+    ]);
+    w.cancels("bob", "7");
+    w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#10"}"##]);
+}
