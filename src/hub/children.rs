@@ -320,8 +320,6 @@ impl Children {
         self.last_life += 1;
         child.life = Life(self.last_life);
         child.process = None;
-        child.load = Load::default();
-        child.words.clear();
         child.ended = None;
         child.silent = false;
         child.level = None;
@@ -334,14 +332,14 @@ impl Children {
         Some(child.life)
     }
 
-    /// Ends a life: its words mean nothing from here on.
+    /// Ends a life: its words mean nothing from here on, and what it has not
+    /// read will never be.
     pub fn end_life(&mut self, life: Life) {
-        let child = self
-            .lives
-            .remove(&life)
-            .and_then(|id| self.book.get_mut(&id));
-        if let Some(child) = child.filter(|child| child.life == life) {
+        let id = self.lives.remove(&life);
+        if let Some(child) = id.and_then(|id| self.book.get_mut(&id)) {
+            child.load = Load::default();
             child.words.clear();
+            child.is_flooded = false;
         }
     }
 

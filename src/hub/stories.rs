@@ -34,6 +34,7 @@ mod own_children;
 mod parking;
 mod pinging;
 mod questions;
+mod queues;
 mod reloading;
 mod reports;
 mod resting;
