@@ -341,3 +341,16 @@ fn a_client_that_says_no_more_is_asked_no_more() {
     w.answers("git.1", 3, "{}");
     w.expect(&["0.200s bob.1 answer 1 {}", "0.200s bob.1 end"]);
 }
+
+#[test]
+fn the_time_of_other_clients_calls_runs_on_while_one_is_asked() {
+    let mut w = calling();
+    child_asks(&mut w, "git.1", SAMPLE);
+    w.connect(&["bob"]);
+    w.calls("bob", "1", "git__x");
+    w.forget();
+    w.pass(31.0);
+    w.expect_of("error", &[
+        "30.200s bob.2 error 1 -32001 server \"git\" has not answered this call within 30 s last",
+    ]);
+}
