@@ -366,9 +366,7 @@ impl Hub {
         let unwanted = server_id.and_then(|id| self.why_unwanted(id));
         let name = server.name.clone();
         match (was, unwanted) {
-            (Phase::Retiring, Some(why)) if !self.stopping => {
-                Refusal::ServerDown { server: name, why }
-            }
+            (Phase::Retiring, Some(why)) => Refusal::ServerDown { server: name, why },
             (Phase::Renewing, _) => Refusal::ServerGone {
                 server: name,
                 how: "was given a new configuration".to_owned(),
@@ -403,9 +401,8 @@ impl Hub {
 
     /// A child has read its lists, or has failed for good.
     pub(super) fn resettled(&mut self, id: ChildId) {
-        let was_last =
-            self.resettling.awaited.remove(&id).is_some() && !self.resettling.is_awaiting();
-        if was_last {
+        // While others are awaited, it is told with the last of them.
+        if self.resettling.awaited.remove(&id).is_some() {
             self.tell_soon();
         }
     }

@@ -200,3 +200,33 @@ fn who_waits_for_a_first_start_does_not_wait_for_one_that_was_taken_out() {
     let shown = r#"{"tools":[{"inputSchema":{},"name":"git__x"}]}"#;
     w.expect_of("answer", &[&format!("1.000s ann.2 answer 1 {shown} last")]);
 }
+
+#[test]
+fn what_goes_is_told_when_the_last_that_was_started_is_there_though_it_offers_the_same() {
+    let mut w = listening(&["git", "time", "pad"]);
+    w.renew(&["git", "time"]);
+    w.take_out(&["pad"]);
+    for name in ["git", "time"] {
+        w.pass(1.0);
+        assert_eq!(w.told_at(), [""; 0]);
+        w.dies(&format!("{name}.1"));
+        w.serve(&format!("{name}.2"));
+    }
+    w.pass(60.0);
+    assert_eq!(w.told_at(), ["2.400s"]);
+}
+
+#[test]
+fn what_was_said_of_a_servers_lists_is_said_again_of_those_of_its_next_entry() {
+    let mut w = World::of(&["git", "time"]);
+    for name in ["git", "time"] {
+        let life = format!("{name}.1");
+        w.spawned(&life);
+        w.greets(&life);
+        w.answers(&life, 2, r#"{"tools":[{"inputSchema":{},"name":""}]}"#);
+    }
+    assert_eq!(w.hub.complaints.len(), 2);
+    w.renew(&["git"]);
+    let left: Vec<&String> = w.hub.complaints.iter().collect();
+    assert!(left.len() == 1 && left[0].starts_with("time: "), "{left:?}");
+}
