@@ -2,7 +2,7 @@
 //! process of it has told; and what is said of one that speaks the other.
 
 use crate::config::checked::{Protocol, Scope};
-use crate::event::{FromChild, Report};
+use crate::event::{FromChild, Report, ServerId};
 use crate::hub::stories::world::{World, plan};
 
 /// A refusal of `initialize` by a server of the stateless era alone.
@@ -437,4 +437,16 @@ fn a_call_that_waits_is_given_the_time_that_finding_out_takes() {
     w.dies("git.4");
     w.serve("git.5");
     w.expect_of("call", &[r#"8.000s to git.5 #3 tools/call {"name":"x"}"#]);
+}
+
+#[test]
+fn what_a_throw_away_process_left_unsaid_is_no_fault_of_its_server() {
+    let mut w = speaking(&["git"], Protocol::Auto);
+    w.spawned("git.1");
+    w.pass(5.0);
+    w.dies("git.1");
+    w.serve("git.2");
+    w.stop();
+    let state = w.hub.state_of(ServerId(0));
+    assert_eq!(state.reason.as_deref(), Some("it was stopped"));
 }

@@ -126,3 +126,24 @@ fn a_child_that_waits_for_many_answers_asks_no_client_without_a_session_either()
     assert!(!is_refused(&mut w, "git.1", 10));
     assert!(is_refused(&mut w, "git.1", 10));
 }
+
+#[test]
+fn what_a_call_has_ended_with_is_kept_though_others_are_to_be_asked() {
+    let mut w = world(&["git"]);
+    w.pass(100.0);
+    calls(&mut w, "git");
+    assert!(!is_refused(&mut w, "git.1", 10));
+    w.pass(0.02);
+    let state = w.messages()[0]["result"]["requestState"].clone();
+    w.answers("git.1", 3, r#"{"content":[]}"#);
+    for _ in 0..2 {
+        calls(&mut w, "git");
+    }
+    w.forget();
+    w.says("git.1", &request("\"q\"", ELICIT, "{}"));
+    assert!(w.trace().concat().contains("cannot be asked: 2 calls"));
+    let params = json!({"name": "git__x", "requestState": state, "inputResponses": {}});
+    w.posts("ann", &lone("9", "tools/call", &params, ALL));
+    let told = w.trace().concat();
+    assert!(told.contains(r#"answer 9 {"content":[],"#), "{told}");
+}

@@ -354,3 +354,18 @@ fn the_time_of_other_clients_calls_runs_on_while_one_is_asked() {
         "30.200s bob.2 error 1 -32001 server \"git\" has not answered this call within 30 s last",
     ]);
 }
+
+#[test]
+fn where_nothing_else_is_there_a_client_is_asked_beside_another_answer_that_it_waits_for() {
+    let mut w = World::ready(&["git", "time"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "time__x");
+    w.calls("ann", "2", "git__x");
+    w.leaves("ann.3");
+    w.forget();
+    child_asks(&mut w, "git.1", SAMPLE);
+    w.expect(&[
+        "0.200s ann.2 opened prime 2-0",
+        r#"0.200s ann.2 [2-1] asks 1 sampling/createMessage {"k":1}"#,
+    ]);
+}

@@ -541,3 +541,15 @@ fn a_scope_that_changes_gives_sessions_children_of_their_own_or_takes_them() {
     let phases: Vec<Phase> = w.hub.children.iter().map(|(_, c)| c.phase).collect();
     assert_eq!(phases, [Phase::Ready]);
 }
+
+#[test]
+fn one_that_is_out_of_date_is_not_asked_for_its_lists_again() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.renew(&["git"]);
+    w.forget();
+    w.pass(20.0);
+    w.expect(&[]);
+}

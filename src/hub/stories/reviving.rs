@@ -659,3 +659,19 @@ fn an_id_that_two_processes_know_is_good_in_both() {
     assert!(is_known(&mut replica, "ann") && is_known(&mut w, "ann"));
     assert_eq!(there, replica.hub.sessions.len());
 }
+
+#[test]
+fn one_that_cannot_be_entered_again_now_is_told_so_and_not_that_it_is_gone() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.restart();
+    w.stop();
+    w.forget();
+    w.asks("ann", "1", "ping", "");
+    w.posts("ann", &notice("notifications/initialized", ""));
+    let stopping = "-32000 the gateway is stopping";
+    w.expect(&[
+        &format!("0.200s ann.2 verdict Answered error 1 {stopping}"),
+        &format!("0.200s ann.3 verdict Busy error null {stopping}"),
+    ]);
+}

@@ -670,3 +670,16 @@ fn the_state_of_a_gateway_behind_this_one_is_not_taken_for_its_own() {
         "{trace:?}"
     );
 }
+
+#[test]
+fn one_that_is_out_of_date_is_asked_to_tell_nothing_more() {
+    let mut w = world();
+    w.calls("ann", "1", "git__x");
+    let mut plan = w.plan.clone();
+    plan.servers[0].fingerprint += 1;
+    w.reload(plan);
+    w.answers("git.1", 2, r#"{"resultType":"complete"}"#);
+    w.forget();
+    w.pass(20.0);
+    w.expect(&[]);
+}

@@ -230,3 +230,19 @@ fn what_was_said_of_a_servers_lists_is_said_again_of_those_of_its_next_entry() {
     let left: Vec<&String> = w.hub.complaints.iter().collect();
     assert!(left.len() == 1 && left[0].starts_with("time: "), "{left:?}");
 }
+
+#[test]
+fn the_time_of_what_was_there_at_once_ends_no_wait_for_another() {
+    let mut w = listening(&["git"]);
+    w.add("quick");
+    w.serve("quick.1");
+    w.pass(6.0);
+    assert_eq!(w.told_at(), ["0.400s"]);
+    w.add("late");
+    w.take_out(&["git"]);
+    w.pass(6.0);
+    assert_eq!(w.told_at(), [""; 0]);
+    w.serve("late.1");
+    w.pass(60.0);
+    assert_eq!(w.told_at(), ["12.400s"]);
+}
