@@ -226,11 +226,6 @@ impl Streams {
         open.chain(self.last.iter().map(|(&outbox, &last)| (outbox, last)))
     }
 
-    /// How many answers that ended their streams are still being written.
-    pub fn last_ones(&self) -> usize {
-        self.last.len()
-    }
-
     /// Takes the outbox from its stream: the client has left.
     pub fn detach(&mut self, outbox: OutboxId) -> Option<StreamId> {
         self.last.remove(&outbox);
