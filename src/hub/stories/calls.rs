@@ -441,6 +441,8 @@ fn what_is_not_there_is_named() {
     w.asks("ann", "7", "resources/read", r#"{"uri":"a"}"#);
     w.asks("ann", "8", "completion/complete", "{}");
     w.asks("ann", "9", "logging/setLevel", r#"{"level":"loud"}"#);
+    w.asks("ann", "10", "resources/subscribe", "");
+    w.asks("ann", "11", "resources/unsubscribe", "");
     w.expect(&[
         "0.200s ann.2 error 1 -32602 unknown tool \"git__nope\" last",
         "0.200s ann.3 error 2 -32602 unknown prompt \"nope\" last",
@@ -451,6 +453,8 @@ fn what_is_not_there_is_named() {
         "0.200s ann.8 error 7 -32002 resource \"a\" not found last",
         "0.200s ann.9 error 8 -32602 completion/complete needs \"ref\", with the \"name\" of a prompt or the \"uri\" of a template last",
         "0.200s ann.10 error 9 -32602 logging/setLevel needs \"level\", one of debug, info, notice, warning, error, critical, alert, emergency last",
+        "0.200s ann.11 error 10 -32602 resources/subscribe needs \"uri\", a string last",
+        "0.200s ann.12 error 11 -32602 resources/unsubscribe needs \"uri\", a string last",
     ]);
 }
 

@@ -313,3 +313,47 @@ fn the_sum_of_all_outboxes_may_be_reached() {
     assert_eq!(w.hub.streams.unread_bytes(), limits::OUTBOXES_BYTES_MAX);
     assert_eq!(cut(&mut w), [""; 0]);
 }
+
+/// A client calls, goes away, and gets an answer of about a mebibyte meanwhile,
+/// which is kept for its return.
+fn answered_meanwhile(w: &mut World, who: &'static str, number: usize) {
+    w.connect(&[who]);
+    let params = r#"{"_meta":{"progressToken":"t"},"name":"git__x"}"#;
+    w.asks(who, "1", "tools/call", params);
+    let token = w.wire_id("git.1", number);
+    let progress = format!(r#"{{"progress":1,"progressToken":{token}}}"#);
+    w.says("git.1", &notice("notifications/progress", &progress));
+    w.leaves(&format!("{who}.2"));
+    let text = "b".repeat(limits::REPLAY_BYTES_MAX - 1_000);
+    w.answers("git.1", number, &format!(r#"{{"text":"{text}"}}"#));
+    w.pass(1.0);
+}
+
+#[test]
+fn past_the_sum_of_all_that_is_kept_who_was_not_heard_of_for_longest_loses_his() {
+    let mut w = World::ready(&["git"]);
+    // He has nothing to lose.
+    w.connect(&["old"]);
+    w.pass(1.0);
+    let full = limits::REPLAY_ALL_BYTES_MAX / limits::REPLAY_BYTES_MAX + 1;
+    let who: Vec<&'static str> = (0..full)
+        .map(|number| &*format!("who{number}").leak())
+        .collect();
+    for (number, who) in who.iter().enumerate() {
+        answered_meanwhile(&mut w, who, 3 + number);
+    }
+    let before = w.hub.replay_bytes;
+    assert!(before > limits::REPLAY_ALL_BYTES_MAX);
+    answered_meanwhile(&mut w, "new", 3 + full);
+    assert!(w.hub.replay_bytes < before + 1_000);
+    let mut resumes = |who: &str, stream: usize| {
+        w.forget();
+        w.listens(who, Some(&format!("{stream}-1")));
+        w.trace().concat()
+    };
+    // The welcome of each was one stream, and his call another.
+    let told = resumes(who[0], 3);
+    assert!(told.contains("no longer kept"), "{told}");
+    let told = resumes(who[1], 5);
+    assert!(told.contains("opened"), "{told}");
+}

@@ -330,3 +330,43 @@ fn who_takes_back_a_question_takes_back_no_others_of_the_same_id() {
     );
     assert_eq!(w.hub.fans.len(), 1);
 }
+
+#[test]
+fn a_link_of_several_servers_leads_to_the_one_that_the_view_shows() {
+    let link = r#"{"type":"resource_link","uri":"file:///hidden","name":"h"}"#;
+    for (view, shown) in [("time", "to time.1 #4"), ("pad", "to pad.1 #6")] {
+        let mut w = world();
+        for (name, number) in [("git", 6), ("time", 3)] {
+            w.calls("ann", "0", &format!("{name}__x"));
+            let result = format!(r#"{{"content":[{link}]}}"#);
+            w.answers(&format!("{name}.1"), number, &result);
+        }
+        w.come("bob", crate::event::View::Server(view.into()));
+        w.connect(&["bob"]);
+        w.asks("bob", "1", "resources/read", READ);
+        w.expect(&[&format!("0.200s {shown} resources/read {READ}")]);
+    }
+}
+
+#[test]
+fn what_a_server_has_answered_that_is_taken_out_counts_no_more() {
+    let mut w = world();
+    w.offers.get_mut("time").expect("it is there").resources = vec!["t".into()];
+    w.dies("time.1");
+    w.pass(1.0);
+    w.serve("time.2");
+    w.pass(0.2);
+    read(&mut w, "file:///hidden");
+    w.answers("git.1", 6, r#"{"of":"git"}"#);
+    w.answers("time.2", 5, r#"{"of":"time"}"#);
+    let mut plan = w.plan.clone();
+    plan.servers[0].readiness = crate::plan::Readiness::Disabled;
+    w.reload(plan);
+    w.dies("git.1");
+    w.forget();
+    w.fails("pad.1", 6, "no");
+    w.expect_of(
+        "ann",
+        &[&format!(r#"{} ann.2 answer 1 {{"of":"time"}} last"#, w.now)],
+    );
+}

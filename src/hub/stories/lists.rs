@@ -462,3 +462,17 @@ fn what_is_being_read_of_other_lists_counts_beside_a_long_one() {
     w.answers("time.1", 3, &long(60));
     w.expect(&[]);
 }
+
+#[test]
+fn who_discovers_waits_for_what_one_server_says_and_not_for_all() {
+    for (view, waits) in [(View::Server("git".into()), true), (View::Merged, false)] {
+        let mut w = World::of(&["git"]);
+        w.come("ann", view);
+        w.forget();
+        let meta = crate::hub::stories::stateless::meta("{}", "");
+        w.asks("ann", "1", "server/discover", &format!("{{{meta}}}"));
+        assert_eq!(w.trace().is_empty(), waits);
+        w.serve("git.1");
+        assert_eq!(w.trace().concat().contains("ann.1 answer 1"), waits);
+    }
+}

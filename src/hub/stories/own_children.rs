@@ -233,3 +233,56 @@ fn it_stays_while_somebody_is_connected_for_its_session() {
     w.pass(0.1);
     w.expect(&["2900.200s close pad.2"]);
 }
+
+#[test]
+fn an_idle_session_gives_up_its_child_to_another_after_ten_seconds() {
+    let mut plan = plan(&["pad"]);
+    plan.servers[0].scope = Scope::Session;
+    plan.processes_max = 1;
+    let mut w = World::new(plan);
+    w.serve("pad.1");
+    w.pass(0.2);
+    w.connect(&["ann", "bob"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.answers("pad.2", 3, "{}");
+    w.pass(9.9);
+    w.forget();
+    w.calls("bob", "1", "pad__x");
+    w.expect_of("close", &[]);
+    w.pass(0.1);
+    w.calls("bob", "2", "pad__x");
+    w.expect_of("pad.", &["10.200s close pad.2", "10.200s spawn pad.3"]);
+}
+
+#[test]
+fn what_is_subscribed_to_at_a_shared_server_outlives_the_child_of_a_sessions_own() {
+    let mut plan = plan(&["git", "pad"]);
+    plan.servers[1].scope = Scope::Session;
+    let mut w = World::new(plan);
+    for name in ["git", "pad"] {
+        let offers = w.offers.get_mut(name).expect("it is there");
+        offers.resources = vec![format!("file:///{name}")];
+        w.serve(&format!("{name}.1"));
+    }
+    w.pass(0.2);
+    w.connect(&["ann"]);
+    let subscribe = |w: &mut World, uri: &str| {
+        let params = format!(r#"{{"uri":"{uri}"}}"#);
+        w.asks("ann", "1", "resources/subscribe", &params);
+    };
+    subscribe(&mut w, "file:///git");
+    w.answers("git.1", 5, "{}");
+    subscribe(&mut w, "file:///pad");
+    w.serve("pad.2");
+    w.answers("pad.2", 5, "{}");
+    let key = w.clients["ann"].session.clone().expect("she has one");
+    let held = |w: &World| {
+        let subscriptions = &w.hub.sessions.get(&key).expect("it is known").subscriptions;
+        let uris = subscriptions.iter().map(|(uri, _)| uri.to_string());
+        uris.collect::<Vec<_>>()
+    };
+    assert_eq!(held(&w), ["file:///git", "file:///pad"]);
+    w.pass(900.0);
+    assert_eq!(held(&w), ["file:///git"]);
+}

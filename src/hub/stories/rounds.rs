@@ -7,8 +7,9 @@ use crate::event::{FromClient, View};
 use crate::hub::stories::cast::{request, result};
 use crate::hub::stories::eras::speaking;
 use crate::hub::stories::stateless::meta;
-use crate::hub::stories::world::World;
+use crate::hub::stories::world::{World, plan};
 use crate::limits;
+use crate::plan::Readiness;
 
 const ELICIT: &str = r#"{"method":"elicitation/create","params":{"message":"who?"}}"#;
 const SAMPLE: &str = r#"{"method":"sampling/createMessage","params":{"k":1}}"#;
@@ -519,4 +520,52 @@ fn a_client_that_does_not_answer_takes_no_places_from_another() {
     asks(&mut w, "git.1", 6, &format!(r#""q":{ELICIT}"#), "");
     let trace = w.trace();
     assert!(trace[1].contains("asks 65 elicitation/create"), "{trace:?}");
+}
+
+#[test]
+fn a_server_whose_call_waits_for_its_clients_answers_is_needed_and_others_are_not() {
+    let mut plan = plan(&["git", "time"]);
+    for server in plan.servers.iter_mut() {
+        server.protocol = Protocol::Modern;
+        server.idle_stop = Some(std::time::Duration::from_secs(5));
+    }
+    let mut w = World::new(plan);
+    for name in ["git.1", "time.1"] {
+        w.serve(name);
+    }
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    asks(&mut w, "git.1", 3, &format!(r#""q":{ELICIT}"#), "");
+    w.forget();
+    w.pass(60.0);
+    w.expect_of("close", &["5.000s close time.1"]);
+}
+
+#[test]
+fn a_server_that_is_taken_out_ends_its_own_rounds_alone() {
+    let mut w = speaking(&["git", "time"], Protocol::Modern);
+    w.connect(&["ann"]);
+    for (id, name) in ["git", "time"].into_iter().enumerate() {
+        w.serve(&format!("{name}.1"));
+        w.calls("ann", &(id + 1).to_string(), &format!("{name}__x"));
+        asks(
+            &mut w,
+            &format!("{name}.1"),
+            3,
+            &format!(r#""q":{ELICIT}"#),
+            "",
+        );
+    }
+    let mut plan = w.plan.clone();
+    plan.servers[0].readiness = Readiness::Disabled;
+    w.forget();
+    w.reload(plan);
+    let told = refusal(&mut w);
+    assert!(
+        told.contains("error 1 ") && told.contains("disabled"),
+        "{told}"
+    );
+    w.posts("ann", &result("2", r#"{"action":"accept","content":{}}"#));
+    let trace = w.trace().concat();
+    assert!(trace.contains("to time.1 #4 tools/call"), "{trace}");
 }
