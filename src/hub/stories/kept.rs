@@ -63,7 +63,7 @@ fn so_many_calls_are_kept_open_for_all_servers_together() {
         w.pass(0.02);
         w.answers(&life, 3 + number % limits::CHILD_LEASES_MAX, "{}");
     }
-    assert_eq!(w.hub.leases.len(), limits::LEASES_MAX);
+    assert!(w.hub.leases.len() == limits::LEASES_MAX && !w.hub.leases.is_empty());
     calls(&mut w, "git9");
     assert!(is_refused(&mut w, "git9.1", 10));
 }

@@ -1,9 +1,14 @@
 //! Children lent to stateless requests of servers with `scope: session`: what
 //! is left of a loan when it is over.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
 use crate::config::checked::{Protocol, Scope};
 use crate::event::View;
 use crate::hub::stories::cast::request;
+use crate::hub::stories::leasing::{ALL, ELICIT, lone};
 use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, plan};
 
@@ -199,4 +204,34 @@ fn where_there_is_no_room_for_another_the_one_put_by_first_makes_some() {
     asks("fay", &["close git.2", "spawn pad.3"]);
     // Nobody is left to make room: it is put to the template.
     asks("gus", &["to pad.1 #4 tools/call"]);
+}
+
+#[test]
+fn a_lent_child_goes_with_its_call_to_the_request_that_takes_that_up() {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].scope = Scope::Session;
+    plan.servers[0].timeout = Duration::from_hours(1);
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    let call = |id: &str, params: &Value| lone(id, "tools/call", params, ALL);
+    for who in ["ann", "bob"] {
+        w.come(who, View::Merged);
+        w.posts(who, &call("1", &json!({"name": "git__x"})));
+    }
+    w.serve("git.2");
+    w.says("git.2", &request("9", ELICIT, "{}"));
+    w.forget();
+    w.pass(0.02);
+    let state = &w.messages()[0]["result"]["requestState"];
+    let answers = json!({"q1": {"action": "decline"}});
+    let params = json!({"name": "git__x", "requestState": state, "inputResponses": answers});
+    w.posts("bob", &call("2", &params));
+    w.pass(600.0);
+    w.answers("git.2", 3, "{}");
+    w.forget();
+    w.pass(899.9);
+    w.expect_of("close", &[]);
+    w.pass(0.1);
+    w.expect_of("close", &[&format!("{} close git.2", w.now)]);
 }
