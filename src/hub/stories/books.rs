@@ -250,6 +250,10 @@ impl Hub {
             self.check_rest(child);
             let waits = child.held.is_empty() || !self.takes_calls(child);
             assert!(waits, "{id:?} holds back a call that it could be sent");
+            let finishes = matches!(child.phase, Phase::Yielding | Phase::Leaving);
+            let goes_on = |call: &OwnId| self.calls.get(*call).is_some_and(|c| !c.abandoned);
+            let is_awaited = child.ended.is_some() || child.under_way.iter().any(goes_on);
+            assert!(!finishes || is_awaited, "{id:?} has finished its calls");
             if !child.has_process() {
                 assert!(child.under_way.is_empty() && child.reading.is_empty());
             }
