@@ -92,6 +92,9 @@ impl Hub {
         // Before any child is touched, so that what clients saw is remembered
         // and what is called from here on is found in the new lists.
         self.shelve_what_was_told();
+        // Who waits is looked at when all of the plan holds: the lists of sessions
+        // with children of their own still name servers that are gone.
+        let waiters = std::mem::take(&mut self.waiters);
         for (id, fate) in changes.fates() {
             match fate {
                 Fate::Started => self.start_server(id),
@@ -110,6 +113,7 @@ impl Hub {
         self.tell_soon();
         // Who waited for a server that is gone, or for a place under a limit that
         // has grown, waits no longer.
+        self.waiters.splice(0..0, waiters);
         self.first_start_over();
         for child in self.children.ids() {
             self.send_held(child);

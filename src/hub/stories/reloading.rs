@@ -40,7 +40,7 @@ impl World {
     }
 
     /// Reloads with one more server of that name.
-    fn add(&mut self, name: &str) {
+    pub(super) fn add(&mut self, name: &str) {
         let added = plan(&[name]).servers[0].clone();
         let plan = self.draft();
         let mut servers: Vec<_> = plan.servers.iter().map(|(id, s)| (id, s.clone())).collect();

@@ -1,6 +1,8 @@
 //! What a reload means to sessions: those with children of their own, those with
 //! subscriptions, those at an endpoint that is gone.
 
+use std::time::Duration;
+
 use crate::config::checked::Scope;
 use crate::event::{Report, View};
 use crate::hub::stories::cast::{notice, request, result};
@@ -198,4 +200,32 @@ fn a_gateway_that_was_ready_stays_so_while_a_new_server_starts() {
     w.forget();
     w.inquires("bob", Report::Ready);
     w.expect(&["0.200s bob.1 told Ready(Reasons([]))"]);
+}
+
+#[test]
+fn what_waits_for_a_first_start_is_looked_at_when_all_of_the_new_plan_holds() {
+    let mut plan = plan(&["git", "pad", "new"]);
+    plan.servers[1].scope = Scope::Session;
+    plan.connection_timeout = Duration::from_secs(20);
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.serve("pad.1");
+    w.connect(&["ann"]);
+    w.pass(20.0);
+    w.calls("ann", "1", "git__y");
+    w.offers.get_mut("git").expect("it is there").tools = vec!["y".into()];
+    w.says("git.1", &notice("notifications/tools/list_changed", "{}"));
+    w.pass(1.0);
+    w.lists("git.1", 3);
+    // From here on ann has lists of her own, and git's tool is in them.
+    w.calls("ann", "2", "pad__x");
+    w.serve("pad.2");
+    w.pass(1.0);
+    w.dies("git.1");
+    w.forget();
+    w.take_out(&["git", "new"]);
+    w.expect_of(
+        "ann.2",
+        &["22.000s ann.2 error 1 -32602 unknown tool \"git__y\" last"],
+    );
 }
