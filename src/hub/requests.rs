@@ -120,17 +120,6 @@ impl Hub {
         self.waiters.iter().any(mine)
     }
 
-    /// What was sent behind an `initialize` that had to wait.
-    fn request_what_waited_behind(&mut self, session: &SessionKey) {
-        let (behind, others) = std::mem::take(&mut self.waiters)
-            .into_iter()
-            .partition(|waiter: &Waiter| waiter.need.caller.session == *session);
-        self.waiters = others;
-        for waiter in behind {
-            self.request(waiter.need);
-        }
-    }
-
     fn initialize(&mut self, mut need: Need) {
         let key = need.caller.session.clone();
         let Some(session) = self.sessions.get(&key) else {
@@ -168,8 +157,7 @@ impl Hub {
         let caller = &need.caller;
         let is_whole = self.sessions.get(&key).is_some_and(|s| s.whole.is_some());
         if is_whole {
-            self.answer(caller, message);
-            return self.request_what_waited_behind(&key);
+            return self.answer(caller, message);
         }
         self.answer_with_session(caller, message);
     }

@@ -41,7 +41,7 @@ impl Hub {
         if place.subscribers.contains_key(&uri) {
             self.grant(&session, &uri, child);
             self.answer(&need.caller, Message::result("{}").into());
-        } else if place.subscribers.len() < limits::CHILD_SUBSCRIPTIONS_MAX {
+        } else if self.has_room(child, &uri) {
             self.pass(need, passage);
         } else {
             self.refuse_caller(&need.caller, &Refusal::TooManySubscriptions);
