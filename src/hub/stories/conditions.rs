@@ -287,3 +287,12 @@ fn a_server_that_nobody_needs_says_how_it_failed_last() {
     let failed = "starts with the next call; last: exited with code 1";
     is(&mut w, Condition::Asleep, failed, 1.0);
 }
+
+#[test]
+fn what_is_left_of_a_wait_is_told_in_seconds_that_have_begun() {
+    let mut w = World::ready(&["git"]);
+    w.dies("git.1");
+    w.pass(0.5);
+    let begun = "exited with code 1; it is tried again in 1 s";
+    is(&mut w, Condition::Restarting, begun, 0.2);
+}

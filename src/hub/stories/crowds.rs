@@ -357,3 +357,35 @@ fn past_the_sum_of_all_that_is_kept_who_was_not_heard_of_for_longest_loses_his()
     let told = resumes(who[1], 5);
     assert!(told.contains("opened"), "{told}");
 }
+
+#[test]
+fn so_many_questions_are_open_in_all_and_a_server_that_asks_in_answers_has_to_wait() {
+    let mut w = speaking(&["git"], Protocol::Modern);
+    w.serve("git.1");
+    w.pass(0.2);
+    // So many that the books are not swept.
+    let who: Vec<&'static str> = (0..110)
+        .map(|number| &*format!("who{number}").leak())
+        .collect();
+    w.connect(&who);
+    let ask = r#"{"method":"elicitation/create","params":{}}"#;
+    let asks = |count: usize| {
+        let questions: Vec<String> = (0..count).map(|n| format!(r#""q{n}":{ask}"#)).collect();
+        let questions = questions.join(",");
+        format!(r#"{{"resultType":"input_required","inputRequests":{{{questions}}}}}"#)
+    };
+    let mut number = 2;
+    let mut is_asked = |who: &str, count: usize| {
+        number += 1;
+        w.calls(who, &number.to_string(), "git__x");
+        w.forget();
+        w.answers("git.1", number, &asks(count));
+        !w.trace().concat().contains("too many questions")
+    };
+    let each = limits::INPUT_REQUESTS_MAX;
+    for place in 0..limits::QUESTIONS_MAX / each {
+        // Two calls of each may be asked about.
+        assert!(is_asked(who[place / 2], each), "{place}");
+    }
+    assert!(!is_asked(who[100], 1));
+}

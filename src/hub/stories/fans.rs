@@ -370,3 +370,10 @@ fn what_a_server_has_answered_that_is_taken_out_counts_no_more() {
         &[&format!(r#"{} ann.2 answer 1 {{"of":"time"}} last"#, w.now)],
     );
 }
+
+#[test]
+fn nobody_is_asked_around_for_a_subscription() {
+    let mut w = world();
+    w.asks("ann", "1", "resources/subscribe", READ);
+    w.expect(&[NOT_FOUND]);
+}

@@ -474,5 +474,22 @@ fn who_discovers_waits_for_what_one_server_says_and_not_for_all() {
         assert_eq!(w.trace().is_empty(), waits);
         w.serve("git.1");
         assert_eq!(w.trace().concat().contains("ann.1 answer 1"), waits);
+        // What is there need not be waited for.
+        w.asks("ann", "2", "server/discover", &format!("{{{meta}}}"));
+        assert!(w.trace().concat().contains("ann.2 answer 2"));
     }
+}
+
+#[test]
+fn what_comes_before_any_initialize_is_refused_though_that_of_another_waits() {
+    let mut w = World::of(&["git"]);
+    for who in ["ann", "bob"] {
+        w.come(who, View::Server("git".into()));
+        w.opens(who);
+    }
+    w.writes("ann", &initialize("0", "2025-11-25"));
+    w.forget();
+    w.asks("bob", "1", "tools/list", "");
+    let told = w.trace().concat();
+    assert!(told.contains("bob.1 error 1 -32600"), "{told}");
 }

@@ -298,3 +298,17 @@ fn what_was_hidden_is_listed_again_when_a_reload_gives_it_another_start() {
     w.asks("ann", "2", "tools/list", "");
     w.expect(&[r#"4.200s ann.5 answer 2 {"tools":[{"inputSchema":{},"name":"git__x"}]} last"#]);
 }
+
+#[test]
+fn a_tool_whose_name_only_begins_like_a_server_that_was_never_up_is_unknown() {
+    let mut plan = plan(&["git"]);
+    plan.reconnect_attempts_max = 1;
+    let mut w = World::new(plan);
+    w.dies("git.1");
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "gitx__y");
+    w.expect(&["0.000s ann.2 error 1 -32602 unknown tool \"gitx__y\" last"]);
+    w.calls("ann", "2", "git__y");
+    let told = w.trace().concat();
+    assert!(told.contains("error 2 -32000 server \"git\""), "{told}");
+}

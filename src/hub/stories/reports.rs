@@ -127,3 +127,13 @@ fn a_tool_of_a_server_that_cannot_run_is_refused_with_the_reason() {
         r#"0.200s ann.2 error 1 -32000 server "typo" is not available: "comand" is no key last"#,
     ]);
 }
+
+#[test]
+fn sessions_are_counted() {
+    let mut w = World::ready(&["git"]);
+    for (count, who) in [(1, "ann"), (2, "bob")] {
+        w.connect(&[who]);
+        let told = w.reported("probe", Report::Health);
+        assert!(matches!(told, Told::Health(health) if health.sessions == count));
+    }
+}

@@ -13,6 +13,7 @@ use crate::hub::stories::stateless::meta;
 use crate::hub::stories::world::{World, outset, plan};
 use crate::plan::Plan;
 use crate::record::{Recalled, Record};
+use crate::wire::items::ItemKind;
 
 /// What happens in a story.
 type Act = fn(&mut World);
@@ -620,4 +621,70 @@ fn a_short_idle_stop_is_heeded_though_pings_are_rare() {
     w.forget();
     w.pass(2.0);
     w.expect_of("close", &["22.000s close git.1"]);
+}
+
+#[test]
+fn one_that_was_called_and_fell_asleep_is_started_for_new_lists_only_for_as_long_as_those_take() {
+    let mut plan = lazy();
+    plan.servers[0].idle_stop = Some(Duration::from_secs(600));
+    let mut w = again(plan);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.serve("git.1");
+    w.answers("git.1", 3, "{}");
+    w.pass(601.0);
+    w.dies("git.1");
+    let mut plan = w.plan.clone();
+    plan.servers[0].fingerprint += 1;
+    w.forget();
+    w.reload(plan);
+    w.serve("git.2");
+    w.pass(11.0);
+    w.expect_of(
+        "git.2",
+        &[
+            "601.000s spawn git.2",
+            "601.000s to git.2 #1 initialize",
+            "601.000s to git.2 notifications/initialized",
+            "601.000s to git.2 #2 tools/list",
+            "611.000s close git.2",
+        ],
+    );
+}
+
+#[test]
+fn what_a_server_said_of_itself_before_the_restart_is_said_while_it_starts() {
+    let mut w = again(plan(&["git"]));
+    w.come("ann", View::Server("git".into()));
+    w.forget();
+    w.connects_at("ann", "2025-11-25");
+    let welcome = w.messages().remove(0);
+    assert_eq!(welcome["result"]["instructions"], "as it was");
+}
+
+#[test]
+fn each_list_that_is_declared_is_remembered_and_no_other() {
+    let mut w = World::of(&["git"]);
+    let offers = w.offers.get_mut("git").expect("it is there");
+    offers.capabilities = r#""prompts":{}"#;
+    w.serve("git.1");
+    let kinds = |w: &World| {
+        let lists = &w.remembered().lists["git"];
+        lists.items.keys().copied().collect::<Vec<_>>()
+    };
+    let both = [ItemKind::Tool, ItemKind::Prompt];
+    assert_eq!(kinds(&w), both);
+    // What could not be read now is known from before.
+    w.offers.get_mut("git").expect("it is there").tools = vec!["y".into()];
+    w.dies("git.1");
+    w.pass(1.0);
+    w.spawned("git.2");
+    w.greets("git.2");
+    w.fails("git.2", 2, "no");
+    w.answers("git.2", 3, r#"{"prompts":[{"name":"p"}]}"#);
+    assert_eq!(kinds(&w), both);
+    assert_eq!(
+        w.remembered().lists["git"].items[&ItemKind::Prompt].len(),
+        1
+    );
 }

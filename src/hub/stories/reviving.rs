@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::checked::Scope;
 use crate::event::{SessionKey, View};
+use crate::hub::absent::Absent;
 use crate::hub::stories::cast::{notice, request, result};
 use crate::hub::stories::world::{World, outset, plan};
 use crate::hub::{Hub, Outset};
@@ -674,4 +675,76 @@ fn one_that_cannot_be_entered_again_now_is_told_so_and_not_that_it_is_gone() {
         &format!("0.200s ann.2 verdict Answered error 1 {stopping}"),
         &format!("0.200s ann.3 verdict Busy error null {stopping}"),
     ]);
+}
+
+#[test]
+fn an_id_of_which_nothing_is_known_may_be_one_that_had_to_be_forgotten() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    let began = unix(&w);
+    w.restart();
+    w.hub.absent = Absent::new(HashMap::new(), Some(began), None);
+    assert!(!is_known(&mut w, "ann"));
+    w.hub.absent = Absent::new(HashMap::new(), Some(began - 1), None);
+    assert!(is_known(&mut w, "ann"));
+}
+
+#[test]
+fn an_id_is_good_for_less_than_a_day() {
+    for (seconds, is_good) in [(86_399.0, true), (86_400.0, false)] {
+        let mut w = World::ready(&["git"]);
+        w.connect(&["ann"]);
+        w.restart();
+        w.pass(seconds);
+        assert_eq!(is_known(&mut w, "ann"), is_good);
+    }
+}
+
+#[test]
+fn a_subscription_that_is_too_long_is_not_taken_from_a_journal() {
+    let mut w = resourceful();
+    w.asks("ann", "1", "resources/subscribe", URI);
+    w.answers("git.1", 5, "{}");
+    let mut known = remembered(&w.kept);
+    let long: Arc<str> = "u"
+        .repeat(crate::limits::SUBSCRIPTION_URI_BYTES_MAX + 1)
+        .into();
+    for session in known.values_mut() {
+        session
+            .subscriptions
+            .insert(("git".to_owned(), long.clone()));
+    }
+    w.restart();
+    w.hub.absent = Absent::new(known, None, None);
+    assert!(is_known(&mut w, "ann"));
+    let (_, session) = w.hub.sessions.iter().next().expect("it goes on");
+    let uris: Vec<&str> = session
+        .subscriptions
+        .iter()
+        .map(|(uri, _)| &**uri)
+        .collect();
+    assert_eq!(uris, ["file:///r"]);
+}
+
+#[test]
+fn the_end_by_time_is_told_of_a_session_of_which_something_was_told() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob"]);
+    w.asks("ann", "1", "logging/setLevel", r#"{"level":"error"}"#);
+    words(&mut w);
+    w.pass(25.0 * 3600.0);
+    assert!(w.hub.sessions.is_empty());
+    assert_eq!(words(&mut w), [SessionWord::Ended]);
+}
+
+#[test]
+fn a_stop_hears_of_nobody_who_is_not_connected() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob"]);
+    w.listens("bob", None);
+    w.pass(13.0 * 3600.0);
+    words(&mut w);
+    w.pass(3600.0);
+    w.stop();
+    assert_eq!(words(&mut w), [SessionWord::Heard(unix(&w))]);
 }

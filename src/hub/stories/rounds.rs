@@ -569,3 +569,21 @@ fn a_server_that_is_taken_out_ends_its_own_rounds_alone() {
     let trace = w.trace().concat();
     assert!(trace.contains("to time.1 #4 tools/call"), "{trace}");
 }
+
+#[test]
+fn who_takes_back_a_call_takes_back_no_others_of_the_same_id() {
+    let mut w = calling();
+    w.connect(&["bob"]);
+    for id in ["1", "2"] {
+        w.calls("bob", id, "git__x");
+    }
+    for number in 3..6 {
+        asks(&mut w, "git.1", number, &format!(r#""q":{ELICIT}"#), "");
+    }
+    for id in ["2", "1"] {
+        w.forget();
+        w.cancels("bob", id);
+        w.expect_of("ann", &[]);
+    }
+    assert_eq!(w.hub.rounds.len(), 1);
+}

@@ -522,3 +522,30 @@ fn a_resource_that_is_watched_already_is_not_subscribed_to_again() {
     listens(&mut w, "bob", "1");
     w.expect_of("to git.1", &[]);
 }
+
+#[test]
+fn headers_are_held_against_what_they_repeat_where_there_are_headers() {
+    let mut w = World::of(&["git"]);
+    w.spawned("git.1");
+    w.greets("git.1");
+    let schema = r#"{"properties":{"r":{"type":"string","x-mcp-header":"Region"}}}"#;
+    let tools = format!(r#"{{"tools":[{{"name":"x","inputSchema":{schema}}}]}}"#);
+    w.answers("git.1", 2, &tools);
+    w.pass(0.2);
+    let params = format!(
+        r#"{{"name":"git__x","arguments":{{"r":"eu"}},{}}}"#,
+        meta("{}", "")
+    );
+    // A POST without the header that the tool asks for.
+    w.come("ann", View::Merged);
+    w.forget();
+    w.asks("ann", "1", "tools/call", &params);
+    let error = w.messages().remove(0)["error"].clone();
+    assert_eq!(error["code"], -32020, "{error}");
+    // On a stream there are none.
+    w.opens("bob");
+    w.forget();
+    w.asks("bob", "1", "tools/call", &params);
+    let trace = w.trace().concat();
+    assert!(trace.contains("to git.1 #3 tools/call"), "{trace}");
+}

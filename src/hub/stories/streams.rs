@@ -1,10 +1,17 @@
 //! The ways back to clients: plain answers and streams, numbers and replay,
 //! resumption, slow readers, and batches.
 
-use crate::event::FromClient;
-use crate::hub::stories::cast::{notice, request};
+use std::time::Duration;
+
+use crate::event::{FromClient, Load, Moment, OutboxId, SessionKey};
+use crate::hub::sessions::Replay;
+use crate::hub::stories::cast::{notice, request, result};
 use crate::hub::stories::world::World;
+use crate::hub::streams::{StreamKind, Streams};
 use crate::limits;
+use crate::wire::envelope::Message;
+use crate::wire::outgoing::Outgoing;
+use crate::wire::sse::EventId;
 
 /// A child reports progress on its request `#number`.
 fn progress(w: &mut World, number: usize) {
@@ -502,4 +509,165 @@ fn what_wants_no_answer_is_taken_up_from_a_session_however_busy() {
     ]);
     w.cancels("bob", "7");
     w.expect(&[r##"0.200s to git.1 notifications/cancelled {"requestId":"#10"}"##]);
+}
+
+#[test]
+fn what_is_told_again_counts_for_the_sum_of_all_outboxes() {
+    let mut w = connected();
+    w.open(&["bob"]);
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    w.leaves("ann.2");
+    let text = "b".repeat(limits::UNREAD_ANSWER_BYTES_LEAST as usize);
+    let token = w.wire_id("git.1", 3);
+    let params = format!(r#"{{"message":"{text}","progressToken":{token}}}"#);
+    w.says("git.1", &notice("notifications/progress", &params));
+    let stream = w.hub.streams.of_outbox(w.outbox("bob.1"));
+    let stream = stream.and_then(|id| w.hub.streams.get_mut(id));
+    stream.expect("it is open").load.bytes = limits::OUTBOXES_BYTES_MAX;
+    w.forget();
+    w.listens("ann", Some("3-1"));
+    w.expect_of("bob", &["0.200s bob.1 cut"]);
+}
+
+/// An event of a stream, and a message of so many bytes.
+fn event(number: u32, bytes: usize) -> (EventId, Outgoing) {
+    let empty = result("1", "\"\"").len();
+    let text = result("1", &format!("\"{}\"", "b".repeat(bytes - empty)));
+    let message = Message::parse(text.into()).expect("it is an answer");
+    let event = EventId {
+        epoch: Default::default(),
+        stream: 1,
+        number,
+    };
+    (event, Outgoing::plain(message.into()))
+}
+
+/// What is kept of events of so many bytes each, by the first that is left.
+fn first_kept(sizes: &[usize]) -> (Option<u32>, usize) {
+    let mut replay = Replay::default();
+    let mut number = 0;
+    for &bytes in sizes {
+        number += 1;
+        let (event, message) = event(number, bytes);
+        assert_eq!(message.len_max(), bytes);
+        replay.keep(event, &message);
+    }
+    let from = |number: u32| EventId {
+        number: number - 1,
+        ..event(1, 100).0
+    };
+    let first = (1..=number).find(|&first| replay.after(from(first), number).is_ok());
+    (first, replay.bytes())
+}
+
+#[test]
+fn so_many_events_and_so_many_bytes_are_kept_and_the_oldest_make_room() {
+    let (events, bytes) = (limits::REPLAY_EVENTS_MAX, limits::REPLAY_BYTES_MAX);
+    assert_eq!(first_kept(&vec![100; events]), (Some(1), 100 * events));
+    assert_eq!(first_kept(&vec![100; events + 1]), (Some(2), 100 * events));
+    assert_eq!(first_kept(&[bytes]), (Some(1), bytes));
+    assert_eq!(first_kept(&[100, bytes + 1]), (None, 100));
+    assert_eq!(first_kept(&[100, bytes - 100]), (Some(1), bytes));
+    assert_eq!(first_kept(&[100, 100, bytes - 100]), (Some(2), bytes));
+    assert_eq!(first_kept(&[100, 100, bytes]), (Some(3), bytes));
+    let mut replay = Replay::default();
+    let (event, message) = event(1, 200);
+    replay.keep(event, &message);
+    assert_eq!(
+        (replay.clear(), replay.bytes(), replay.clear()),
+        (200, 0, 0)
+    );
+}
+
+#[test]
+fn who_takes_nothing_of_much_is_slower_than_who_takes_little() {
+    let at = |seconds| Moment(Duration::from_secs(seconds));
+    let mut streams = Streams::new(Default::default());
+    let mut open = |connection| {
+        let outbox = OutboxId {
+            connection,
+            exchange: 1,
+        };
+        let key = SessionKey("who".into());
+        let id = streams.open(key, outbox, StreamKind::Listen, true);
+        (outbox, id)
+    };
+    let (ann, bob) = (open(1), open(2));
+    let much = limits::TAKEN_BYTES;
+    // Ann's time begins with what makes it much, and then no more.
+    streams.count(ann.1, much - 1, at(1));
+    streams.count(ann.1, 1, at(3));
+    streams.count(ann.1, 1, at(5));
+    streams.count(ann.1, 1, at(6));
+    streams.count(bob.1, much, at(4));
+    assert_eq!(streams.slowest(), Some(ann.0));
+    streams.count(bob.1, 1, at(2));
+    assert_eq!(streams.slowest(), Some(ann.0));
+    streams.taken(ann.0, Load::default(), at(7));
+    assert_eq!(streams.slowest(), Some(bob.0));
+}
+
+#[test]
+fn a_large_answer_counts_until_all_but_little_of_it_is_written() {
+    let least = limits::UNREAD_ANSWER_BYTES_LEAST;
+    let mut streams = Streams::new(Default::default());
+    let outbox = OutboxId {
+        connection: 1,
+        exchange: 1,
+    };
+    let key = SessionKey("who".into());
+    let id = streams.open(key, outbox, StreamKind::Listen, true);
+    let now = Moment::default();
+    assert!(!streams.count(id, 1, now), "that is little");
+    assert!(streams.count(id, least, now));
+    streams.close(id);
+    let take = |streams: &mut Streams, bytes| {
+        let load = Load { messages: 0, bytes };
+        streams.taken(outbox, load, now);
+        streams.unread_bytes()
+    };
+    assert_eq!(take(&mut streams, 1), least);
+    assert_eq!(take(&mut streams, 1), 0);
+}
+
+#[test]
+fn what_lies_where_nobody_reads_crowds_nobody() {
+    let mut streams = Streams::new(Default::default());
+    let outbox = OutboxId {
+        connection: 1,
+        exchange: 1,
+    };
+    let key = SessionKey("who".into());
+    let id = streams.open(key, outbox, StreamKind::Listen, true);
+    streams.detach(outbox);
+    let much = limits::UNREAD_ANSWER_BYTES_LEAST;
+    assert!(!streams.count(id, much, Moment::default()));
+}
+
+#[test]
+fn a_notice_finds_room_below_the_bytes_that_are_kept_free() {
+    let mut w = connected();
+    w.listens("ann", None);
+    call(&mut w, "ann", "1");
+    progress(&mut w, 3);
+    let stream = w
+        .hub
+        .streams
+        .of_outbox(w.outbox("ann.3"))
+        .expect("it is open");
+    for (bytes, is_told) in [
+        (limits::STREAM_NOTICE_BYTES_MAX, false),
+        (limits::STREAM_NOTICE_BYTES_MAX - 1, true),
+    ] {
+        w.hub
+            .streams
+            .get_mut(stream)
+            .expect("it is open")
+            .load
+            .bytes = bytes;
+        w.forget();
+        progress(&mut w, 3);
+        assert_eq!(w.trace().len(), usize::from(is_told));
+    }
 }

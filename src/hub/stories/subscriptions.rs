@@ -290,3 +290,92 @@ fn a_subscription_given_up_while_it_waits_for_a_new_life_is_taken_back() {
         "{subscribed:?}"
     );
 }
+
+/// So many clients that the books are not swept, for what stories lay into
+/// their sessions stands in one book alone.
+fn multitude() -> (World, Vec<&'static str>) {
+    let mut w = world();
+    let who: Vec<&'static str> = (0..110)
+        .map(|number| &*format!("who{number}").leak())
+        .collect();
+    w.connect(&who);
+    (w, who)
+}
+
+/// Gives a session so many subscriptions at the first child.
+fn lay(w: &mut World, who: &str, count: usize) {
+    let child = w.hub.children.ids()[0];
+    let key = w.clients[who].session.clone().expect("it has a session");
+    let session = w.hub.sessions.get_mut(&key).expect("it is known");
+    let uris = (0..count).map(|number| (format!("file:///{number}").into(), child));
+    session.subscriptions = uris.collect();
+}
+
+/// Whether the child is asked to tell a client of one more resource.
+fn is_passed_on(w: &mut World, who: &str, uri: &str) -> bool {
+    w.forget();
+    w.asks(
+        who,
+        "1",
+        "resources/subscribe",
+        &format!(r#"{{"uri":"{uri}"}}"#),
+    );
+    let told = w.trace().concat();
+    assert_ne!(told.contains("to git.1"), told.contains("error 1 -32000"));
+    told.contains("to git.1")
+}
+
+#[test]
+fn a_session_may_have_as_many_subscriptions_as_the_limits_say() {
+    use crate::limits;
+    let (mut w, who) = multitude();
+    let max = limits::SESSION_SUBSCRIPTIONS_MAX;
+    lay(&mut w, who[0], max - 1);
+    assert!(is_passed_on(&mut w, who[0], "file:///new"));
+    lay(&mut w, who[0], max);
+    assert!(!is_passed_on(&mut w, who[0], "file:///new"));
+    // As many as all may have, but for one; and then that one.
+    for who in &who[1..limits::SUBSCRIPTIONS_MAX / max] {
+        lay(&mut w, who, max);
+    }
+    lay(&mut w, who[0], max - 1);
+    assert!(is_passed_on(&mut w, who[0], "file:///new"));
+    lay(&mut w, who[101], 1);
+    assert!(!is_passed_on(&mut w, who[0], "file:///new"));
+}
+
+#[test]
+fn a_resource_may_have_so_long_a_name() {
+    use crate::limits;
+    let mut w = world();
+    let longest = "u".repeat(limits::SUBSCRIPTION_URI_BYTES_MAX);
+    assert!(is_passed_on(&mut w, "ann", &longest));
+    assert!(!is_passed_on(&mut w, "ann", &format!("{longest}u")));
+}
+
+#[test]
+fn a_child_may_be_watched_for_as_many_resources_as_the_limit_says() {
+    use crate::limits;
+    let (mut w, who) = multitude();
+    let id = w.hub.children.ids()[0];
+    let key = w.clients[who[5]].session.clone().expect("it has a session");
+    let watched = |w: &mut World, count: usize| {
+        let child = w.hub.children.get_mut(id).expect("it is there");
+        let entry = |number| (format!("file:///{number}").into(), [key.clone()].into());
+        child.subscribers = (0..count).map(entry).collect();
+    };
+    watched(&mut w, limits::CHILD_SUBSCRIPTIONS_MAX - 1);
+    assert!(is_passed_on(&mut w, who[0], "file:///new"));
+    // Others were quicker: it is taken back.
+    watched(&mut w, limits::CHILD_SUBSCRIPTIONS_MAX);
+    let newest = w.lives[&w.life("git.1")].requests.len();
+    w.forget();
+    w.answers("git.1", newest, "{}");
+    let told = w.trace().concat();
+    assert!(told.contains("resources/unsubscribe"), "{told}");
+    assert!(!is_passed_on(&mut w, who[1], "file:///other"));
+    // What it tells of already costs no place.
+    w.asks(who[2], "1", "resources/subscribe", r#"{"uri":"file:///7"}"#);
+    let told = w.trace().concat();
+    assert!(told.contains("answer 1 {}"), "{told}");
+}

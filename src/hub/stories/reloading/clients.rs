@@ -229,3 +229,27 @@ fn what_waits_for_a_first_start_is_looked_at_when_all_of_the_new_plan_holds() {
         &["22.000s ann.2 error 1 -32602 unknown tool \"git__y\" last"],
     );
 }
+
+#[test]
+fn nobody_listens_anew_at_an_endpoint_that_is_gone() {
+    let mut w = World::ready(&["git", "time"]);
+    w.come("ann", View::Server("git".into()));
+    w.connect(&["ann"]);
+    w.take_out(&["git"]);
+    w.forget();
+    w.listens("ann", None);
+    let told = w.trace().concat();
+    assert!(told.contains("ann.2 verdict NotFound"), "{told}");
+}
+
+#[test]
+fn a_call_that_is_finished_where_no_process_follows_is_told_so_if_it_fails() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.take_out(&["git"]);
+    w.forget();
+    w.dies("git.1");
+    let told = w.trace().concat();
+    assert!(told.contains("it is not started again"), "{told}");
+}
