@@ -2,7 +2,7 @@
 //! is parted with or refused past it.
 
 use crate::config::checked::Protocol;
-use crate::event::{Effect, FromChild, Load, Parcel};
+use crate::event::{Effect, FromChild, FromClient, Load, Parcel};
 use crate::hub::stories::cast::{Offers, notice, request, result};
 use crate::hub::stories::eras::speaking;
 use crate::hub::stories::world::{World, plan};
@@ -388,4 +388,28 @@ fn so_many_questions_are_open_in_all_and_a_server_that_asks_in_answers_has_to_wa
         assert!(is_asked(who[place / 2], each), "{place}");
     }
     assert!(!is_asked(who[100], 1));
+}
+
+#[test]
+fn what_is_kept_for_those_who_may_come_back_may_reach_its_sum() {
+    let mut w = World::ready(&["git"]);
+    // So many that the books are not swept: the sum is as if others kept the rest.
+    let who: Vec<&'static str> = (0..110)
+        .map(|number| &*format!("who{number}").leak())
+        .collect();
+    w.connect(&who);
+    answered_meanwhile(&mut w, "ann", 3);
+    w.connect(&["bob"]);
+    w.calls("bob", "1", "git__x");
+    w.adds("bob.2", FromClient::Patience);
+    for (bytes, is_kept) in [
+        (limits::REPLAY_ALL_BYTES_MAX, true),
+        (limits::REPLAY_ALL_BYTES_MAX + 1, false),
+    ] {
+        w.hub.replay_bytes = bytes;
+        w.says("git.1", &request("1", "elicitation/create", "{}"));
+        let key = w.clients["ann"].session.clone().expect("she has one");
+        let ann = w.hub.sessions.get(&key).expect("it is known");
+        assert_eq!(ann.replay.bytes() > 0, is_kept);
+    }
 }

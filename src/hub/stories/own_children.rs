@@ -242,6 +242,9 @@ fn an_idle_session_gives_up_its_child_to_another_after_ten_seconds() {
     let mut w = World::new(plan);
     w.serve("pad.1");
     w.pass(0.2);
+    // One that has nothing to give up is idle for longer.
+    w.connect(&["old"]);
+    w.pass(1.0);
     w.connect(&["ann", "bob"]);
     w.calls("ann", "1", "pad__x");
     w.serve("pad.2");
@@ -252,7 +255,7 @@ fn an_idle_session_gives_up_its_child_to_another_after_ten_seconds() {
     w.expect_of("close", &[]);
     w.pass(0.1);
     w.calls("bob", "2", "pad__x");
-    w.expect_of("pad.", &["10.200s close pad.2", "10.200s spawn pad.3"]);
+    w.expect_of("pad.", &["11.200s close pad.2", "11.200s spawn pad.3"]);
 }
 
 #[test]
