@@ -296,3 +296,29 @@ fn what_is_left_of_a_wait_is_told_in_seconds_that_have_begun() {
     let begun = "exited with code 1; it is tried again in 1 s";
     is(&mut w, Condition::Restarting, begun, 0.2);
 }
+
+#[test]
+fn a_ping_that_a_call_has_come_between_is_not_missed() {
+    let mut w = World::new(pinged());
+    w.serve("git.1");
+    w.connect(&["ann"]);
+    // Asked after 15 s; then there is something else to do, until it is given up.
+    w.pass(16.0);
+    w.calls("ann", "1", "git__x");
+    w.pass(1.0);
+    w.cancels("ann", "1");
+    w.pass(43.0);
+    is(&mut w, Condition::Ready, "", 0.0);
+}
+
+#[test]
+fn a_server_that_has_missed_a_ping_and_is_called_is_judged_by_its_calls() {
+    let mut w = World::new(pinged());
+    w.serve("git.1");
+    w.connect(&["ann"]);
+    w.pass(31.0);
+    is(&mut w, Condition::Degraded, "has not answered a ping", 30.0);
+    w.calls("ann", "1", "git__x");
+    w.pass(16.0);
+    assert_eq!(state(&w).0, Condition::Ready);
+}

@@ -289,3 +289,25 @@ fn what_is_subscribed_to_at_a_shared_server_outlives_the_child_of_a_sessions_own
     w.pass(900.0);
     assert_eq!(held(&w), ["file:///git"]);
 }
+
+#[test]
+fn until_its_lists_are_read_those_of_the_template_stand_for_them() {
+    let mut w = World::scoped(&["git", "pad"], &["pad"]);
+    w.connect(&["ann"]);
+    w.asks("ann", "1", "tools/list", "");
+    w.calls("ann", "2", "pad__x");
+    w.spawned("pad.2");
+    w.greets("pad.2");
+    w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    w.pass(0.2);
+    w.offers.get_mut("git").expect("it is there").tools = vec!["new".into()];
+    w.lists("git.1", 3);
+    w.pass(0.2);
+    w.forget();
+    w.asks("ann", "3", "tools/list", "");
+    let told = w.trace().concat();
+    assert!(
+        told.contains("git__new") && told.contains("pad__x"),
+        "{told}"
+    );
+}
