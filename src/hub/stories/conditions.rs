@@ -322,3 +322,21 @@ fn a_server_that_has_missed_a_ping_and_is_called_is_judged_by_its_calls() {
     w.pass(16.0);
     assert_eq!(state(&w).0, Condition::Ready);
 }
+
+#[test]
+fn a_server_that_says_something_is_well_from_then_on() {
+    let mut w = World::new(pinged());
+    w.serve("git.1");
+    w.pass(31.0);
+    w.answers("git.1", 3, "{}");
+    w.pass(3.0);
+    is(&mut w, Condition::Ready, "", 31.0);
+    // The same of one that was late with a call.
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "git__x");
+    w.pass(40.0);
+    w.answers("git.1", 2, "{}");
+    w.pass(3.0);
+    is(&mut w, Condition::Ready, "", 40.2);
+}

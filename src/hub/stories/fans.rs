@@ -377,3 +377,15 @@ fn nobody_is_asked_around_for_a_subscription() {
     w.asks("ann", "1", "resources/subscribe", READ);
     w.expect(&[NOT_FOUND]);
 }
+
+#[test]
+fn who_ends_his_session_ends_what_he_asked_around_for() {
+    let mut w = world();
+    w.connect(&["bob"]);
+    read(&mut w, "file:///hidden");
+    w.asks("bob", "1", "resources/read", READ);
+    w.deletes("ann");
+    assert_eq!(w.hub.fans.len(), 1);
+    w.deletes("bob");
+    assert!(w.hub.fans.is_empty());
+}

@@ -493,3 +493,19 @@ fn what_comes_before_any_initialize_is_refused_though_that_of_another_waits() {
     let told = w.trace().concat();
     assert!(told.contains("bob.1 error 1 -32600"), "{told}");
 }
+
+#[test]
+fn what_was_complained_of_is_remembered_in_bounds() {
+    let names: Vec<String> = (0..12).map(|number| format!("git{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut w = World::of(&names);
+    let faults = (0..100).map(|n| format!(r#"{{"name":"t{n}","inputSchema":7}}"#));
+    let faults = faults.collect::<Vec<_>>().join(",");
+    for name in names {
+        let life = format!("{name}.1");
+        w.spawned(&life);
+        w.greets(&life);
+        w.answers(&life, 2, &format!(r#"{{"tools":[{faults}]}}"#));
+    }
+    assert_eq!(w.hub.complaints.len(), limits::COMPLAINTS_MAX);
+}

@@ -311,3 +311,20 @@ fn until_its_lists_are_read_those_of_the_template_stand_for_them() {
         "{told}"
     );
 }
+
+#[test]
+fn what_a_process_writes_last_is_told_of_a_servers_own_and_excused_when_it_was_to_go() {
+    let mut w = World::scoped(&["pad"], &["pad"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    let (main, own) = (w.life("pad.1"), w.life("pad.2"));
+    assert!(w.hub.is_main(main) && !w.hub.is_main(own));
+    assert!(!w.hub.excuses(own));
+    w.deletes("ann");
+    assert!(w.hub.excuses(own) && !w.hub.excuses(main));
+    // One that has closed its output is asked to go for a fault of its own.
+    w.child("pad.1", crate::event::FromChild::OutputEnded);
+    w.pass(1.0);
+    assert!(!w.hub.excuses(main));
+}

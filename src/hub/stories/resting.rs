@@ -688,3 +688,43 @@ fn each_list_that_is_declared_is_remembered_and_no_other() {
         1
     );
 }
+
+/// A server that is stopped after five seconds without a call, at which
+/// something is done; whether it is stopped within a minute.
+fn is_stopped_after(act: Act) -> bool {
+    let mut plan = plan(&["git"]);
+    plan.servers[0].idle_stop = Some(Duration::from_secs(5));
+    let mut w = World::new(plan);
+    w.serve("git.1");
+    w.pass(0.2);
+    w.connect(&["ann"]);
+    w.come("eve", View::Merged);
+    act(&mut w);
+    w.forget();
+    w.pass(50.0);
+    w.trace().iter().any(|line| line.contains("close git.1"))
+}
+
+#[test]
+fn one_whose_list_or_whose_clients_answer_is_awaited_is_not_stopped() {
+    assert!(is_stopped_after(|_| ()));
+    assert!(!is_stopped_after(|w| {
+        w.says("git.1", &notice("notifications/tools/list_changed", ""));
+    }));
+    assert!(!is_stopped_after(|w| {
+        w.listens("ann", None);
+        w.calls("ann", "1", "git__x");
+        w.says("git.1", &request("1", "elicitation/create", "{}"));
+        w.answers("git.1", 3, "{}");
+    }));
+    assert!(!is_stopped_after(|w| {
+        let params = format!(
+            r#"{{"name":"git__x",{}}}"#,
+            meta(r#"{"elicitation":{}}"#, "")
+        );
+        w.asks("eve", "1", "tools/call", &params);
+        w.says("git.1", &request("1", "elicitation/create", "{}"));
+        w.pass(0.02);
+        w.answers("git.1", 3, "{}");
+    }));
+}

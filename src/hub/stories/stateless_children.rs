@@ -683,3 +683,26 @@ fn one_that_is_out_of_date_is_asked_to_tell_nothing_more() {
     w.pass(20.0);
     w.expect(&[]);
 }
+
+#[test]
+fn one_server_declares_tasks_to_clients_of_its_own_era_alone() {
+    let tasks = r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#;
+    for (protocol, is_declared) in [(Protocol::Modern, true), (Protocol::Legacy, false)] {
+        let mut w = speaking(&["git"], protocol);
+        w.offers.get_mut("git").expect("it is there").capabilities = tasks;
+        w.serve("git.1");
+        w.pass(0.2);
+        w.come("ann", View::Server("git".into()));
+        w.come("bob", View::Server("git".into()));
+        let declares = |w: &mut World| {
+            let capabilities = w.messages()[0]["result"]["capabilities"].clone();
+            capabilities["extensions"]["io.modelcontextprotocol/tasks"].is_object()
+        };
+        let discover = format!("{{{}}}", meta("{}", ""));
+        w.forget();
+        w.asks("ann", "1", "server/discover", &discover);
+        assert_eq!(declares(&mut w), is_declared);
+        w.connects_at("bob", "2025-11-25");
+        assert!(!declares(&mut w));
+    }
+}
