@@ -334,3 +334,16 @@ fn a_server_that_has_answered_pings_once_is_ended_each_time_it_does_not() {
         w.serve(&format!("git.{}", life + 1));
     }
 }
+
+#[test]
+fn one_that_waits_for_a_clients_answer_is_not_pinged() {
+    let mut w = world();
+    w.connect(&["ann"]);
+    w.listens("ann", None);
+    w.calls("ann", "1", "git__x");
+    w.says("git.1", &request("7", "elicitation/create", "{}"));
+    w.answers("git.1", 3, "{}");
+    w.forget();
+    w.pass(60.0);
+    w.expect_of(" ping", &[]);
+}

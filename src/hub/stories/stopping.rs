@@ -151,3 +151,12 @@ fn who_waits_for_a_first_start_is_told_as_well() {
         "0.000s close git.1",
     ]);
 }
+
+#[test]
+fn a_hurry_kills_nobody_who_has_no_process() {
+    let mut w = World::ready(&["git", "time"]);
+    w.dies("git.1");
+    w.forget();
+    w.handle(crate::event::Event::Hurry);
+    w.expect(&["0.200s close time.1", "0.200s kill time.1"]);
+}

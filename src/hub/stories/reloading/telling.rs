@@ -246,3 +246,17 @@ fn the_time_of_what_was_there_at_once_ends_no_wait_for_another() {
     w.pass(60.0);
     assert_eq!(w.told_at(), ["12.400s"]);
 }
+
+#[test]
+fn what_a_session_saw_that_has_ended_is_forgotten_when_all_are_told() {
+    let mut w = World::scoped(&["git", "pad"], &["pad"]);
+    w.connect(&["ann"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.pass(1.0);
+    w.take_out(&["git"]);
+    w.deletes("ann");
+    w.dies("git.1");
+    w.pass(60.0);
+    assert!(w.hub.resettling.is_empty());
+}
