@@ -178,8 +178,9 @@ impl Reaper {
             book.spawning.insert(process.life());
         }
         command.env(mark::VARIABLE, self.shared.marker.of(process.life()));
-        // `std` sets an empty signal mask and SIGPIPE's default in the child,
-        // and every pipe it or `io::pipe` makes is closed by its `exec`.
+        // The signal mask is this thread's, which is empty (`run/signals.rs`);
+        // `std` sets SIGPIPE's default in the child, and every pipe it or
+        // `io::pipe` makes is closed by its `exec`.
         let result = spawn_piped(command);
         let mut book = self.shared.lock();
         book.spawning.remove(&process.life());

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
-use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
+use nix::sys::signal::SigSet;
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::event::Event;
@@ -28,6 +29,10 @@ pub fn is_at_a_terminal() -> bool {
 /// - A second one has the children killed at once.
 /// - SIGHUP goes to `nudge`, which has the configuration read again. Without a
 ///   `nudge` it counts like the others.
+/// - SIGXFSZ ends nothing: a file that may not grow is like a disk that is full.
+///
+/// Threads that are started from now on have no signal blocked, and so have the
+/// processes that they start.
 ///
 /// # Errors
 /// A handler, or the thread that waits for signals, cannot be had.
@@ -36,6 +41,13 @@ pub fn heed(
     defers: &Arc<AtomicBool>,
     nudge: Option<Sender<()>>,
 ) -> Result<Receiver<()>, Error> {
+    // Whoever started this process may have blocked some, and forgotten it.
+    SigSet::all()
+        .thread_unblock()
+        .map_err(|errno| system("the handling of signals")(errno.into()))?;
+    // A handler, for what is merely ignored would be ignored by the servers, too.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())
+        .map_err(system("the handler of SIGXFSZ"))?;
     let asked = Arc::new(AtomicBool::new(false));
     let (tell, stopping) = mail::channel(limits::SIGNAL_SLOTS);
     let stop = {

@@ -2,13 +2,14 @@
 //! started straight or through the hidden sub-command, and the sub-command itself.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use serde_json::json;
 
 use crate::e2e::processes::{assert_revives, kill_now, soon};
-use crate::e2e::scene::{client, fault, pid_of, setup, wait_for_log};
+use crate::e2e::scene::{assert_echo, client, fault, pid_of, setup, wait_for_log};
 use crate::harness::gateway::{Gateway, Setup};
 use crate::harness::{Deadline, PATIENCE, fixture};
 
@@ -21,14 +22,18 @@ const SOFT: &str = "300";
 fn limited(setup: Setup) -> (Setup, PathBuf) {
     let copy = setup.folder().join("mcproxy");
     std::fs::copy(env!("CARGO_BIN_EXE_mcproxy"), &copy).unwrap();
+    let setup = behind(setup, &format!("ulimit -Sn {SOFT}"), &copy);
+    (setup, copy)
+}
+
+/// Has a gateway be started by a shell that has run this command before.
+fn behind(setup: Setup, command: &str, program: &Path) -> Setup {
     let wrapper = setup.folder().join("limited");
-    let script = format!(
-        "#!/bin/sh\nulimit -Sn {SOFT}\nexec '{}' \"$@\"\n",
-        copy.display()
-    );
+    let program = program.display();
+    let script = format!("#!/bin/sh\n{command}\nexec '{program}' \"$@\"\n");
     std::fs::write(&wrapper, script).unwrap();
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
-    (setup.program(wrapper), copy)
+    setup.program(wrapper)
 }
 
 /// Soft and hard limit of open descriptors of a process.
@@ -51,6 +56,34 @@ fn the_gateway_may_open_more_and_its_servers_as_much_as_before() {
     assert_eq!(soft, hard);
     assert_ne!(soft, SOFT, "else this test tests nothing");
     assert_eq!(nofile(pid_of(&mut client, "one")), (SOFT.to_owned(), hard));
+}
+
+/// There are programs that block signals and forget it when they start another.
+#[test]
+fn signals_that_whoever_started_it_has_blocked_reach_the_gateway_and_its_servers() {
+    let setup = setup(&soon(), &[fault("one", &[])]);
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let gateway = setup.start();
+    before.unwrap().thread_set_mask().unwrap();
+    let mut client = client(&gateway, "/mcp");
+    let child = pid_of(&mut client, "one");
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    assert!(status.contains("SigBlk:\t0000000000000000\n"), "{status}");
+    assert_eq!(gateway.stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_nothing() {
+    let setup = setup(&soon(), &[fault("one", &["--fat-tool", "100000"])]);
+    let setup = behind(
+        setup,
+        "ulimit -f 16",
+        env!("CARGO_BIN_EXE_mcproxy").as_ref(),
+    );
+    let gateway = setup.start();
+    assert_echo(&mut client(&gateway, "/mcp"), "one");
+    wait_for_log(&gateway, "one.json: it cannot be written: File too large");
+    assert_echo(&mut client(&gateway, "/mcp"), "one");
 }
 
 /// An upgrade puts another file where the program was.
