@@ -785,6 +785,17 @@ pub const CONFIG_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// JSON is parsed on it. What is not touched costs nothing.
 pub const CONFIG_STACK_BYTES: usize = 1 << 20;
 
+/// How long it is waited for whoever writes into a pipe that stands where a file
+/// of the configuration is read anew. What makes a file when it is asked for, such
+/// as a keeper of secrets, needs a moment; meanwhile no other change is seen.
+pub const CONFIG_PIPE_WAIT: Duration = Duration::from_secs(2);
+
+/// After how many milliseconds without a byte it is looked whether that is over.
+pub const CONFIG_PIPE_POLL_MS: u8 = 50;
+
+/// How much is read from such a pipe at once, in bytes: a page.
+pub const CONFIG_PIPE_PART_BYTES: usize = 4096;
+
 /// How many gateways may stand behind one another, each a server of the one
 /// before. Two is unusual.
 pub const NESTING_MAX: u32 = 3;

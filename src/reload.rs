@@ -7,10 +7,12 @@
 //! such a watch goes blind where a file is replaced, by a rename or behind a
 //! symlink, which is how editors and orchestrators write.
 
+pub mod pipe;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -40,8 +42,13 @@ type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 impl Stamp {
     fn of(path: &Path) -> Option<Stamp> {
         let data = std::fs::metadata(path).ok()?;
+        // A pipe is another one whenever somebody has read it; that is no news.
+        let is_pipe = data.file_type().is_fifo();
         Some(Stamp {
-            modified: (data.mtime(), data.mtime_nsec()),
+            modified: match is_pipe {
+                true => (0, 0),
+                false => (data.mtime(), data.mtime_nsec()),
+            },
             size: data.size(),
             identity: (data.dev(), data.ino()),
         })
@@ -52,6 +59,10 @@ impl Stamp {
 /// the file is read: what is written in between is found at the next look.
 struct Noting {
     read: RefCell<Stamps>,
+    /// Whether it is not the first time. Then a gateway serves, and must not wait
+    /// for ever for whoever would write into a pipe that has come in the file's
+    /// place; a first time it is for the user to wait or not.
+    is_again: bool,
 }
 
 impl Files for Noting {
@@ -66,7 +77,10 @@ impl Files for Noting {
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, Fault> {
         let stamp = Stamp::of(path);
         self.read.borrow_mut().insert(path.to_owned(), stamp);
-        Disk.read(path, limit)
+        match self.is_again {
+            true => pipe::read(path, limit),
+            false => Disk.read(path, limit),
+        }
     }
 }
 
@@ -102,6 +116,7 @@ impl Source {
     pub fn read(&mut self) -> Result<Loaded, Vec<Problem>> {
         let files = Noting {
             read: RefCell::default(),
+            is_again: !self.seen.is_empty(),
         };
         let around = Surroundings {
             environment: self.environment.clone(),

@@ -142,6 +142,33 @@ fn a_file_is_another_after_a_rename_and_behind_a_link_that_was_swapped() {
     assert_ne!(source.look(), source.seen);
 }
 
+#[test]
+fn a_pipe_in_place_of_a_file_is_waited_for_but_not_for_ever() {
+    let folder = Folder::new();
+    folder.write(FILE, r#"{"servers":[]}"#);
+    let mut source = folder.source(FILE);
+    assert!(source.read().is_ok());
+    let path = folder.0.join(FILE);
+    std::fs::remove_file(&path).expect("it is there");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let problems = source.read().expect_err("nobody writes");
+    assert!(
+        problems[0].to_string().contains("a pipe"),
+        "{}",
+        problems[0]
+    );
+    let seen = source.seen.clone();
+    std::thread::scope(|scope| {
+        // Opening it waits for the reader.
+        scope.spawn(|| std::fs::write(&path, r#"{"servers":[]}"#).expect("it is read"));
+        assert!(source.read().is_ok());
+    });
+    assert_eq!(source.look(), seen, "that it was read is no change");
+    std::fs::remove_file(&path).expect("it is there");
+    folder.write(FILE, r#"{"servers":[]}"#);
+    assert!(source.read().is_ok());
+}
+
 fn config(text: &str) -> Config {
     let around = Surroundings {
         environment: BTreeMap::new(),
