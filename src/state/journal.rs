@@ -8,7 +8,6 @@
 //! wear out the cards that small servers run from. The end and a rewriting are
 //! synced, for there everything is at stake.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -19,7 +18,7 @@ use crossbeam_channel::Receiver;
 use nix::fcntl::OFlag;
 
 use crate::limits;
-use crate::record::{Remembered, SessionName, SessionWord};
+use crate::record::{SessionName, SessionWord};
 use crate::state::error::{Error, Fault};
 use crate::state::files::{self, Draft};
 use crate::state::line;
@@ -54,7 +53,8 @@ pub struct Journal {
 impl Journal {
     /// Reads the journal of a folder, which is made if it is not there, and what
     /// it comes to at `now`, in seconds since 1970. Nothing, and a warning, if another
-    /// gateway writes it, also after [`limits::STATE_LOCK_WAIT`].
+    /// gateway writes it, also after [`limits::STATE_LOCK_WAIT`]; then there is still
+    /// [`recall`].
     ///
     /// It is not written yet: the first [`Journal::write`] does it anew.
     pub fn open(folder: &Path, now: u64) -> Option<Journal> {
@@ -68,13 +68,10 @@ impl Journal {
                 return None;
             }
         };
-        let path = folder.join(FILE);
-        let mut table = read(&path);
-        table.set_time(now);
         Some(Journal {
             trouble: Trouble::of("what is new of sessions"),
-            path,
-            table,
+            path: folder.join(FILE),
+            table: recall(folder, now),
             file: None,
             bytes: 0,
             waiting: Vec::new(),
@@ -83,19 +80,9 @@ impl Journal {
         })
     }
 
-    /// What is remembered of each session.
-    pub fn sessions(&self) -> HashMap<SessionName, Remembered> {
-        self.table.sessions()
-    }
-
-    /// As [`Table::forgotten`].
-    pub fn forgotten(&self) -> Option<u64> {
-        self.table.forgotten()
-    }
-
-    /// As [`Table::lost`].
-    pub fn lost(&self) -> Option<u64> {
-        self.table.lost()
+    /// What it comes to.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Takes in that a word was lost, at a time in seconds since 1970, to be written
@@ -204,24 +191,32 @@ fn lock(path: &Path) -> Result<File, Fault> {
     Err(Fault::Form("another mcproxy has it".to_owned()))
 }
 
-/// What is in the file. One that cannot be used counts as empty, with a warning.
-fn read(path: &Path) -> Table {
-    let bytes = files::read(path, limits::STATE_JOURNAL_BYTES_MAX, files::OTHERS_WRITE);
-    let folded = bytes.and_then(|bytes| fold(&bytes));
+/// What the journal of a folder comes to at `now`, in seconds since 1970, whoever
+/// writes it.
+///
+/// Of a file that cannot be used, and of lines that are broken, nobody knows which
+/// sessions they said had ended, or had children of their own. So none that may be
+/// meant goes on: rather a client too many begins anew. Where there is no file
+/// there was nothing to say.
+pub fn recall(folder: &Path, now: u64) -> Table {
+    let path = folder.join(FILE);
+    let bytes = files::read(&path, limits::STATE_JOURNAL_BYTES_MAX, files::OTHERS_WRITE);
     let file = path.display();
-    match folded {
+    let mut table = match bytes.and_then(|bytes| fold(&bytes)) {
         Ok((table, 0)) => table,
-        Ok((table, broken)) => {
-            log::warn!("{file}: {broken} broken lines were passed over");
+        Ok((mut table, broken)) => {
+            log::warn!("{file}: {broken} broken lines; all sessions of before begin anew");
+            table.lose(now);
             table
         }
+        Err(fault) if fault.is_absence() => Table::default(),
         Err(fault) => {
-            if !fault.is_absence() {
-                log::warn!("{file}: {fault}; what it may tell of sessions is not known");
-            }
-            Table::default()
+            log::warn!("{file}: {fault}; all sessions of before begin anew");
+            Table::new(now, Some(now))
         }
-    }
+    };
+    table.set_time(now);
+    table
 }
 
 /// What the lines come to, and how many of them are broken. A last line without

@@ -28,6 +28,7 @@ use crate::limits;
 use crate::mail;
 use crate::record::{Recalled, Record};
 use crate::state::journal::Journal;
+use crate::state::table::Table;
 use crate::state::writer::{Backlog, Writer};
 use crate::threads;
 
@@ -76,10 +77,14 @@ impl State {
         };
         let journal = opening.journal.then(|| Journal::open(folder, opening.now));
         let journal = journal.flatten();
+        // Who does not write it knows all the same which sessions have ended.
+        let unwritten = opening.journal && journal.is_none();
+        let unwritten = unwritten.then(|| journal::recall(folder, opening.now));
+        let table = journal.as_ref().map(Journal::table).or(unwritten.as_ref());
         let recalled = Recalled {
-            sessions: journal.as_ref().map(Journal::sessions).unwrap_or_default(),
-            forgotten: journal.as_ref().and_then(Journal::forgotten),
-            lost: journal.as_ref().and_then(Journal::lost),
+            sessions: table.map(Table::sessions).unwrap_or_default(),
+            forgotten: table.and_then(Table::forgotten),
+            lost: table.and_then(Table::lost),
             lists: lists::read_all(folder, opening.servers, opening.now),
         };
         files::sweep(folder, opening.now, |_| true);

@@ -171,6 +171,21 @@ fn without_a_journal_only_lists_are_kept() {
 }
 
 #[test]
+fn beside_the_one_that_writes_the_journal_it_is_known_which_sessions_have_ended() {
+    let scratch = Scratch::new();
+    let (first, _) = open(scratch.path(), true);
+    let session = SessionName::named("a");
+    let word = SessionWord::Ended;
+    first.keep(Record::Session { session, word }, NOW);
+    finish(first);
+    let (_writes, before) = open(scratch.path(), true);
+    let (second, recalled) = open(scratch.path(), true);
+    assert!(recalled.sessions[&session].ended);
+    assert_eq!(recalled, before);
+    finish(second);
+}
+
+#[test]
 fn without_a_folder_nothing_is_kept() {
     let (state, recalled) = State::open(Opening {
         folder: None,
@@ -219,7 +234,7 @@ fn recalled_after_dropping(record: Record) -> Recalled {
     let journal = Journal::open(scratch.path(), NOW);
     Writer::new(scratch.path(), journal, backlog).run(&records, &is_ending);
     let journal = Journal::open(scratch.path(), NOW + 2).expect("nobody else has it");
-    assert_eq!(journal.sessions().len(), 1);
+    assert_eq!(journal.table().sessions().len(), 1);
     drop(journal);
     let (state, recalled) = State::open(Opening {
         folder: Some(scratch.path()),

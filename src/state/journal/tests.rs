@@ -2,12 +2,13 @@
 //! written whole. And the file: who may have it, when it is written anew, what a
 //! disk that refuses it costs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::Remembered;
 use crate::state::tests::Scratch;
 use crate::wire::log_level::LogLevel;
 
@@ -165,7 +166,7 @@ fn that_a_word_was_lost_is_read_back_from_a_line_and_from_a_file_written_anew() 
     for _ in 0..2 {
         // Whoever opens it writes it anew.
         let mut journal = open(&scratch);
-        assert_eq!(journal.lost(), Some(NOW - 7));
+        assert_eq!(journal.table().lost(), Some(NOW - 7));
         journal.write();
     }
 }
@@ -176,7 +177,7 @@ fn open(scratch: &Scratch) -> Journal {
 
 /// What somebody finds who opens it now.
 fn reopened(scratch: &Scratch) -> Vec<String> {
-    let sessions = open(scratch).sessions();
+    let sessions = open(scratch).table().sessions();
     let mut names: Vec<_> = sessions.keys().map(|name| name.given()).collect();
     names.sort();
     names
@@ -204,7 +205,7 @@ fn what_is_written_is_there_when_it_is_opened_again() {
 }
 
 #[test]
-fn what_is_no_journal_counts_as_empty_and_is_replaced() {
+fn what_is_no_journal_is_replaced_and_no_session_of_then_is_trusted() {
     let scratch = Scratch::new();
     for odd in [
         &b"{}\n"[..],
@@ -214,7 +215,9 @@ fn what_is_no_journal_counts_as_empty_and_is_replaced() {
     ] {
         scratch.write("sessions.journal", odd);
         let mut journal = open(&scratch);
-        assert!(journal.sessions().is_empty());
+        assert!(journal.table().sessions().is_empty());
+        // Nobody knows what it said of sessions that began by now.
+        assert_eq!(journal.table().forgotten(), Some(NOW));
         journal.note(name("a"), SessionWord::Own);
         journal.write();
         drop(journal);
@@ -222,7 +225,36 @@ fn what_is_no_journal_counts_as_empty_and_is_replaced() {
     }
     // Another user could have written this.
     Scratch::set_mode(&scratch.path().join("sessions.journal"), 0o622);
-    assert!(open(&scratch).sessions().is_empty());
+    let others = open(&scratch);
+    assert!(others.table().sessions().is_empty());
+    assert_eq!(others.table().forgotten(), Some(NOW));
+}
+
+#[test]
+fn where_lines_are_broken_no_session_of_then_is_trusted() {
+    let scratch = Scratch::new();
+    let known = line::of_word(name("a"), &SessionWord::Heard(NOW - 9));
+    for (more, lost) in [("", None), ("{\"s\":", None), ("{\"s\":\0\n", Some(NOW))] {
+        let lines = [line::first(NOW - 9, None), known.clone(), more.to_owned()];
+        scratch.write("sessions.journal", lines.concat().as_bytes());
+        let mut journal = open(&scratch);
+        assert_eq!(journal.table().lost(), lost, "{more:?}");
+        assert_eq!(journal.table().sessions().len(), 1);
+        journal.write();
+        drop(journal);
+        assert_eq!(
+            open(&scratch).table().lost(),
+            lost,
+            "{more:?}, written anew"
+        );
+    }
+}
+
+#[test]
+fn where_there_was_no_journal_there_was_nothing_to_say() {
+    let scratch = Scratch::new();
+    let journal = open(&scratch);
+    assert_eq!(journal.table().forgotten().or(journal.table().lost()), None);
 }
 
 #[test]
@@ -257,7 +289,7 @@ fn a_journal_of_which_much_is_old_is_written_anew() {
     assert!(text(&scratch).len() < bound, "it was written anew");
     assert_eq!(scratch.names(""), ["sessions.journal", "sessions.lock"]);
     drop(journal);
-    let latest = open(&scratch).sessions()[&name("a")].heard;
+    let latest = open(&scratch).table().sessions()[&name("a")].heard;
     assert_eq!(latest, NOW, "and the clock had been ahead");
 }
 
@@ -297,7 +329,7 @@ fn a_folder_that_is_removed_comes_again() {
     journal.sync();
     drop(journal);
     let again = Journal::open(&folder, NOW).expect("nobody else has it");
-    assert_eq!(again.sessions().len(), 2);
+    assert_eq!(again.table().sessions().len(), 2);
 }
 
 #[test]
@@ -333,7 +365,7 @@ fn that_some_were_forgotten_is_known_to_the_next_one() {
     // By the words of each, and then by the first line, after a rewriting.
     for _ in 0..2 {
         let mut journal = open(&scratch);
-        assert_eq!(journal.forgotten(), Some(forgotten));
+        assert_eq!(journal.table().forgotten(), Some(forgotten));
         journal.write();
     }
 }
