@@ -20,6 +20,12 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Whether there is nothing that anybody could ask for by a name.
+    pub fn is_empty(&self) -> bool {
+        let mut kinds = ItemKind::ALL.into_iter();
+        kinds.all(|kind| self.items(kind).is_empty())
+    }
+
     /// The items of one kind, in their server's order.
     pub fn items(&self, kind: ItemKind) -> &[Item] {
         match kind {

@@ -5,7 +5,8 @@
 //! remembered from an earlier life, in an earlier gateway if need be; one of
 //! which nothing is remembered is started once for its lists. A server that has
 //! an `idle_stop` goes to sleep when it has had no call for so long; the looking
-//! is in `watching`.
+//! is in `watching`. One that offers nothing does not sleep, for no call could
+//! wake it: it alone can tell when that changes.
 //!
 //! Lists and greeting that are remembered from an earlier gateway stand for those
 //! of a server that is still in its first start, too: capabilities and
@@ -38,7 +39,9 @@ impl Hub {
         let server = self.server_of(child);
         let is_known = child.learned == Some(server.fingerprint);
         // Nobody can call what is hidden: only a start that succeeds brings it back.
-        !server.is_lazy || !is_known || self.is_hidden(child) || is_awaited(child)
+        // Nor what offers nothing, as long as nobody has signed in to it, say.
+        let cannot_be_called = self.is_hidden(child) || child.offer.is_empty();
+        !server.is_lazy || !is_known || cannot_be_called || is_awaited(child)
     }
 
     /// The first start of a server, or none if it is lazy and known.

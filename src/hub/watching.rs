@@ -189,6 +189,7 @@ impl Hub {
         let is_known = child.learned == Some(self.server_of(child).fingerprint);
         let is_needed = child.is_extra()
             || !is_known
+            || child.offer.is_empty()
             || !child.settled
             || !child.reading.is_empty()
             || !child.held.is_empty()

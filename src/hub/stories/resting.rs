@@ -91,6 +91,27 @@ fn a_lazy_server_of_which_nothing_is_known_is_started_once_for_its_lists() {
 }
 
 #[test]
+fn a_server_that_offers_nothing_does_not_sleep_for_no_call_could_wake_it() {
+    let mut stopping = lazy();
+    stopping.servers[0].idle_stop = Some(Duration::from_secs(5));
+    for plan in [lazy(), stopping] {
+        let mut w = World::new(plan.clone());
+        w.offers.get_mut("git").expect("it is there").tools.clear();
+        w.serve("git.1");
+        let recalled = w.remembered();
+        w.forget();
+        w.pass(12.0);
+        w.expect(&[]);
+        // Nor is it born asleep.
+        let outset = Outset {
+            recalled,
+            ..outset()
+        };
+        World::after(plan, outset).expect(&["0.000s spawn git.1"]);
+    }
+}
+
+#[test]
 fn its_first_call_starts_it_and_then_it_stays() {
     let mut w = again(lazy());
     w.pass(100.0);
