@@ -73,6 +73,7 @@ fn best<'a>(lines: &[&'a str]) -> Option<&'a str> {
     let says_why = |line: &&&str| {
         !line.starts_with([' ', '\t', '}'])
             && !line.starts_with("Node.js v")
+            && !is_of_rusts_trailer(line)
             && !NPM_ASIDES.iter().any(|aside| line.starts_with(aside))
     };
     let last = lines.iter().rfind(says_why).or(lines.last())?;
@@ -84,6 +85,13 @@ fn best<'a>(lines: &[&'a str]) -> Option<&'a str> {
         return reason.or(Some(last));
     }
     Some(last)
+}
+
+/// What Rust says below a panic: how to get a trace, or that one follows, which is
+/// indented.
+fn is_of_rusts_trailer(line: &str) -> bool {
+    let advice = line.strip_prefix("note: ");
+    line == "stack backtrace:" || advice.is_some_and(|advice| advice.contains("RUST_BACKTRACE"))
 }
 
 /// What npm says beside its errors, and often after them.
@@ -122,7 +130,7 @@ mod tests {
 
     #[test]
     fn last_words_say_why() {
-        let words = |text| lines(text).words_at_exit(NOW);
+        let words = |text: &str| lines(text).words_at_exit(NOW);
         assert_eq!(words(""), None);
         assert_eq!(words("one\ntwo").as_deref(), Some("two"));
         assert_eq!(
@@ -133,6 +141,14 @@ mod tests {
             words("Traceback:\n  File \"x\"\nValueError: boom").as_deref(),
             Some("ValueError: boom")
         );
+        let panic = "thread 'main' panicked at src/main.rs:1:2:\nboom\n";
+        for trailer in [
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+            "stack backtrace:\n   0: std::panicking\nnote: Some details are omitted, run with \
+             `RUST_BACKTRACE=full` for a verbose backtrace.",
+        ] {
+            assert_eq!(words(&format!("{panic}{trailer}")).as_deref(), Some("boom"));
+        }
         assert_eq!(words("  a\n  b").as_deref(), Some("  b"));
     }
 
