@@ -358,7 +358,9 @@ impl Hub {
     fn learn(&mut self, call: &Call, message: &Message, links: &[String]) {
         match call.method {
             Method::ToolsCall => {
-                let Some(server) = self.children.get(call.child).map(|c| c.server) else {
+                // One that is turned off, and only finishes its calls, is asked no more.
+                let server = self.children.get(call.child).map(|c| c.server);
+                let Some(server) = server.filter(|id| self.plan.servers.runs(*id)) else {
                     return;
                 };
                 links.iter().for_each(|uri| self.links.learn(uri, server));

@@ -34,14 +34,11 @@ impl Hub {
         session: &SessionKey,
         server: ServerId,
     ) -> Result<ChildId, Refusal> {
-        let down = |hub: &Hub| Refusal::ServerDown {
-            server: hub.server(server).name.clone(),
-            why: "it is not running".to_owned(),
-        };
+        let down = || self.not_running(server);
         match self.server(server).scope {
-            Scope::Shared => self.main_of(server).ok_or_else(|| down(self)),
+            Scope::Shared => self.main_of(server).ok_or_else(down),
             Scope::Session if self.is_lone(session) => {
-                let main = self.main_of(server).ok_or_else(|| down(self))?;
+                let main = self.main_of(server).ok_or_else(down)?;
                 self.lend(session, server, main)
             }
             Scope::Session => {

@@ -77,12 +77,23 @@ impl Hub {
         self.happen(id, happening);
     }
 
+    /// What is said of a server that no process is there for, nor will be.
+    pub(super) fn not_running(&self, server: ServerId) -> Refusal {
+        Refusal::ServerDown {
+            server: self.server(server).name.clone(),
+            why: "it is not running".to_owned(),
+        }
+    }
+
     /// A child of a session's own, started by its first need.
     pub(super) fn start_own(
         &mut self,
         server: ServerId,
         session: &SessionKey,
     ) -> Result<ChildId, Refusal> {
+        if !self.plan.servers.runs(server) {
+            return Err(self.not_running(server));
+        }
         let max = self.plan.processes_max;
         if self.own_children() >= max && !self.stop_a_spare() {
             self.evict_own();

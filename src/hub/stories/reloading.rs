@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Reloads with this server turned on or off.
-    fn turn(&mut self, name: &str, readiness: &Readiness) {
+    pub(super) fn turn(&mut self, name: &str, readiness: &Readiness) {
         let mut plan = self.draft();
         for server in plan.servers.iter_mut().filter(|s| s.name == name) {
             server.readiness = readiness.clone();

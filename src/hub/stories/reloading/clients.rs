@@ -7,6 +7,7 @@ use crate::config::checked::Scope;
 use crate::event::{Report, View};
 use crate::hub::stories::cast::{notice, request, result};
 use crate::hub::stories::world::{World, plan};
+use crate::plan::Readiness;
 
 #[test]
 fn a_child_of_a_sessions_own_is_renewed_in_its_place_while_it_is_in_use() {
@@ -252,4 +253,19 @@ fn a_call_that_is_finished_where_no_process_follows_is_told_so_if_it_fails() {
     w.dies("git.1");
     let told = w.trace().concat();
     assert!(told.contains("it is not started again"), "{told}");
+}
+
+#[test]
+fn a_link_of_a_server_that_was_turned_off_meanwhile_starts_nothing() {
+    let mut w = World::scoped(&["git", "pad"], &["pad"]);
+    w.connect(&["ann", "bob"]);
+    w.calls("ann", "1", "pad__x");
+    w.serve("pad.2");
+    w.turn("pad", &Readiness::Disabled);
+    let link = r#"{"type":"resource_link","uri":"file:///linked","name":"l"}"#;
+    w.answers("pad.2", 3, &format!(r#"{{"content":[{link}]}}"#));
+    w.dies("pad.2");
+    w.forget();
+    w.asks("bob", "1", "resources/read", r#"{"uri":"file:///linked"}"#);
+    w.expect(&[r#"0.200s bob.2 error 1 -32002 resource "file:///linked" not found last"#]);
 }
