@@ -116,7 +116,7 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
     (
         "Listen",
         &["End", "Keep", "Message", "Opened", "Verdict"],
-        &["ToChild", "Cut"],
+        &["ToChild", "Cut", "Spawn"],
     ),
     (
         "Delete",
@@ -136,7 +136,15 @@ const LEADS_TO: [(&str, &[&str], &[&str]); 29] = [
     (
         "SpawnFailed",
         &["Bury", "Message", "Spawn", "Welcome"],
-        &["End", "Finished", "Keep", "Opened", "ToChild", "Cut"],
+        &[
+            "End",
+            "Finished",
+            "Keep",
+            "Opened",
+            "ToChild",
+            "Cut",
+            "CloseInput",
+        ],
     ),
     (
         "Hello",
