@@ -354,6 +354,11 @@ impl Children {
         self.lives.get(&life).copied()
     }
 
+    /// The child whose present life this is, itself.
+    pub fn living(&self, life: Life) -> Option<&Child> {
+        self.get(self.of_life(life)?)
+    }
+
     /// The child of that id.
     pub fn get(&self, id: ChildId) -> Option<&Child> {
         self.book.get(&id)

@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-use crate::config::checked::Scope;
 use crate::event::{ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
@@ -46,14 +45,7 @@ impl Hub {
     /// Whether there is no process for what a session asks a server, and none
     /// that is about to be there.
     fn would_be_started(&self, session: &SessionKey, server: ServerId) -> bool {
-        let is_shared = self.server(server).scope == Scope::Shared || self.is_lone(session);
-        let child = match is_shared {
-            true => self.main_of(server),
-            false => {
-                let session = self.sessions.get(session);
-                session.and_then(|session| session.children.get(&server).copied())
-            }
-        };
+        let child = self.child_so_far(session, server);
         let child = child.and_then(|child| self.children.get(child));
         child.is_none_or(|child| matches!(child.phase, Phase::Asleep | Phase::Dozing))
     }

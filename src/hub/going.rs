@@ -15,15 +15,13 @@ impl Hub {
     /// Whether this is a life of the child that all share, or that the lists come
     /// from.
     pub fn is_main(&self, life: Life) -> bool {
-        let child = self.children.of_life(life);
-        let child = child.and_then(|id| self.children.get(id));
+        let child = self.children.living(life);
         child.is_some_and(|child| !child.is_extra())
     }
 
     /// Whether this life is asked to go, and not for a fault of its own.
     pub fn excuses(&self, life: Life) -> bool {
-        let child = self.children.of_life(life);
-        let child = child.and_then(|id| self.children.get(id));
+        let child = self.children.living(life);
         child.is_some_and(|child| child.phase.is_farewell() && child.phase != Phase::Ousted)
     }
 

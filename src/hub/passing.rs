@@ -34,21 +34,30 @@ impl Hub {
         session: &SessionKey,
         server: ServerId,
     ) -> Result<ChildId, Refusal> {
-        let down = || self.not_running(server);
+        let child = self.child_so_far(session, server);
         match self.server(server).scope {
-            Scope::Shared => self.main_of(server).ok_or_else(down),
+            Scope::Shared => child.ok_or_else(|| self.not_running(server)),
             Scope::Session if self.is_lone(session) => {
-                let main = self.main_of(server).ok_or_else(down)?;
+                let main = child.ok_or_else(|| self.not_running(server))?;
                 self.lend(session, server, main)
             }
-            Scope::Session => {
-                let own = self.sessions.get(session).map(|s| s.children.get(&server));
-                match own {
-                    Some(Some(&child)) => Ok(child),
-                    Some(None) => self.start_own(server, session),
-                    None => Err(Refusal::UnknownSession),
-                }
+            Scope::Session => match child {
+                Some(child) => Ok(child),
+                None if self.sessions.get(session).is_none() => Err(Refusal::UnknownSession),
+                None => self.start_own(server, session),
+            },
+        }
+    }
+
+    /// The child that a session's requests to a server would go to, or that would
+    /// lend it one, if it is entered already.
+    pub(super) fn child_so_far(&self, session: &SessionKey, server: ServerId) -> Option<ChildId> {
+        match self.server(server).scope {
+            Scope::Session if !self.is_lone(session) => {
+                let session = self.sessions.get(session)?;
+                session.children.get(&server).copied()
             }
+            Scope::Session | Scope::Shared => self.main_of(server),
         }
     }
 

@@ -47,7 +47,6 @@ impl Waiter {
     }
 
     /// When it has waited enough.
-    #[cfg(test)]
     pub fn deadline(&self) -> Moment {
         self.deadline
     }

@@ -109,14 +109,20 @@ fn it_is_started_again_when_it_dies() {
     ]);
 }
 
-#[test]
-fn there_are_no_more_of_them_than_max_processes() {
+/// A server with a child for each session, of which there may be one.
+fn with_room_for_one() -> World {
     let mut plan = plan(&["pad"]);
     plan.servers[0].scope = Scope::Session;
     plan.processes_max = 1;
     let mut w = World::new(plan);
     w.serve("pad.1");
     w.pass(0.2);
+    w
+}
+
+#[test]
+fn there_are_no_more_of_them_than_max_processes() {
+    let mut w = with_room_for_one();
     w.connect(&["ann", "bob"]);
     w.calls("ann", "1", "pad__x");
     w.forget();
@@ -236,12 +242,7 @@ fn it_stays_while_somebody_is_connected_for_its_session() {
 
 #[test]
 fn an_idle_session_gives_up_its_child_to_another_after_ten_seconds() {
-    let mut plan = plan(&["pad"]);
-    plan.servers[0].scope = Scope::Session;
-    plan.processes_max = 1;
-    let mut w = World::new(plan);
-    w.serve("pad.1");
-    w.pass(0.2);
+    let mut w = with_room_for_one();
     // One that has nothing to give up is idle for longer.
     w.connect(&["old"]);
     w.pass(1.0);

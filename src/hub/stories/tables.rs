@@ -1,9 +1,8 @@
 //! How much every table of the hub may hold, looked up after every event; and
 //! that nothing is left in any of them at the end.
 
-use crate::event::{Life, Moment};
+use crate::event::Moment;
 use crate::hub::Hub;
-use crate::hub::children::Child;
 use crate::hub::lifecycle::Phase;
 use crate::hub::stories::simulation::counts;
 use crate::hub::stories::world::Ceilings;
@@ -102,7 +101,7 @@ impl Hub {
                 Timer::Question(id) => self.questions.get(*id).and_then(|q| q.timer),
                 Timer::Lease(id) => self.leases.get(*id).map(|lease| lease.timer),
                 Timer::Idle(key) => self.sessions.get(key).and_then(|s| s.idle),
-                Timer::Startup(life) => self.child_of(*life).and_then(|c| c.startup),
+                Timer::Startup(life) => self.children.living(*life).and_then(|c| c.startup),
                 Timer::Retry(id) => self.children.get(*id).and_then(|c| c.retry),
                 Timer::Hearing(id) => self.children.get(*id).and_then(|c| c.hearing.timer),
                 Timer::Spare(id) => {
@@ -137,10 +136,6 @@ impl Hub {
             let mut all = self.timers.iter().filter(is_its);
             assert!(all.any(|(key, _)| key.at() <= waiter.deadline()));
         }
-    }
-
-    fn child_of(&self, life: Life) -> Option<&Child> {
-        self.children.get(self.children.of_life(life)?)
     }
 
     /// No deadline that was set since then is for a moment that was over already.

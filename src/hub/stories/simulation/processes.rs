@@ -74,8 +74,7 @@ impl Processes {
         match effect {
             Effect::Spawn { life, server } => {
                 let plan = &world.plan.servers[server.0 as usize];
-                let child = world.hub.children.of_life(*life);
-                let child = child.and_then(|id| world.hub.children.get(id));
+                let child = world.hub.children.living(*life);
                 let process = Process {
                     server: Some(*server),
                     is_own: child.is_some_and(|child| child.owner.is_some()),
