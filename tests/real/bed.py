@@ -23,16 +23,22 @@ import urllib.request
 POLL_S = 0.02
 
 
-def wait(seconds, look, complaint):
-    """Asks `look` until it gives something, at most `seconds`; then ends the program with `complaint()`."""
+def poll(seconds, look):
+    """Asks `look` until it gives something, at most `seconds`; what it gave last."""
     end = time.monotonic() + seconds
     while True:
         found = look()
-        if found:
+        if found or time.monotonic() > end:
             return found
-        if time.monotonic() > end:
-            sys.exit(f"waited {seconds:g} s, but {complaint()}")
         time.sleep(POLL_S)
+
+
+def wait(seconds, look, complaint):
+    """Asks `look` until it gives something, at most `seconds`; then ends the program with `complaint()`."""
+    found = poll(seconds, look)
+    if not found:
+        sys.exit(f"waited {seconds:g} s, but {complaint()}")
+    return found
 
 
 def listening(log, seconds):

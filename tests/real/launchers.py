@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 
-from bed import processes
+from bed import poll, processes
 
 # What of the environment a gateway needs.
 KEPT = ("PATH", "HOME", "TMPDIR")
@@ -50,14 +50,10 @@ def launchers(cache):
 
 def wait(what, look, seconds=PATIENCE_S):
     """Asks again and again until there is something; fails after so many seconds."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s until {what}")
-        time.sleep(0.02)
+    found = poll(seconds, look)
+    if not found:
+        raise AssertionError(f"waited {seconds} s until {what}")
+    return found
 
 
 class Gateway:
