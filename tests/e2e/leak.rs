@@ -134,7 +134,7 @@ fn small_without_sessions() {
     small(Door::Stateless);
 }
 
-/// The issue's own numbers.
+/// The numbers that `make leak` promises.
 fn full(door: Door) {
     let growth = growth(door, 10_000, 100);
     assert!(growth <= 1024, "{growth} KiB more than after a tenth");

@@ -102,7 +102,7 @@ fn small_without_sessions() {
     run(gateway, torture);
 }
 
-/// The issue's own numbers; told, because a run that takes minutes should leave some.
+/// The numbers that `make torture` promises; told, because a run that takes minutes should leave some.
 #[expect(clippy::print_stderr, reason = "the numbers are what it is run for")]
 fn full(door: Door) {
     if exempts(Exemption::Bursts) {

@@ -266,6 +266,11 @@ struct Run {
 }
 
 impl Run {
+    /// How slowly a client reads, if it is the slow one.
+    fn pace_of(&self, client: usize) -> Option<Pace> {
+        self.plan.slow_reader.filter(|_| client == 0)
+    }
+
     fn fault(&self, counter: &AtomicU64, words: impl FnOnce() -> String) {
         counter.fetch_add(1, Ordering::Relaxed);
         if self.tally.told.fetch_add(1, Ordering::Relaxed) < TOLD_FAULTS_MAX {

@@ -1,7 +1,7 @@
 //! `mcproxy status`: what it prints, and what its exit code says.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -119,11 +119,9 @@ fn the_token_is_sent_and_asked_for() {
     assert_eq!(right.status.code(), WELL, "{right:?}");
 }
 
-#[test]
-fn watching_goes_on_until_ctrl_c_and_then_ends_well() {
-    let gateway = gateway(&json!({}), &[fault("good", &[])]);
-    wait_for_state(&gateway, "good", "ready");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mcproxy"))
+/// `mcproxy status --watch --json` of a gateway, its stdout piped.
+fn watch(gateway: &Gateway) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mcproxy"))
         .args(["status", "--watch", "--json", "--port"])
         .arg(gateway.address.port().to_string())
         .current_dir(gateway.folder())
@@ -131,7 +129,14 @@ fn watching_goes_on_until_ctrl_c_and_then_ends_well() {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("the program can be started");
+        .expect("the program can be started")
+}
+
+#[test]
+fn watching_goes_on_until_ctrl_c_and_then_ends_well() {
+    let gateway = gateway(&json!({}), &[fault("good", &[])]);
+    wait_for_state(&gateway, "good", "ready");
+    let mut child = watch(&gateway);
     let stdout = Log::of(child.stdout.take().expect("stdout is piped"));
     let mut running = Running::new(child);
     let second = |text: &str| text.lines().count() >= 2;
@@ -151,15 +156,7 @@ fn watching_goes_on_until_ctrl_c_and_then_ends_well() {
 fn watching_ends_when_nobody_reads_it_any_more() {
     let gateway = gateway(&json!({}), &[fault("good", &[])]);
     wait_for_state(&gateway, "good", "ready");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mcproxy"))
-        .args(["status", "--watch", "--json", "--port"])
-        .arg(gateway.address.port().to_string())
-        .current_dir(gateway.folder())
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program can be started");
+    let mut child = watch(&gateway);
     drop(child.stdout.take());
     let mut running = Running::new(child);
     let status = running.wait(PATIENCE);

@@ -26,7 +26,7 @@ pub fn legacy_client(run: &Arc<Run>, client: usize) -> Result<(), CallError> {
         mut listener,
         ..
     } = opened;
-    listener.http.pace = run.plan.slow_reader.filter(|_| client == 0);
+    listener.http.pace = run.pace_of(client);
     listener.http.patience = run.plan.patience;
     let (place, places) = sync_channel::<()>(run.plan.in_flight);
     let asked: Arc<Mutex<Vec<Option<Instant>>>> = Arc::default();

@@ -21,19 +21,12 @@ pub fn streamable_client(run: &Arc<Run>, client: usize) -> Result<(), CallError>
         let run = Arc::clone(run);
         spawn(move || listen_for_strays(&run, client, stream))
     };
-    let next = Arc::new(AtomicU64::new(1));
-    let callers: Vec<_> = (0..run.plan.in_flight)
-        .map(|_| {
-            let (run, next) = (Arc::clone(run), Arc::clone(&next));
-            let mut caller = first.sibling();
-            caller.patience = run.plan.patience;
-            caller.pace = run.plan.slow_reader.filter(|_| client == 0);
-            spawn(move || make_calls(&run, client, &mut caller, &next))
-        })
-        .collect();
-    for caller in callers {
-        let _ = caller.join();
-    }
+    make_all_calls(run, client, || {
+        let mut caller = first.sibling();
+        caller.patience = run.plan.patience;
+        caller.pace = run.pace_of(client);
+        caller
+    });
     let _ = closer.shutdown(std::net::Shutdown::Both);
     let _ = listener.join();
     first.delete()?;
@@ -42,13 +35,25 @@ pub fn streamable_client(run: &Arc<Run>, client: usize) -> Result<(), CallError>
 
 /// No session: only the numbers of the calls belong together.
 pub fn stateless_client(run: &Arc<Run>, client: usize) {
+    make_all_calls(run, client, || {
+        let mut caller = KeptClient::new(run.plan.address, &run.plan.path);
+        caller.patience = run.plan.patience;
+        caller.pace = run.pace_of(client);
+        caller
+    });
+}
+
+/// Makes the calls of one client by as many callers as may be at it at the same time.
+fn make_all_calls<C: Client + Send + 'static>(
+    run: &Arc<Run>,
+    client: usize,
+    caller: impl Fn() -> C,
+) {
     let next = Arc::new(AtomicU64::new(1));
     let callers: Vec<_> = (0..run.plan.in_flight)
         .map(|_| {
             let (run, next) = (Arc::clone(run), Arc::clone(&next));
-            let mut caller = KeptClient::new(run.plan.address, &run.plan.path);
-            caller.patience = run.plan.patience;
-            caller.pace = run.plan.slow_reader.filter(|_| client == 0);
+            let mut caller = caller();
             spawn(move || make_calls(&run, client, &mut caller, &next))
         })
         .collect();
