@@ -490,6 +490,11 @@ pub const DISMISS_TERMINATE_WAIT: Duration = Duration::from_secs(2);
 /// And before SIGKILL.
 pub const DISMISS_KILL_WAIT: Duration = Duration::from_secs(4);
 
+/// And before SIGKILL where a start has taken too long. It may be `npx` in the
+/// middle of a download: asked to go it takes back what it has done, in some
+/// seconds; killed it leaves a cache with which it never starts again.
+pub const SLOW_KILL_WAIT: Duration = Duration::from_secs(20);
+
 /// The same when the gateway itself ends, which must take less than 3 s.
 pub const STOP_TERMINATE_WAIT: Duration = Duration::from_millis(500);
 

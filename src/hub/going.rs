@@ -101,12 +101,11 @@ impl Hub {
         if let Some(timer) = child.startup.take() {
             self.timers.cancel(timer);
         }
-        let (terminate, kill) = if why == Happening::Useless {
-            (Duration::ZERO, limits::USELESS_KILL_WAIT)
-        } else if self.stopping {
-            (limits::STOP_TERMINATE_WAIT, limits::STOP_KILL_WAIT)
-        } else {
-            (limits::DISMISS_TERMINATE_WAIT, limits::DISMISS_KILL_WAIT)
+        let (terminate, kill) = match why {
+            Happening::Useless => (Duration::ZERO, limits::USELESS_KILL_WAIT),
+            _ if self.stopping => (limits::STOP_TERMINATE_WAIT, limits::STOP_KILL_WAIT),
+            Happening::TooSlow => (limits::DISMISS_TERMINATE_WAIT, limits::SLOW_KILL_WAIT),
+            _ => (limits::DISMISS_TERMINATE_WAIT, limits::DISMISS_KILL_WAIT),
         };
         self.effects.push(Effect::CloseInput { life });
         self.timers

@@ -240,14 +240,14 @@ fn silence_is_broken_off_after_five_seconds_and_the_process_asked_to_go() {
     let mut w = speaking(&["git"], Protocol::Auto);
     w.spawned("git.1");
     w.forget();
-    w.pass(12.0);
+    w.pass(25.0);
     w.expect(&[
         "5.000s close git.1",
         "7.000s term git.1",
-        "9.000s kill git.1",
+        "25.000s kill git.1",
     ]);
     w.dies("git.1");
-    w.expect(&["12.000s bury git.1", "12.000s spawn git.2"]);
+    w.expect(&["25.000s bury git.1", "25.000s spawn git.2"]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Processes {
                 process.questions
             );
             // Whoever was asked to go, and has not, was killed.
-            let long_ago = now.since(Moment(2 * limits::DISMISS_KILL_WAIT));
+            let long_ago = now.since(Moment(limits::SLOW_KILL_WAIT + limits::DISMISS_KILL_WAIT));
             let had_its_time = process.closing.is_some_and(|since| since.0 < long_ago);
             let is_spared = had_its_time && !process.killed && !process.exited;
             assert!(!is_spared, "{life:?} may stay");
