@@ -146,6 +146,8 @@ pub struct Child {
     pub is_flooded: bool,
     /// Answers to what it asks, which wait until it has read.
     pub words: VecDeque<Outgoing>,
+    /// Since when first requests have waited for its first start.
+    pub awaited: Moment,
     /// The deadline of its start.
     pub startup: Option<TimerKey>,
     /// How its process ended, where that is known but its last word is not.
@@ -248,6 +250,7 @@ impl Child {
             lost_to_pings: 0,
             overdue: None,
             used: now,
+            awaited: now,
             was_called: false,
             learned: None,
             kept: None,

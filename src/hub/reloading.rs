@@ -195,6 +195,7 @@ impl Hub {
         child.parked = false;
         if child.hello.is_none() {
             child.settled = false;
+            child.awaited = self.now;
             child.is_added = true;
         }
         let held: Vec<_> = child.held.iter().copied().collect();

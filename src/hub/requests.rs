@@ -188,12 +188,15 @@ impl Hub {
     }
 
     pub(super) fn must_wait(&self, need: &Need, view: &View) -> bool {
-        need.patient && self.is_starting(view, asks(need))
+        need.patient && self.waits_until(view, asks(need)).is_some()
     }
 
     /// Lets a request wait for servers in their first start.
     pub(super) fn wait(&mut self, need: Need, patience: Duration) {
-        let deadline = self.now.after(patience);
+        let latest = self.now.after(patience);
+        let view = self.view_of(&need.caller.session);
+        let end = view.and_then(|view| self.waits_until(&view, asks(&need)));
+        let deadline = end.map_or(latest, |end| end.min(latest));
         self.timers.set(deadline, Timer::FirstStarts);
         self.waiters.push(Waiter { need, deadline });
     }
@@ -222,7 +225,7 @@ impl Hub {
             .get(&waiter.need.caller.session)
             .map(|session| session.view.clone());
         let Some(view) = view else { return };
-        if patient && self.is_starting(&view, asks(&waiter.need)) {
+        if patient && self.waits_until(&view, asks(&waiter.need)).is_some() {
             self.waiters.push(waiter);
         } else {
             let mut need = waiter.need;

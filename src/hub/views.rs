@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::merge::Catalog;
 use crate::catalog::offer::{Offer, Rules, Source};
-use crate::event::{ServerId, SessionKey, View};
+use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::Hub;
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::greeting::OWN_INFO;
@@ -254,10 +254,12 @@ impl Hub {
         }
     }
 
-    /// Whether a client's first list would miss a server that is still in its
-    /// first start. What it would do without depends on what it asks for.
-    pub(super) fn is_starting(&self, view: &View, asks: Asks) -> bool {
-        let is_missed = |child: &Child| {
+    /// Until when a request waits for servers that are still in their first
+    /// start, if its answer would miss something: each is waited for a while, and
+    /// not for as long again by each who asks. What an answer would do without
+    /// depends on what is asked for.
+    pub(super) fn waits_until(&self, view: &View, asks: Asks) -> Option<Moment> {
+        let is_missed = |child: &&Child| {
             let does_without = match asks {
                 Asks::List => child.learned.is_some() || child.is_added,
                 Asks::Greeting => child.learned.is_some(),
@@ -265,9 +267,11 @@ impl Hub {
             };
             !child.settled && !does_without
         };
-        self.servers_of_view(view)
-            .into_iter()
-            .any(|server| self.main_child(server).is_some_and(is_missed))
+        let servers = self.servers_of_view(view).into_iter();
+        let children = servers.filter_map(|server| self.main_child(server));
+        let missed = children.filter(is_missed);
+        let ends = missed.map(|child| child.awaited.after(self.plan.connection_timeout));
+        ends.filter(|end| *end > self.now).max()
     }
 
     /// The one server whose own word counts in this view, if there is one: the

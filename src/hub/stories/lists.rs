@@ -1,6 +1,8 @@
 //! Reading what children offer, and telling clients of it: pages, faults,
 //! changes, and the first list that waits for first starts.
 
+use std::time::Duration;
+
 use crate::config::checked::Scope;
 use crate::event::View;
 use crate::hub::stories::cast::{initialize, notice, page};
@@ -243,7 +245,7 @@ fn a_first_list_waits_for_first_starts() {
 }
 
 #[test]
-fn a_first_list_waits_no_longer_than_the_connection_timeout() {
+fn a_first_start_is_waited_for_no_longer_than_the_connection_timeout_by_all_together() {
     let mut w = World::of(&["git", "time"]);
     w.serve("git.1");
     w.pass(1.0);
@@ -255,9 +257,20 @@ fn a_first_list_waits_no_longer_than_the_connection_timeout() {
     w.pass(40.0);
     let only = r#"answer 1 {"tools":[{"inputSchema":{},"name":"git__x"}]} last"#;
     w.expect(&[
-        &format!("31.000s ann.2 {only}"),
-        &format!("41.000s bob.2 {only}"),
+        &format!("30.000s ann.2 {only}"),
+        &format!("30.000s bob.2 {only}"),
     ]);
+    // Nobody who comes later waits for it again, not even for a name of its own.
+    w.calls("bob", "2", "time__x");
+    assert!(w.trace().concat().contains("bob.3 error 2"));
+    w.asks("ann", "2", "tools/list", "");
+    w.expect_of(
+        "ann.3",
+        &[&format!(
+            "51.000s ann.3 {}",
+            only.replace("answer 1", "answer 2")
+        )],
+    );
 }
 
 #[test]
@@ -277,7 +290,9 @@ fn a_first_start_that_fails_for_good_is_waited_for_no_longer() {
 
 #[test]
 fn a_first_start_whose_lists_do_not_come_ends_with_its_startup_timeout() {
-    let mut w = World::of(&["git"]);
+    let mut plan = plan(&["git"]);
+    plan.connection_timeout = Duration::from_secs(100);
+    let mut w = World::new(plan);
     w.pass(50.0);
     w.spawned("git.1");
     w.greets("git.1");
@@ -320,9 +335,9 @@ fn initialize_at_one_server_waits_no_longer_than_the_connection_timeout() {
     w.forget();
     w.pass(30.0);
     w.expect(&["30.000s ann.1 welcome 0 session ann-1"]);
+    // That was its time, and what is asked next does not wait as long again.
     w.asks("ann", "1", "tools/list", "");
-    w.pass(29.0);
-    w.expect(&[]);
+    w.expect(&[r#"30.000s ann.2 answer 1 {"tools":[]} last"#]);
 }
 
 #[test]

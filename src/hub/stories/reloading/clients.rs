@@ -1,8 +1,6 @@
 //! What a reload means to sessions: those with children of their own, those with
 //! subscriptions, those at an endpoint that is gone.
 
-use std::time::Duration;
-
 use crate::config::checked::Scope;
 use crate::event::{Report, View};
 use crate::hub::stories::cast::{notice, request, result};
@@ -207,7 +205,6 @@ fn a_gateway_that_was_ready_stays_so_while_a_new_server_starts() {
 fn what_waits_for_a_first_start_is_looked_at_when_all_of_the_new_plan_holds() {
     let mut plan = plan(&["git", "pad", "new"]);
     plan.servers[1].scope = Scope::Session;
-    plan.connection_timeout = Duration::from_secs(20);
     let mut w = World::new(plan);
     w.serve("git.1");
     w.serve("pad.1");
