@@ -1125,3 +1125,18 @@ pub const SESSIONS_ABSENT_BYTES_MAX: usize = 16 << 20;
 // ours. The longest has 1 + 29 + 48 + 24 + 32 bytes, in base 64.
 const _: () =
     assert!((1 + 29 + TICKET_NAME_BYTES_MAX + TICKET_VERSION_BYTES_MAX + 32) * 4 / 3 < 200);
+
+// ---- lost calls
+
+/// Bytes of an event id that say which requests its stream still owes an answer;
+/// without them where they would be more. The longest id has room, and a batch
+/// of some dozen ids of the usual kind; each event carries it.
+pub const EVENT_AWAITED_BYTES_MAX: usize = 512;
+
+// One id fits, whatever it is, and all that can be read of a made-up one is
+// answered in one go.
+const _: () = assert!(
+    ID_BYTES_MAX.div_ceil(3) * 4 <= EVENT_AWAITED_BYTES_MAX
+        && BATCH_MESSAGES_MAX <= REPLAY_EVENTS_MAX
+        && BATCH_MESSAGES_MAX + 4 <= OUTBOX_SLOTS
+);

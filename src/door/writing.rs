@@ -227,7 +227,9 @@ impl<'a> Stream<'a> {
             } => {
                 let name = self.event_name;
                 self.buffer.write(|out, keeper| {
-                    sse::write_event(out, name, event, |out| keeper.message(out, &message));
+                    sse::write_event(out, name, event.as_ref(), |out| {
+                        keeper.message(out, &message)
+                    });
                 });
                 self.taken.messages += 1;
                 self.taken.bytes += message.len_max() as u64;
@@ -236,7 +238,7 @@ impl<'a> Stream<'a> {
             Parcel::Opened { prime, .. } => {
                 if let Some(event) = prime {
                     self.buffer
-                        .write(|out, _| sse::write_prime(out, event, limits::STREAM_RETRY_MS));
+                        .write(|out, _| sse::write_prime(out, &event, limits::STREAM_RETRY_MS));
                 }
                 self.taken.messages += 1;
                 None

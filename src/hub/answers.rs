@@ -79,7 +79,10 @@ impl Hub {
         message: Outgoing,
     ) {
         self.answered(session);
-        let last = self.pay(stream);
+        let last = match &message.id {
+            Some(Patch::Json(id)) => self.pay(stream, id),
+            Some(Patch::Number(_)) | None => self.pay(stream, "null"),
+        };
         self.put(stream, message, last);
         if last {
             self.close_stream(stream);
@@ -98,21 +101,26 @@ impl Hub {
         }
     }
 
-    /// One answer less is owed on a POST's stream; whether it was the last.
-    fn pay(&mut self, stream: StreamId) -> bool {
-        match self.streams.get_mut(stream).map(|s| &mut s.kind) {
-            Some(StreamKind::Post { owed }) => {
+    /// One answer less is owed on a POST's stream, that to the request of this id;
+    /// whether it was the last.
+    fn pay(&mut self, stream: StreamId, id: &str) -> bool {
+        let Some(stream) = self.streams.get_mut(stream) else {
+            return false;
+        };
+        stream.owes_no_more(id);
+        match &mut stream.kind {
+            StreamKind::Post { owed } => {
                 *owed = owed.saturating_sub(1);
                 *owed == 0
             }
-            Some(StreamKind::Listen | StreamKind::Whole) | None => false,
+            StreamKind::Listen | StreamKind::Whole => false,
         }
     }
 
     /// A request will have no answer: its client took it back.
     pub(super) fn answer_nothing(&mut self, caller: &Caller) {
         self.answered(&caller.session);
-        if self.pay(caller.stream) {
+        if self.pay(caller.stream, &caller.id) {
             self.end_stream(caller.stream);
         }
         self.end_if_finished(&caller.session);
@@ -138,8 +146,8 @@ impl Hub {
             || stream.load.messages as usize + 2 >= stream.slots;
         let session = stream.session.clone();
         self.is_crowded |= self.streams.count(id, message.len_max() as u64, self.now);
-        if let Some(event) = event {
-            self.keep_event(&session, event, &message);
+        if let Some(event) = &event {
+            self.keep_event(&session, event.clone(), &message);
         }
         let Some(outbox) = outbox else {
             return; // kept for its return, or lost with its client
@@ -192,7 +200,7 @@ impl Hub {
         if stream.opened {
             return;
         }
-        stream.opened = true;
+        stream.begin();
         stream.load.messages += 1;
         let outbox = stream.outbox;
         let key = stream.session.clone();

@@ -226,7 +226,7 @@ impl Hub {
         }
     }
 
-    fn count_request(&mut self, key: &SessionKey) {
+    pub(super) fn count_request(&mut self, key: &SessionKey) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.unanswered += 1;
             session.heard = self.now;
@@ -248,6 +248,9 @@ impl Hub {
             id: message.marks.id.map_or_else(|| "null".into(), text),
             progress_token: message.marks.progress_token.map(text),
         };
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.owes(&caller.id);
+        }
         self.request(Need {
             caller,
             message,

@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use crate::hub::parked::Parked;
 use crate::limits;
-use crate::wire::envelope::{Message, shown};
+use crate::wire::envelope::{INVALID_PARAMS, INVALID_REQUEST, Message, shown};
 use crate::wire::mirrored::Mismatch;
 use crate::wire::stateless::{HEADER_MISMATCH, MISSING_CAPABILITY};
 
-/// The request is no valid JSON-RPC request here.
-const INVALID_REQUEST: i32 = -32600;
 /// No such method (JSON-RPC 2.0, section 5.1).
 const METHOD_NOT_FOUND: i32 = -32601;
-/// The parameters are wrong, or name what is not there.
-const INVALID_PARAMS: i32 = -32602;
 /// No such resource (MCP 2025-11-25, resources, error handling).
 const RESOURCE_NOT_FOUND: i32 = -32002;
 /// The request, or the session it needs, has run out of time. The number that
@@ -88,6 +84,8 @@ pub enum Refusal {
         /// What follows, in words.
         next: &'static str,
     },
+    /// The process that had the call under way is gone, and this one is another.
+    GatewayRestarted,
     /// The server does not run, and the call could not wait longer.
     ServerDown {
         /// The server's name.
@@ -242,6 +240,7 @@ impl Refusal {
             | Refusal::UnknownEvent
             | Refusal::StreamEnded
             | Refusal::ServerGone { .. }
+            | Refusal::GatewayRestarted
             | Refusal::ServerDown { .. }
             | Refusal::ServerParked(_)
             | Refusal::AnswerTooLong { .. }
@@ -362,6 +361,10 @@ impl fmt::Display for Refusal {
             Refusal::ServerGone { server, how, next } => write!(
                 f,
                 "server {server:?} {how} while this call was under way; {next}"
+            ),
+            Refusal::GatewayRestarted => f.write_str(
+                "the gateway was started anew while this call was under way; whether it was \
+                 carried out is not known",
             ),
             Refusal::ServerDown { server, why } => {
                 write!(f, "server {server:?} is not available: {why}")

@@ -1,8 +1,11 @@
 //! Streams for what no request asked for, and streams that broke: what is kept of
 //! them, and how a client goes on with one.
 
+use std::sync::Arc;
+
 use crate::event::{Effect, OutboxId, Parcel, SessionKey, Standing};
 use crate::hub::Hub;
+use crate::hub::answers::refusal_to;
 use crate::hub::clients::Address;
 use crate::hub::refusal::Refusal;
 use crate::hub::sessions::Session;
@@ -25,10 +28,14 @@ impl Hub {
             Ok(key) => key,
             Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
         };
-        let is_of_another = |event: EventId| event.epoch != self.streams.epoch();
-        let has_gap = resume.is_some_and(is_of_another) | self.take_gap(&key);
+        let epoch = self.streams.epoch();
+        let foreign = resume.as_ref().filter(|event| event.epoch != epoch);
+        if let Some(awaited) = foreign.and_then(|event| event.awaited.as_ref()) {
+            return self.end_lost(outbox, &key, &awaited.ids());
+        }
+        let has_gap = foreign.is_some() | self.take_gap(&key);
         if let Some(event) = resume.filter(|_| !has_gap) {
-            return self.resume(outbox, &key, event);
+            return self.resume(outbox, &key, &event);
         }
         self.bound_streams(&key);
         let stream = self.open_stream(&key, outbox, StreamKind::Listen);
@@ -36,6 +43,22 @@ impl Hub {
         self.opened(outbox, prime, None);
         if has_gap {
             self.tell_gap(&key, stream);
+        }
+    }
+
+    /// Answers requests that another process has taken with it: their client has
+    /// come back for the rest of a stream of which nothing is left. It is the
+    /// client's own word that they were under way, and nobody else hears the
+    /// answers. What it missed beyond them it is told where it listens.
+    fn end_lost(&mut self, outbox: OutboxId, key: &SessionKey, ids: &[Arc<str>]) {
+        let id = self.open_stream(key, outbox, StreamKind::Post { owed: ids.len() });
+        if let Some(stream) = self.streams.get_mut(id) {
+            ids.iter().for_each(|id| stream.owes(id));
+        }
+        self.open_post_stream(id);
+        for lost in ids {
+            self.count_request(key);
+            self.answer_as_is(key, id, refusal_to(&Refusal::GatewayRestarted, lost));
         }
     }
 
@@ -80,7 +103,7 @@ impl Hub {
     }
 
     /// Goes on with a stream that broke: what came after the event first.
-    pub(super) fn resume(&mut self, outbox: OutboxId, key: &SessionKey, last: EventId) {
+    pub(super) fn resume(&mut self, outbox: OutboxId, key: &SessionKey, last: &EventId) {
         let id = StreamId(last.stream);
         let Some(session) = self.sessions.get(key) else {
             return;

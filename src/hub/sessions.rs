@@ -212,7 +212,7 @@ impl Replay {
     ///
     /// # Errors
     /// Some of it is not kept, or not any more.
-    pub fn after(&self, last: EventId, newest: u32) -> Result<Vec<(EventId, Outgoing)>, Gap> {
+    pub fn after(&self, last: &EventId, newest: u32) -> Result<Vec<(EventId, Outgoing)>, Gap> {
         let missed: Vec<_> = self
             .kept
             .iter()

@@ -6,9 +6,11 @@
 //! door made with the slots it announced never overflows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::event::{Load, Moment, OutboxId, SessionKey};
 use crate::limits;
+use crate::wire::awaited::Awaited;
 use crate::wire::sse::{Epoch, EventId};
 
 /// A stream; unique in the process, and never reused.
@@ -53,9 +55,66 @@ pub struct Stream {
     pub numbered: u32,
     /// What tells its events from those of another process.
     pub epoch: Epoch,
+    /// The requests it owes an answer, if its events say so.
+    asked: Asked,
+    /// The same as its events say it.
+    awaited: Option<Awaited>,
+}
+
+/// The requests that a stream owes an answer, by their ids as JSON text. Nearly
+/// always that is one, which needs no place of its own.
+#[derive(Debug, Default)]
+struct Asked {
+    first: Option<Arc<str>>,
+    others: Vec<Arc<str>>,
+}
+
+impl Asked {
+    fn add(&mut self, id: Arc<str>) {
+        match self.first {
+            None => self.first = Some(id),
+            Some(_) => self.others.push(id),
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        if self.first.as_deref() == Some(id) {
+            self.first = self.others.pop();
+        } else if let Some(place) = self.others.iter().position(|other| **other == *id) {
+            self.others.remove(place);
+        }
+    }
+
+    fn written(&self) -> Option<Awaited> {
+        Awaited::of(self.first.iter().chain(&self.others).map(|id| &**id))
+    }
 }
 
 impl Stream {
+    /// It becomes a stream on the wire. What its events say of the requests is
+    /// written here, once, and again where one of several is answered.
+    pub fn begin(&mut self) {
+        self.opened = true;
+        self.awaited = self.asked.written();
+    }
+
+    /// It owes an answer to the request of that id. A stream that nobody resumes
+    /// need not know which.
+    pub fn owes(&mut self, id: &Arc<str>) {
+        if self.resumable && matches!(self.kind, StreamKind::Post { .. }) {
+            self.asked.add(Arc::clone(id));
+            self.awaited = self.opened.then(|| self.asked.written()).flatten();
+        }
+    }
+
+    /// It no longer owes that answer: the event that brings it says so already.
+    pub fn owes_no_more(&mut self, id: &str) {
+        self.asked.remove(id);
+        if self.opened {
+            self.awaited = self.asked.written();
+        }
+    }
+
     /// The next event's place, if this stream numbers its events.
     pub fn next_event(&mut self, id: StreamId) -> Option<EventId> {
         (self.resumable && self.opened).then(|| {
@@ -70,6 +129,7 @@ impl Stream {
             epoch: self.epoch,
             stream: id.0,
             number: self.numbered,
+            awaited: self.awaited.clone(),
         }
     }
 
@@ -134,6 +194,8 @@ impl Streams {
             resumable,
             numbered: 0,
             epoch: self.epoch,
+            asked: Asked::default(),
+            awaited: None,
         };
         self.book.insert(id, stream);
         self.by_outbox.insert(outbox, id);

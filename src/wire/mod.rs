@@ -3,6 +3,7 @@
 //! Pure: no socket, no clock, no thread. Params and results stay raw bytes;
 //! only the envelope and the few fields a gateway must know are read.
 
+pub mod awaited;
 pub mod discover;
 pub mod envelope;
 pub mod handshake;

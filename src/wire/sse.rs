@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io::Write;
 
+use crate::wire::awaited::Awaited;
+
 /// What tells the events of one process from those of another: six digits of
 /// base 36.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -49,8 +51,9 @@ impl std::str::FromStr for Epoch {
 }
 
 /// The place of one event in a resumable stream. On the wire it is the text
-/// `epoch-stream-number`, the last two decimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// `epoch-stream-number`, the last two decimal, and where answers are awaited
+/// `-requests` behind it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EventId {
     /// The process it was sent by.
     pub epoch: Epoch,
@@ -58,11 +61,18 @@ pub struct EventId {
     pub stream: u64,
     /// The place in it; 0 is the priming event.
     pub number: u32,
+    /// The requests that the stream owed an answer after this event. Read by
+    /// another process only: the one that sent it knows better.
+    pub awaited: Option<Awaited>,
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.epoch, self.stream, self.number)
+        write!(f, "{}-{}-{}", self.epoch, self.stream, self.number)?;
+        match &self.awaited {
+            Some(awaited) => write!(f, "-{awaited}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -71,11 +81,16 @@ impl std::str::FromStr for EventId {
 
     fn from_str(text: &str) -> Result<EventId, ()> {
         let (epoch, place) = text.split_once('-').ok_or(())?;
-        let (stream, number) = place.split_once('-').ok_or(())?;
+        let (stream, rest) = place.split_once('-').ok_or(())?;
+        let (number, awaited) = match rest.split_once('-') {
+            Some((number, awaited)) => (number, Some(awaited.parse()?)),
+            None => (rest, None),
+        };
         Ok(EventId {
             epoch: epoch.parse()?,
             stream: stream.parse().map_err(|_| ())?,
             number: number.parse().map_err(|_| ())?,
+            awaited,
         })
     }
 }
@@ -85,7 +100,7 @@ impl std::str::FromStr for EventId {
 pub fn write_event(
     out: &mut Vec<u8>,
     name: Option<&str>,
-    id: Option<EventId>,
+    id: Option<&EventId>,
     data: impl FnOnce(&mut Vec<u8>),
 ) {
     if let Some(name) = name {
@@ -112,7 +127,7 @@ pub fn write_comment(out: &mut Vec<u8>, text: &str) {
 /// Appends the priming event (2025-11-25, Streamable HTTP): an id and no data,
 /// so that a client can resume a stream on which nothing has come yet, and the
 /// time in milliseconds to wait before it does.
-pub fn write_prime(out: &mut Vec<u8>, id: EventId, retry_ms: u64) {
+pub fn write_prime(out: &mut Vec<u8>, id: &EventId, retry_ms: u64) {
     line(out, "id", format_args!("{id}"));
     line(out, "retry", format_args!("{retry_ms}"));
     out.extend_from_slice(b"data: \n\n");
@@ -125,12 +140,15 @@ fn line(out: &mut Vec<u8>, field: &str, value: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ID: EventId = EventId {
         epoch: Epoch(46_655),
         stream: 3,
         number: 14,
+        awaited: None,
     };
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -143,7 +161,7 @@ mod tests {
     fn an_event_has_the_fields_it_is_given() {
         let data = |out: &mut Vec<u8>| out.extend_from_slice(b"{\"a\": 1}");
         assert_eq!(
-            written(|out| write_event(out, Some("message"), Some(ID), data)),
+            written(|out| write_event(out, Some("message"), Some(&ID), data)),
             "|event: message\nid: 000zzz-3-14\ndata: {\"a\": 1}\n\n"
         );
         assert_eq!(
@@ -159,7 +177,7 @@ mod tests {
             "|: keep-alive\n\n"
         );
         assert_eq!(
-            written(|out| write_prime(out, ID, 1500)),
+            written(|out| write_prime(out, &ID, 1500)),
             "|id: 000zzz-3-14\nretry: 1500\ndata: \n\n"
         );
     }
@@ -180,8 +198,33 @@ mod tests {
             "000zzz--14",
             "ä0zzz-3-14",
             "000zzz-3-4294967296",
+            "000zzz-3-14-x",
+            "000zzz-3-14-MQ-",
+            "000zzz-3--MQ",
         ] {
             assert_eq!(text.parse::<EventId>(), Err(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_id_says_which_requests_wait() {
+        let id = EventId {
+            awaited: Awaited::of(["7", r#""~~~""#]),
+            ..ID
+        };
+        let text = id.to_string();
+        assert_eq!(text, "000zzz-3-14-Nw.In5-fiI");
+        assert_eq!(text.parse(), Ok(id));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_as_an_event_id_is_written_as_one(
+            text in "[0-9a-z]{6}-[0-9]{1,3}-[0-9]{1,3}(-[A-Za-z0-9_.-]{0,12})?|\\PC{0,30}",
+        ) {
+            if let Ok(id) = text.parse::<EventId>() {
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
         }
     }
 

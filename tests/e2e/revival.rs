@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::talk::{assert_refused, connected, connected_at, fault, fault_with, refusal};
+use super::talk::{
+    assert_refused, call, connected, connected_at, fault, fault_with, refusal, rest_of,
+};
 use crate::harness::client::Client;
 use crate::harness::gateway::{Gateway, Setup, config};
 use crate::harness::process::Folder;
@@ -154,6 +156,13 @@ fn keeping(folder: &Folder) -> Gateway {
     setup.env("STATE_DIRECTORY", state).start()
 }
 
+/// The gateway crashes, and its servers end with their stdin.
+fn kill(gateway: &mut Gateway) {
+    gateway.signal(nix::sys::signal::Signal::SIGKILL);
+    let gone = || gateway.processes().is_empty().then_some(());
+    assert!(Deadline::after(PATIENCE).poll(gone).is_some());
+}
+
 /// The status of a ping in the session of a client.
 fn status(client: &McpClient) -> u16 {
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
@@ -196,10 +205,7 @@ fn subscriptions_and_log_levels_come_back_after_a_crash() {
         both.then_some(())
     };
     assert!(Deadline::after(PATIENCE).poll(is_kept).is_some());
-    before.signal(nix::sys::signal::Signal::SIGKILL);
-    // Its servers end with their stdin.
-    let gone = || before.processes().is_empty().then_some(());
-    assert!(Deadline::after(PATIENCE).poll(gone).is_some());
+    kill(&mut before);
     before.stop();
     let after = keeping(&folder);
     let mut client = moved(&client, &after, "/servers/one/mcp");
@@ -213,4 +219,41 @@ fn subscriptions_and_log_levels_come_back_after_a_crash() {
         "{:?}",
         client.call_text("whoami", json!({}))
     );
+}
+
+#[test]
+fn a_call_that_a_crash_has_cut_off_ends_with_an_error_that_says_so() {
+    let folder = Folder::new();
+    let start = || {
+        let limits = json!({"keepalive_interval": "50ms"});
+        let config = json!({"servers": [fault("one")], "limits": limits});
+        let state = folder.path().to_str().expect("a path that is text");
+        let setup = Setup::with_config(config.to_string());
+        setup.env("STATE_DIRECTORY", state).start()
+    };
+    let mut before = start();
+    let client = connected(&before, "/mcp");
+    // It is answered with the next one, which never comes.
+    let arguments = json!({"batch": 2, "text": "x"});
+    let held = call("held", "one__slow_answer_out_of_order", &arguments);
+    let mut stream = client.post_stream(&held).expect("a stream");
+    let prime = stream.next_event().expect("it goes on").expect("an event");
+    let last = prime.id.expect("the priming event has one");
+    kill(&mut before);
+    before.stop();
+    let after = start();
+    let mut client = moved(&client, &after, "/mcp");
+    let mut resumed = client.get_stream(Some(&last)).expect("an answer");
+    assert_eq!(resumed.head.status, 200);
+    let messages = rest_of(&mut resumed);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(messages[0]["id"], "held");
+    assert_eq!(messages[0]["error"]["code"], -32000);
+    let sentence = messages[0]["error"]["message"].as_str().expect("a text");
+    assert!(
+        sentence.contains("the gateway was started anew"),
+        "{sentence}"
+    );
+    let echo = client.call_text("one__echo", json!({"text": "again"}));
+    assert_eq!(echo.expect("it goes on"), "again");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::checked::Scope;
-use crate::event::{SessionKey, View};
+use crate::event::{Effect, Event, FromClient, OutboxId, Parcel, SessionKey, View};
 use crate::hub::absent::Absent;
 use crate::hub::stories::cast::{notice, request, result};
 use crate::hub::stories::world::{World, outset, plan};
@@ -594,6 +594,94 @@ fn a_stream_of_another_process_is_a_new_one_that_tells_to_look_anew() {
     assert!(refused.contains("verdict BadRequest"), "{refused}");
 }
 
+const LOST: &str = "-32000 the gateway was started anew while this call was under way; whether it was carried out is not known";
+
+/// The last event that a client has seen, as it would name it to another process.
+fn last_seen(w: &World, who: &str) -> String {
+    let to_her = |outbox: &OutboxId| w.exchanges[outbox].client == who;
+    let mut events = w.deeds.iter().rev().filter_map(|(_, effect)| match effect {
+        Effect::ToClient { outbox, parcel } if to_her(outbox) => match parcel {
+            Parcel::Opened { prime, .. } => prime.as_ref(),
+            Parcel::Message { event, .. } => event.as_ref(),
+            _ => None,
+        },
+        _ => None,
+    });
+    let last = events.next();
+    last.expect("she has seen some").to_string()
+}
+
+#[test]
+fn a_call_that_a_crash_has_cut_off_ends_with_an_error_where_its_client_comes_back() {
+    let mut w = World::ready(&["git"]);
+    w.connect(&["ann", "bob"]);
+    w.calls("ann", "\"a\"", "git__x");
+    w.handle(Event::Client {
+        outbox: w.outbox("ann.2"),
+        word: FromClient::Patience,
+    });
+    let last = last_seen(&w, "ann");
+    crash(&mut w);
+    w.listens("ann", Some(&last));
+    w.expect(&[
+        "0.400s ann.3 opened prime 1-0",
+        &format!("0.400s ann.3 [1-1] error \"a\" {LOST} last"),
+    ]);
+    // Who broke off again hears it from that stream as from the one before.
+    w.listens("ann", Some("1-0"));
+    w.expect(&[
+        "0.400s ann.4 opened",
+        &format!("0.400s ann.4 [1-1] error \"a\" {LOST}"),
+        "0.400s ann.4 end",
+    ]);
+    w.listens("ann", Some(&last));
+    assert_eq!(w.trace().len(), 2);
+    // What she missed otherwise she is told where she listens.
+    w.listens("ann", None);
+    assert_eq!(w.trace().len(), 4);
+    assert_eq!(
+        w.hub
+            .sessions
+            .iter()
+            .map(|(_, s)| s.unanswered)
+            .sum::<usize>(),
+        0
+    );
+    // Whoever has taken her event hears of no call but his own, and harms none.
+    w.listens("bob", Some(&last));
+    let trace = w.trace();
+    assert!(
+        trace.iter().all(|line| line.contains(" bob.2 ")),
+        "{trace:?}"
+    );
+}
+
+#[test]
+fn of_a_batch_the_calls_are_lost_that_had_no_answer() {
+    let mut w = World::ready(&["git"]);
+    w.come("ann", View::Merged);
+    w.connects_at("ann", "2025-03-26");
+    let call = |id: &str| request(id, "tools/call", r#"{"name":"git__x"}"#);
+    w.posts(
+        "ann",
+        &format!("[{},{},{}]", call("1"), call("2"), call("3")),
+    );
+    w.handle(Event::Client {
+        outbox: w.outbox("ann.2"),
+        word: FromClient::Patience,
+    });
+    w.answers("git.1", 4, "{}");
+    let last = last_seen(&w, "ann");
+    crash(&mut w);
+    w.listens("ann", Some(&last));
+    let mut trace = w.trace();
+    assert_eq!(trace.remove(0), "0.400s ann.3 opened");
+    trace.sort();
+    let lost = |place: u32, id: u32| format!("0.400s ann.3 [1-{place}] error {id} {LOST}");
+    let ids = |first, second| [lost(1, first), format!("{} last", lost(2, second))];
+    assert!(trace == ids(1, 3) || trace == ids(3, 1), "{trace:?}");
+}
+
 #[test]
 fn only_what_can_change_is_to_be_looked_at_anew() {
     let mut w = World::ready(&["git"]);
@@ -617,7 +705,7 @@ fn a_session_that_made_room_for_others_comes_back_with_all_that_it_had() {
     let before = words(&mut w);
     w.hub.lay_by(&key);
     w.hub.end_session(&key, None);
-    w.handle(crate::event::Event::Tick);
+    w.handle(Event::Tick);
     assert!(w.hub.sessions.is_empty());
     assert!(
         before.len() == 3 && words(&mut w).is_empty(),

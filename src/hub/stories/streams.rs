@@ -539,6 +539,7 @@ fn event(number: u32, bytes: usize) -> (EventId, Outgoing) {
         epoch: Default::default(),
         stream: 1,
         number,
+        awaited: None,
     };
     (event, Outgoing::plain(message.into()))
 }
@@ -557,7 +558,7 @@ fn first_kept(sizes: &[usize]) -> (Option<u32>, usize) {
         number: number - 1,
         ..event(1, 100).0
     };
-    let first = (1..=number).find(|&first| replay.after(from(first), number).is_ok());
+    let first = (1..=number).find(|&first| replay.after(&from(first), number).is_ok());
     (first, replay.bytes())
 }
 

@@ -128,7 +128,7 @@ impl World {
     }
 
     /// Stories leave the epoch of the present hub out.
-    fn event(&self, event: EventId) -> String {
+    fn event(&self, event: &EventId) -> String {
         match event.epoch == self.hub.streams.epoch() {
             true => format!("{}-{}", event.stream, event.number),
             false => event.to_string(),
@@ -142,7 +142,7 @@ impl World {
                 format!("welcome {} session {}", value["id"], session_name(session))
             }
             Parcel::Opened { prime, session } => {
-                let prime = prime.map_or(String::new(), |event| {
+                let prime = prime.as_ref().map_or(String::new(), |event| {
                     format!(" prime {}", self.event(event))
                 });
                 let session = session.as_ref();
@@ -156,8 +156,9 @@ impl World {
                 event,
                 last,
             } => {
-                let event =
-                    event.map_or(String::new(), |event| format!("[{}] ", self.event(event)));
+                let event = event
+                    .as_ref()
+                    .map_or(String::new(), |event| format!("[{}] ", self.event(event)));
                 let last = if *last { " last" } else { "" };
                 format!("{event}{}{last}", plain(message))
             }

@@ -220,15 +220,27 @@ impl Simulation {
 
     /// Listens, anew or where some stream broke; now and then it is another's.
     fn listens(&mut self, who: &str, session: SessionKey) {
-        let from = match self.dice.percent(90) {
+        let is_own = self.dice.percent(90);
+        let from = match is_own {
             true => self.judge.seen.get(&session),
             false => self.judge.seen.values().next(),
         };
-        let events: Vec<_> = from.into_iter().flatten().copied().collect();
+        let mut events: Vec<_> = from.into_iter().flatten().cloned().collect();
+        // After a restart a stream is gone on with from the last that came of it.
+        let epoch = self.world.hub.streams.epoch();
+        let all = events.clone();
+        events.retain(|event| {
+            let of_same = all.iter().filter(|other| other.epoch == event.epoch);
+            let mut of_same = of_same.filter(|other| other.stream == event.stream);
+            event.epoch == epoch || of_same.all(|other| other.number <= event.number)
+        });
         let resume = match self.dice.percent(60) {
             true => self.dice.pick(&events),
             false => None,
         };
+        if !is_own {
+            self.judge.astray.insert(self.next_exchange(who));
+        }
         let client = &self.world.clients[who];
         let word = FromClient::Listen {
             view: client.view.clone(),

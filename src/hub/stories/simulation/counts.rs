@@ -175,7 +175,7 @@ refusals! {
     UnknownTool UnknownPrompt UnknownResource AmbiguousResource UnknownTask UnknownCursor
     BadParameter HeaderMismatch UnknownMethod UnknownServer UnknownGroup UnknownSession
     MissingSession NotInitialized InitializedTwice UnknownVersion BatchNotAllowed
-    InitializeInBatch UnknownEvent StreamEnded ServerGone ServerDown ServerParked CallTimedOut
+    InitializeInBatch UnknownEvent StreamEnded ServerGone GatewayRestarted ServerDown ServerParked CallTimedOut
     AnswerTooLong AnswerUnheld ServerBusy SessionBusy TooManySubscriptions TooManySessions TooManyProcesses
     Stopping ClientCannot ClientCannotSo LacksCapability NoRequestToAsk NeedsUrl UnknownState
     StateOfAnother StateExpired StateUsed BadInputResponses AnswerNotKept NoOrigin

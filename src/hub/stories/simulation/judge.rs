@@ -19,6 +19,9 @@ use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::sse::EventId;
 
+/// What an answer says that was lost with its process.
+const LOST: &str = "the gateway was started anew";
+
 /// What is remembered.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
@@ -26,6 +29,12 @@ pub(super) struct Judge {
     sessions: HashMap<OutboxId, SessionKey>,
     /// The requests without an answer, by session and id.
     open: BTreeMap<(SessionKey, String), Request>,
+    /// The requests that were without an answer when their process ended, by
+    /// session and id.
+    lost: BTreeSet<(SessionKey, String)>,
+    /// The exchanges in which clients go on with another's stream: they are told
+    /// that what they never asked is lost.
+    pub(super) astray: BTreeSet<OutboxId>,
     /// The session of each mark ever made.
     marks: BTreeMap<String, SessionKey>,
     /// How many requests each session has made.
@@ -188,7 +197,8 @@ impl Judge {
     /// Another process has begun: what was under way is lost, but sessions go on,
     /// unless they have ended or had children of their own.
     pub(super) fn begin_anew(&mut self, world: &World) {
-        self.open.clear();
+        let open = std::mem::take(&mut self.open);
+        self.lost.extend(open.into_keys());
         self.unread.clear();
         self.asked.clear();
         self.put_to.clear();
@@ -240,7 +250,7 @@ impl Judge {
                 event,
                 last,
             } => {
-                self.message(*outbox, message, *event, processes);
+                self.message(*outbox, message, event.as_ref(), processes);
                 if *last {
                     self.all_answered(*outbox);
                 }
@@ -264,6 +274,11 @@ impl Judge {
                 if *standing != Standing::Accepted {
                     self.open.retain(|_, request| request.exchange != *outbox);
                 }
+            }
+            Parcel::Opened {
+                prime: Some(event), ..
+            } => {
+                self.seen.entry(session).or_default().insert(event.clone());
             }
             Parcel::Opened { .. } | Parcel::Report(_) | Parcel::End | Parcel::Cut => {}
         }
@@ -292,18 +307,26 @@ impl Judge {
         &mut self,
         outbox: OutboxId,
         message: &Outgoing,
-        event: Option<EventId>,
+        event: Option<&EventId>,
         processes: &Processes,
     ) {
         let session = &self.sessions[&outbox].clone();
         if let Some(event) = event {
-            let is_new = self.seen.entry(session.clone()).or_default().insert(event);
+            let seen = self.seen.entry(session.clone()).or_default();
+            let is_new = seen.insert(event.clone());
             if !is_new {
                 return; // told once more to a client that came back
             }
         }
         match &message.message.kind {
             Kind::Answer { .. } if id_of(message) == "null" => {}
+            Kind::Answer { .. } if text(message).contains(LOST) => {
+                let request = (session.clone(), id_of(message));
+                assert!(
+                    self.lost.contains(&request) || self.astray.contains(&outbox),
+                    "{request:?} was not under way when the gateway was started anew"
+                );
+            }
             Kind::Answer { .. } => self.answered(session, message),
             Kind::Request(_) => self.question(session, message, processes),
             Kind::Notification(Method::Progress) => {
