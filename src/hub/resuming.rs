@@ -33,7 +33,13 @@ impl Hub {
         if let Some(awaited) = foreign.and_then(|event| event.awaited.as_ref()) {
             return self.end_lost(outbox, &key, &awaited.ids());
         }
-        let has_gap = foreign.is_some() | self.take_gap(&key);
+        // One that this session has here has its answers, whatever came before;
+        // of that the client is told where it listens.
+        let is_known = foreign.is_none()
+            && resume
+                .as_ref()
+                .is_some_and(|event| self.has_had(&key, event.stream));
+        let has_gap = !is_known && (foreign.is_some() | self.take_gap(&key));
         if let Some(event) = resume.filter(|_| !has_gap) {
             return self.resume(outbox, &key, &event);
         }
@@ -44,6 +50,15 @@ impl Hub {
         if has_gap {
             self.tell_gap(&key, stream);
         }
+    }
+
+    /// Whether a session has this stream, or had it and may go on with it.
+    fn has_had(&self, key: &SessionKey, stream: u64) -> bool {
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| {
+            session.streams.contains(&StreamId(stream))
+                || session.ended.iter().any(|&(ended, _)| ended == stream)
+        })
     }
 
     /// Answers requests that another process has taken with it: their client has
