@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::console;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
+use crate::cli::{console, missing};
 use crate::config::checked::{Config, Launch, Server};
 use crate::door::local::{LocalClient, LocalError};
 use crate::limits;
@@ -25,24 +25,32 @@ const INFO: &str = concat!(
 /// The answer to a request: a result, or the sentence of an error.
 pub type Answer = Result<Value, String>;
 
-/// `mcproxy tools`: the merged tools, as a table or as JSON.
+/// `mcproxy tools`: the merged tools, as a table or as JSON. Whose tools are
+/// missing for a server that does not serve is said beside it, and is a failure:
+/// a script must not take half of a list for the whole.
 ///
 /// # Errors
 /// The gateway cannot start.
 pub fn tools(config: &Config, as_json: bool) -> Result<Exit, Error> {
     let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
-    let answer = with_gateway(config, |client| {
-        ask(client, Method::ToolsList, "{}", patience)
+    let told = with_gateway(config, |client| {
+        let answer = ask(client, Method::ToolsList, "{}", patience)?;
+        Ok((answer, client.inventory(patience)?))
     })?;
-    Ok(
-        match answer.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(result) => console::out(&shown_tools(&result["tools"], as_json)),
-            Err(sentence) => {
-                console::say(sentence);
-                Exit::Failure
-            }
-        },
-    )
+    let (answer, inventory) = told.unwrap_or_else(|error| (Err(error.to_string()), Value::Null));
+    let missing = missing::lines(config, &inventory);
+    let exit = match answer {
+        Ok(result) => console::out(&shown_tools(&result["tools"], as_json)),
+        Err(sentence) => {
+            console::say(sentence);
+            Exit::Failure
+        }
+    };
+    missing.iter().for_each(console::note);
+    Ok(match missing.is_empty() {
+        true => exit,
+        false => Exit::Failure,
+    })
 }
 
 fn shown_tools(tools: &Value, as_json: bool) -> String {

@@ -9,7 +9,7 @@ use crate::cli::ask::{ask, with_gateway};
 use crate::cli::console::printable;
 use crate::cli::exit::Exit;
 use crate::cli::table::Table;
-use crate::cli::{check, console};
+use crate::cli::{check, console, missing};
 use crate::config::checked::{Config, Launch, Loaded};
 use crate::limits;
 use crate::run::Error;
@@ -82,19 +82,7 @@ impl Live {
             for sentence in array(&told["left_out"]) {
                 let _ = writeln!(live.text, "! {}", printable(text(sentence)));
             }
-            // What is wrong with one that serves all the same stands above.
-            if !matches!(state, "ready" | "degraded") {
-                let why = match told["trouble"].as_str() {
-                    Some(why) => printable(why),
-                    None => format!(
-                        "it has not started within {} s (\"connection_timeout\")",
-                        config.limits.connection_timeout.as_secs_f64()
-                    ),
-                };
-                let name = &server.name;
-                live.errors
-                    .push(format!("error: server {name:?} is not up: {why}"));
-            }
+            live.errors.extend(missing::not_up(config, server, told));
         }
         live
     }

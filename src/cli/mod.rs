@@ -20,6 +20,7 @@ pub mod help;
 pub mod live;
 pub mod main;
 pub mod man;
+pub mod missing;
 pub mod overview;
 pub mod parse;
 pub mod reference;

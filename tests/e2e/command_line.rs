@@ -314,8 +314,17 @@ fn tools_lists_the_others_where_one_cannot_start() {
         ],
     });
     let ended = Setup::with_config(config.to_string()).run(&["tools", "--log"]);
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stdout.contains("good__echo"));
+    let missing: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(missing.len(), 2, "{missing:#?}");
+    let told = [
+        "error: server \"bad\" is not up: exited with code 1",
+        "error: mcp-servers.json: server \"typo\": command: \"no-such-program-anywhere\" is not on PATH",
+    ];
+    for (line, told) in missing.iter().zip(told) {
+        assert!(line.starts_with(told), "{line}");
+    }
     assert!(
         ended.stdout.contains("bad: exited with code 1"),
         "{ended:?}"
