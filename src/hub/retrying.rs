@@ -57,7 +57,7 @@ impl Hub {
         self.start_later(id, wait);
         log::warn!(
             "{label}: {trouble}; starting again in {} s",
-            wait.as_secs_f64()
+            seconds(wait)
         );
     }
 
@@ -187,6 +187,29 @@ impl Hub {
         match self.is_retried(child) {
             true => Retry::In(seconds),
             false => Retry::ByCall(seconds),
+        }
+    }
+}
+
+/// A wait in seconds, to the millisecond. Printed it has three decimals at most,
+/// where a sum of seconds and their fraction would show its rounding error.
+fn seconds(wait: Duration) -> f64 {
+    wait.as_millis() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_without_noise() {
+        for (ms, told) in [(1_122, "1.122"), (1_000, "1"), (60_000, "60"), (80, "0.08")] {
+            assert_eq!(seconds(Duration::from_millis(ms)).to_string(), told);
+        }
+        for ms in 0..100_000 {
+            let told = seconds(Duration::from_millis(ms)).to_string();
+            let decimals = told.split_once('.').map_or("", |(_, decimals)| decimals);
+            assert!(decimals.len() <= 3 && !decimals.ends_with('0'), "{told}");
         }
     }
 }

@@ -389,7 +389,10 @@ fn waits_told(log: &str) -> Vec<f64> {
         let (before, wait) = line.split_once("; starting again in ")?;
         let how = "bad: exited with code 1 (last line on stderr:";
         assert!(before.contains(how), "{line}");
-        wait.strip_suffix(" s")?.parse().ok()
+        let wait = wait.strip_suffix(" s")?;
+        let decimals = wait.split_once('.').map_or("", |(_, decimals)| decimals);
+        assert!(decimals.len() <= 3 && !decimals.ends_with('0'), "{line}");
+        wait.parse().ok()
     });
     told.collect()
 }
