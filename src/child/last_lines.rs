@@ -68,7 +68,8 @@ impl LastLines {
 
 /// The last line, unless that is part of a stack trace (indented, or a closing
 /// bracket) or a trailer below the error. Python's traces end with the error
-/// itself; npm begins its report with it.
+/// itself; npm begins its report with it. Where lists or advice follow an error,
+/// it is the last line that calls itself one.
 fn best<'a>(lines: &[&'a str]) -> Option<&'a str> {
     let says_why = |line: &&&str| {
         !line.starts_with([' ', '\t', '}'])
@@ -84,7 +85,27 @@ fn best<'a>(lines: &[&'a str]) -> Option<&'a str> {
             .find(|line| npm_error(line).is_some_and(is_npm_reason));
         return reason.or(Some(last));
     }
+    if follows_an_error(last) {
+        let error = lines.iter().rfind(|line| is_error(line));
+        return Some(error.unwrap_or(last));
+    }
     Some(last)
+}
+
+/// Whether a line only adds to an error above it: uv's advice, and the modules
+/// through which Node came to one that is missing.
+fn follows_an_error(line: &str) -> bool {
+    let adds = ["hint:", "- ", "Require stack:", "code:"];
+    adds.iter().any(|start| line.starts_with(start))
+}
+
+/// Whether a line calls itself an error: `error: …`, `fatal: …`, and what an
+/// exception's class is called, such as `ModuleNotFoundError: …`.
+fn is_error(line: &str) -> bool {
+    let word = line.split_once(": ").map_or("", |(word, _)| word);
+    // Node puts a code behind the class: `TypeError [ERR_X]`.
+    let word = word.split(' ').next().unwrap_or_default();
+    word == "fatal" || word.ends_with("Error") || word == "error"
 }
 
 /// What Rust says below a panic: how to get a trace, or that one follows, which is
@@ -150,6 +171,32 @@ mod tests {
             assert_eq!(words(&format!("{panic}{trailer}")).as_deref(), Some("boom"));
         }
         assert_eq!(words("  a\n  b").as_deref(), Some("  b"));
+    }
+
+    #[test]
+    fn what_only_adds_to_an_error_is_passed_over() {
+        let words = |text: &str| lines(text).words_at_exit(NOW).unwrap();
+        let node = "node:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\
+            Error: Cannot find module 'ajv'\n\
+            Require stack:\n\
+            - /x/node_modules/server/index.js\n\
+            \x20   at Module._resolveFilename (node:internal/modules/cjs/loader:1207:15)\n\
+            \x20   at node:internal/main/run_main_module:28:49 {\n\
+            \x20 code: 'MODULE_NOT_FOUND',\n\
+            \x20 requireStack: [ '/x/node_modules/server/index.js' ]\n\
+            }\nNode.js v20.20.2";
+        assert_eq!(words(node), "Error: Cannot find module 'ajv'");
+        let uv = "error: Failed to fetch: `https://example.org/simple/nope/`\n\
+            \x20 Caused by: dns error\n\
+            hint: Consider enabling a longer timeout";
+        let told = "error: Failed to fetch: `https://example.org/simple/nope/`";
+        assert_eq!(words(uv), told);
+        let class = "TypeError [ERR_X]: boom\n- a\nhint: b";
+        assert_eq!(words(class), "TypeError [ERR_X]: boom");
+        // Without an error above it, it is the best there is; below one, what is no
+        // addition stays right.
+        assert_eq!(words("listening\nhint: a"), "hint: a");
+        assert_eq!(words("error: tried\ngave up"), "gave up");
     }
 
     #[test]

@@ -55,10 +55,7 @@ impl Hub {
         let wait = self.dice.spread(doubled.min(limits::RECONNECT_DELAY_MAX));
         let wait = wait.min(limits::RECONNECT_DELAY_MAX);
         self.start_later(id, wait);
-        log::warn!(
-            "{label}: {trouble}; starting again in {} s",
-            seconds(wait)
-        );
+        log::warn!("{label}: {trouble}; starting again in {} s", seconds(wait));
     }
 
     /// It has failed too often: calls are refused, and one start is tried now
