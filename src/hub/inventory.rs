@@ -64,6 +64,7 @@ impl Hub {
         let state = self.state_of(id);
         let main = self.main_child(id);
         let hello = main.and_then(|child| child.hello.as_ref());
+        let shown = main.filter(|child| !self.is_hidden(child));
         let own = self.children.iter().filter(|(_, child)| child.server == id);
         let others = own.filter(|(_, child)| child.is_extra());
         ServerStatus {
@@ -82,7 +83,7 @@ impl Hub {
                 .filter_map(|(_, child)| self.process_of(child))
                 .collect(),
             figures: self.figures_of(id),
-            offers: main.map(offers_of).unwrap_or_default(),
+            offers: shown.map(offers_of).unwrap_or_default(),
             left_out: self.left_out_of(id, catalog),
             stderr: Vec::new(),
         }

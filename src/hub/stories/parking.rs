@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::config::checked::Scope;
-use crate::event::{FromChild, View};
+use crate::event::report::Told;
+use crate::event::{FromChild, Report, View};
 use crate::hub::Outset;
 use crate::hub::lifecycle::Phase;
 use crate::hub::stories::stateless::meta;
@@ -281,6 +282,19 @@ fn the_wait_is_never_longer_than_a_minute_and_that_of_parked_ones_is_one() {
     w.expect(&["60.000s spawn git.2"]);
     let child = w.hub.children.iter().next().expect("there is one").1;
     assert_eq!(child.phase, Phase::Starting);
+}
+
+#[test]
+fn what_is_hidden_is_not_counted_among_what_is_offered() {
+    for (is_listed, tools) in [(true, 1), (false, 0)] {
+        let mut plan = plan(&["git"]);
+        plan.servers[0].listed_when_parked = is_listed;
+        let mut w = parked(plan);
+        let Told::Status(status) = w.reported("probe", Report::Status) else {
+            panic!("no status");
+        };
+        assert_eq!(status.servers[0].offers.tools, tools);
+    }
 }
 
 #[test]
