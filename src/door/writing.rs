@@ -228,7 +228,7 @@ impl<'a> Stream<'a> {
                 let name = self.event_name;
                 self.buffer.write(|out, keeper| {
                     sse::write_event(out, name, event.as_ref(), |out| {
-                        keeper.message(out, &message)
+                        keeper.message(out, &message);
                     });
                 });
                 self.taken.messages += 1;

@@ -115,8 +115,8 @@ fn a_server_that_never_becomes_ready_takes_all_of_its_own_with_it() {
     assert!(all_run.is_some(), "{:?}", of_bad(&gateway));
     // A start that took too long has 20 s to take back what it has done.
     let leader = |(_, command): &(i32, String)| command.contains("--never-initialize");
-    let killed = Deadline::after(2 * PATIENCE)
-        .poll(|| (!of_bad(&gateway).iter().any(leader)).then_some(()));
+    let killed =
+        Deadline::after(2 * PATIENCE).poll(|| (!of_bad(&gateway).iter().any(leader)).then_some(()));
     assert!(killed.is_some(), "{:?}", of_bad(&gateway));
     wait_for_state(&gateway, "bad", "parked");
     let gone = Deadline::after(PATIENCE).poll(|| of_bad(&gateway).is_empty().then_some(()));
