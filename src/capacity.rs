@@ -133,13 +133,13 @@ mod tests {
 
     #[test]
     fn the_scarcer_of_descriptors_and_threads_decides() {
-        // 136 descriptors are kept, and 11 for each child.
-        assert_eq!(room(1024, PLENTY, 0), 888);
-        assert_eq!(room(1024, PLENTY, 8), 800);
+        // 264 descriptors are kept, and 11 for each child.
+        assert_eq!(room(1024, PLENTY, 0), 760);
+        assert_eq!(room(1024, PLENTY, 8), 672);
         // 40 threads are kept, and 38 for each child.
         assert_eq!(room(PLENTY, 2048, 0), 2008);
         assert_eq!(room(PLENTY, 2048, 10), 1628);
-        assert_eq!(room(1024, 2048, 10), 778);
+        assert_eq!(room(1024, 2048, 10), 650);
         assert_eq!(room(1024, 500, 4), 308);
     }
 
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_taken_where_there_is_room() {
         let found = Found {
-            descriptors: 20_136,
+            descriptors: 20_264,
             threads: PLENTY,
         };
         assert_eq!(settle(Some(3), found, 0), 3);

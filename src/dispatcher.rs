@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 
+use crate::channel::Receiver;
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle};
 use crate::dispatcher::last_words::{Ending, LastWords};
@@ -18,7 +19,7 @@ use crate::event::{
 };
 use crate::hub::Hub;
 use crate::limits;
-use crate::mail::{Inbox, Letter, OutboxSender};
+use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
 use crate::state::Keeper;
@@ -40,6 +41,8 @@ pub struct Dispatcher {
     /// When an orderly end becomes a disorderly one.
     patience: Option<Instant>,
     finished: bool,
+    /// For whom messages are gathered.
+    gathering: Vec<Life>,
     /// What the carrying out of effects has led to, for the hub to hear of next.
     aftermath: VecDeque<Event>,
 }
@@ -92,6 +95,7 @@ impl Dispatcher {
             began: now(),
             patience: None,
             finished: false,
+            gathering: Vec::new(),
             aftermath: VecDeque::new(),
         }
     }
@@ -105,15 +109,18 @@ impl Dispatcher {
         while !self.finished {
             if let Some(letter) = self.next_letter() {
                 self.open(letter, &mut effects);
+                self.open_waiting(&mut effects);
             }
             self.tick(&mut effects);
+            self.write_out(&mut effects);
         }
         self.say_goodbye();
     }
 
     /// Whoever still waits for an answer is told that none will come.
     fn say_goodbye(&self) {
-        let late = self.letters.try_iter().filter_map(|letter| match letter {
+        let letters = std::iter::from_fn(|| self.letters.try_recv().ok());
+        let late = letters.filter_map(|letter| match letter {
             Letter::Open { sender, .. } => Some(sender),
             Letter::Event(_) | Letter::Close(_) | Letter::Reload { .. } => None,
         });
@@ -134,6 +141,30 @@ impl Dispatcher {
         // The dispatcher holds a sender itself, so the inbox never closes: an
         // error is the deadline.
         self.letters.recv_deadline(deadline).ok()
+    }
+
+    /// Opens what else is there already, up to a number.
+    fn open_waiting(&mut self, effects: &mut Vec<Effect>) {
+        for _ in 1..limits::LETTERS_AT_ONCE {
+            match self.letters.try_recv() {
+                Ok(letter) if !self.finished => self.open(letter, effects),
+                _ => return,
+            }
+        }
+    }
+
+    /// Writes out what was gathered for children.
+    fn write_out(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(life) = self.gathering.pop() {
+            let Some(held) = self.children.get_mut(&life) else {
+                continue;
+            };
+            held.handle.flush();
+            if let Some(taken) = held.handle.taken() {
+                let word = FromChild::Taken(taken);
+                self.handle(Event::Child { life, word }, effects);
+            }
+        }
     }
 
     fn open(&mut self, letter: Letter, effects: &mut Vec<Effect>) {
@@ -202,10 +233,13 @@ impl Dispatcher {
             match effect {
                 Effect::ToClient { outbox, parcel } => self.put_parcel(outbox, parcel),
                 Effect::ToChild { life, message } => {
-                    if let Some(held) = self.children.get(&life)
-                        && let Err(why) = held.handle.send(message)
-                    {
-                        log::debug!("a message for life {} was not sent: {why}", life.0);
+                    if let Some(held) = self.children.get_mut(&life) {
+                        if let Err(why) = held.handle.send(message) {
+                            log::debug!("a message for life {} was not sent: {why}", life.0);
+                        }
+                        if !self.gathering.contains(&life) {
+                            self.gathering.push(life);
+                        }
                     }
                 }
                 Effect::Spawn { life, server } => self.spawn(life, server),
@@ -216,7 +250,8 @@ impl Dispatcher {
                     }
                 }
                 Effect::Signal { life, signal } => {
-                    if let Some(held) = self.children.get(&life) {
+                    if let Some(held) = self.children.get_mut(&life) {
+                        held.handle.flush();
                         held.handle.signal(signal);
                     }
                 }
@@ -237,15 +272,21 @@ impl Dispatcher {
         if matches!(parcel, Parcel::Cut) {
             sender.cut();
             self.outboxes.remove(&outbox.connection);
-        } else if sender.put(outbox.exchange, parcel).is_err() {
-            // Whoever waits there is cut off rather than left to wait for a
-            // parcel that is lost.
-            log::error!("an outbox has overflowed; its connection is cut");
-            sender.cut();
-            self.outboxes.remove(&outbox.connection);
-            let word = FromClient::Gone;
-            self.aftermath.push_back(Event::Client { outbox, word });
+            return;
         }
+        let word = match sender.put(outbox.exchange, parcel) {
+            Ok(None) => return,
+            Ok(Some(taken)) => FromClient::Taken(taken),
+            Err(Overflow) => {
+                // Whoever waits there is cut off rather than left to wait for a
+                // parcel that is lost.
+                log::error!("an outbox has overflowed; its connection is cut");
+                sender.cut();
+                self.outboxes.remove(&outbox.connection);
+                FromClient::Gone
+            }
+        };
+        self.aftermath.push_back(Event::Client { outbox, word });
     }
 
     /// Adds to a status report what lies with the threads of the processes.

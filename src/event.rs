@@ -370,6 +370,13 @@ pub struct Load {
     pub bytes: u64,
 }
 
+impl std::ops::AddAssign for Load {
+    fn add_assign(&mut self, other: Load) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+}
+
 /// Everything the hub can have done.
 #[derive(Debug)]
 pub enum Effect {

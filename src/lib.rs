@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod capacity;
 pub mod catalog;
+pub mod channel;
 pub mod child;
 pub mod cli;
 pub mod config;

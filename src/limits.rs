@@ -412,6 +412,11 @@ pub const CHILD_PIPE_GATE_SLOTS: usize = 1;
 pub const CHILD_READ_BYTES: usize = 64 * 1024;
 /// Bytes read from a child's stderr at once: mostly it says a line at a time.
 pub const CHILD_STDERR_READ_BYTES: usize = 4 * 1024;
+/// How long a message may be that the dispatcher writes into a child's stdin itself: to copy more costs it longer than
+/// to wake the thread whose work that is.
+pub const SHORTCUT_BYTES_MAX: usize = 8 << 10;
+/// And how many bytes of them it gathers before it lets that thread do the rest: what a pipe takes at once.
+pub const SHORTCUT_BATCH_BYTES: usize = 32 << 10;
 /// Bytes that `F_GETPIPE_SZ` would have said where it fails: Linux's default since 2.6.11.
 pub const PIPE_CAPACITY_BYTES: usize = 64 * 1024;
 /// Bytes of waiting messages that are gathered into one write: past a pipe's capacity a larger write saves no call.
@@ -827,6 +832,18 @@ pub const STREAM_BUFFER_KEEP_BYTES: usize = 64 << 10;
 /// How long a client shall wait before it takes up a broken stream again.
 pub const STREAM_RETRY_MS: u64 = 1_000;
 
+/// How many letters the dispatcher opens before it writes out what it has gathered for children, and looks at the time.
+pub const LETTERS_AT_ONCE: usize = 64;
+
+/// How long an answer may be that the dispatcher writes itself with a pen it was
+/// lent: to copy more costs it longer than to wake the connection's thread, whose
+/// work that is.
+pub const PEN_BYTES_MAX: usize = 8 << 10;
+
+/// How many connections at once can have the dispatcher answer their POST by pen: each needs a descriptor meanwhile.
+/// With many more callers threads are awake anyway, and then waking one costs little.
+pub const BELLS_MAX: usize = 128;
+
 /// How long a POST waits for its answer before its socket is watched for the
 /// client's leaving. Most answers come sooner, and watching costs a wake-up of
 /// another thread.
@@ -1015,9 +1032,9 @@ pub const CONNECTIONS_DERIVED_MAX: usize = 10_000;
 /// streams. Where it cannot even give these, the accept thread says so and tries again.
 pub const CONNECTIONS_LEAST: usize = 16;
 
-/// Descriptors that are no connection's and no child's: those turned away or spare, and 64 for the
-/// listener, the log, bells, signals, the reaper's looks at `/proc`, files of state.
-pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + 64;
+/// Descriptors that are no connection's and no child's: those turned away or spare, the bells of the doors, and 64 for
+/// the listener, the log, other bells, signals, the reaper's looks at `/proc`, files of state.
+pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + BELLS_MAX + 64;
 
 /// Descriptors that one place for a child takes at worst: three pipes of its life, three of one on
 /// its way out, and at a start the child's three ends and the pipe by which a failed exec is told.

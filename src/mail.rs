@@ -6,20 +6,27 @@
 //! queues of children, never waits. So it always drains, and nobody waits for
 //! ever.
 
+pub mod pen;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError};
+use crossbeam_channel::{RecvTimeoutError, TryRecvError, TrySendError};
 
 use crate::budget::Budget;
+use crate::channel::{Alarm, Receiver, Sender, bounded, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
+use crate::mail::pen::{Desk, Pen, Written, load_of};
 use crate::plan::Drawn;
 use crate::plan::changes::Changes;
 
 /// A bounded channel: its slots are allocated at once.
-pub fn channel<T>(slots: usize) -> (Sender<T>, Receiver<T>) {
+pub fn channel<T>(slots: usize) -> (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>) {
     crossbeam_channel::bounded(slots)
 }
 
@@ -42,7 +49,7 @@ pub enum Letter {
         /// What was drawn from it.
         drawn: Box<Drawn>,
         /// Told what that has changed, when it is done; dropped if nothing is.
-        told: Sender<Changes>,
+        told: crossbeam_channel::Sender<Changes>,
     },
 }
 
@@ -86,7 +93,7 @@ pub struct Inbox {
 impl Inbox {
     /// The inbox and the dispatcher's end of it.
     pub fn new(budgets: Budgets) -> (Inbox, Receiver<Letter>) {
-        let (sender, receiver) = channel(limits::INBOX_SLOTS);
+        let (sender, receiver) = bounded(limits::INBOX_SLOTS);
         (Inbox { sender, budgets }, receiver)
     }
 
@@ -115,6 +122,7 @@ impl Inbox {
 /// The dispatcher's end of an outbox.
 pub struct OutboxSender {
     sender: Sender<Item>,
+    desk: Arc<Desk>,
     cut: Cut,
 }
 
@@ -133,6 +141,8 @@ impl fmt::Debug for OutboxSender {
 enum Item {
     /// A parcel for an exchange.
     Parcel(u32, Box<Parcel>),
+    /// What of a parcel could not be written with the pen that was lent.
+    Rest(u32, Vec<u8>, Load),
     /// The peer of that exchange has left.
     Hangup(u32),
     /// The dispatcher has ended.
@@ -140,18 +150,26 @@ enum Item {
 }
 
 impl OutboxSender {
-    /// Puts a parcel in.
+    /// Has the client get a parcel: writes it with the pen of a thread that has
+    /// lent one, or puts it in. Of what was written with the pen the hub is to be
+    /// told from time to time: then that is returned.
     ///
     /// # Errors
     /// There is no place: the parcel is lost. The hub's counts make this
     /// impossible while they are right, so it is a fault of the program.
-    pub fn put(&self, exchange: u32, parcel: Parcel) -> Result<(), Overflow> {
-        match self
-            .sender
-            .try_send(Item::Parcel(exchange, Box::new(parcel)))
-        {
+    pub fn put(&self, exchange: u32, parcel: Parcel) -> Result<Option<Load>, Overflow> {
+        let has_turn = || self.sender.is_empty();
+        let (written, taken) = self
+            .desk
+            .write(exchange, &parcel, has_turn, is_worth_telling);
+        let item = match written {
+            Written::All | Written::Last => return Ok(taken),
+            Written::Part(rest) => Item::Rest(exchange, rest, load_of(&parcel)),
+            Written::Nothing => Item::Parcel(exchange, Box::new(parcel)),
+        };
+        match self.sender.try_send(item) {
             // Nobody waits there any more; that is the client's loss alone.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(taken),
             Err(TrySendError::Full(_)) => Err(Overflow),
         }
     }
@@ -168,6 +186,11 @@ impl OutboxSender {
     }
 }
 
+/// Whether so much was taken out of an outbox that the hub shall know it.
+fn is_worth_telling(taken: &Load) -> bool {
+    taken.messages >= limits::TAKEN_MESSAGES || taken.bytes >= limits::TAKEN_BYTES
+}
+
 /// An outbox had no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
@@ -177,12 +200,52 @@ pub struct Overflow;
 pub enum Found {
     /// A parcel for the exchange under way.
     Parcel(Parcel),
+    /// What a pen that was lent could not write of a parcel, and what that weighs.
+    /// It goes out before anything else.
+    Rest(Vec<u8>, Load),
+    /// The exchange is over: the pen has written its answer.
+    Answered,
     /// The peer has left.
     Hangup,
     /// Nothing within the time.
     Nothing,
     /// The gateway has ended.
     Ended,
+}
+
+/// How a thread sleeps that has lent its pen.
+pub trait Nap {
+    /// What wakes it.
+    fn alarm(&self) -> Alarm;
+
+    /// Sleeps until the alarm goes off, or it is not to sleep any longer.
+    fn sleep(&mut self) -> Slept;
+}
+
+/// What ended a nap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slept {
+    /// The alarm, or nothing at all.
+    AWhile,
+    /// Its own end: the deadline, or what else was waited for.
+    ToTheEnd,
+}
+
+/// Sleeps until a deadline.
+#[derive(Debug, Clone, Copy)]
+pub struct Until(pub Instant);
+
+impl Nap for Until {
+    fn alarm(&self) -> Alarm {
+        Alarm::Thread(thread::current())
+    }
+
+    fn sleep(&mut self) -> Slept {
+        match park_until(Some(self.0)) {
+            Ok(()) => Slept::AWhile,
+            Err(_) => Slept::ToTheEnd,
+        }
+    }
 }
 
 /// A connection's outbox, and its way to say things to the hub about the
@@ -194,6 +257,7 @@ pub struct Outbox {
     exchange: u32,
     receiver: Receiver<Item>,
     sender: Sender<Item>,
+    desk: Arc<Desk>,
     /// Parcels taken out and not yet reported.
     taken: Load,
 }
@@ -205,11 +269,13 @@ impl Outbox {
     /// # Errors
     /// The dispatcher has ended.
     pub fn open(inbox: &Inbox, connection: u64, slots: usize, cut: Cut) -> Result<Outbox, Ended> {
-        let (sender, receiver) = channel(slots);
+        let (sender, receiver) = bounded(slots);
+        let desk = Arc::<Desk>::default();
         let letter = Letter::Open {
             connection,
             sender: OutboxSender {
                 sender: sender.clone(),
+                desk: Arc::clone(&desk),
                 cut,
             },
         };
@@ -220,6 +286,7 @@ impl Outbox {
             exchange: 0,
             receiver,
             sender,
+            desk,
             taken: Load::default(),
         })
     }
@@ -267,6 +334,28 @@ impl Outbox {
         }
     }
 
+    /// Waits for a parcel until the deadline. Meanwhile the dispatcher may write
+    /// with the pen, which is back at the end, and the thread sleeps by `nap`.
+    pub fn wait_lending(&mut self, pen: &mut Option<Box<dyn Pen>>, nap: &mut dyn Nap) -> Found {
+        loop {
+            match self.look() {
+                Found::Nothing => {}
+                found => return found,
+            }
+            self.desk.lend(self.exchange, pen.take());
+            let slept = self.receiver.sleep_by(nap.alarm(), || nap.sleep());
+            let back = self.desk.take_back();
+            *pen = back.pen;
+            self.taken += back.taken;
+            if back.is_over {
+                return Found::Answered;
+            }
+            if slept == Some(Slept::ToTheEnd) {
+                return self.look();
+            }
+        }
+    }
+
     /// Takes a parcel out if there is one.
     pub fn look(&self) -> Found {
         loop {
@@ -287,9 +376,12 @@ impl Outbox {
             Item::Parcel(exchange, parcel) if exchange == self.exchange => {
                 Some(Found::Parcel(*parcel))
             }
+            Item::Rest(exchange, rest, load) if exchange == self.exchange => {
+                Some(Found::Rest(rest, load))
+            }
             Item::Hangup(exchange) if exchange == self.exchange => Some(Found::Hangup),
             Item::Ended => Some(Found::Ended),
-            Item::Parcel(..) | Item::Hangup(_) => None,
+            Item::Parcel(..) | Item::Rest(..) | Item::Hangup(_) => None,
         }
     }
 
@@ -300,9 +392,8 @@ impl Outbox {
     /// # Errors
     /// The dispatcher has ended.
     pub fn count_taken(&mut self, load: Load) -> Result<(), Ended> {
-        self.taken.messages += load.messages;
-        self.taken.bytes += load.bytes;
-        if self.taken.messages < limits::TAKEN_MESSAGES && self.taken.bytes < limits::TAKEN_BYTES {
+        self.taken += load;
+        if !is_worth_telling(&self.taken) {
             return Ok(());
         }
         let load = std::mem::take(&mut self.taken);
@@ -312,8 +403,7 @@ impl Outbox {
     /// Counts the last parcels of an exchange as written, or never to be. Of
     /// little the hub expects no word: it ceased to count that with its answer.
     pub fn count_last(&mut self, load: Load) {
-        self.taken.messages += load.messages;
-        self.taken.bytes += load.bytes;
+        self.taken += load;
         let load = std::mem::take(&mut self.taken);
         if load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST {
             // Whoever has ended counts no more.

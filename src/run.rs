@@ -21,6 +21,7 @@ use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
 use crate::door::local::Inquiry;
+use crate::door::pens::Bells;
 use crate::door::stdio;
 use crate::event::Event;
 use crate::http::settings::Settings;
@@ -361,6 +362,7 @@ fn open_door(
         },
         message_max: config.limits.max_message_size,
         keepalive: config.limits.keepalive_interval,
+        bells: Bells::default(),
     });
     let asked = config.limits.max_connections;
     let settings = Settings {

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("budget", &[]),
     ("threads", &[]),
+    ("channel", &["threads"]),
     ("procfs", &["limits"]),
     ("seal", &["limits"]),
     ("capacity", &["limits"]),
@@ -32,7 +33,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &["limits", "threads"]),
     ("plan", &["config", "event", "limits", "seal"]),
     ("catalog", &["event", "limits", "wire"]),
-    ("mail", &["budget", "event", "limits", "plan"]),
+    (
+        "mail",
+        &[
+            "budget", "channel", "event", "limits", "plan", "threads", "wire",
+        ],
+    ),
     ("state", &["limits", "mail", "record", "threads", "wire"]),
     ("systemd", &["limits", "mail", "procfs", "threads"]),
     (
@@ -45,19 +51,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "child",
         &[
-            "budget", "event", "limits", "plan", "procfs", "threads", "wire",
+            "budget", "channel", "event", "limits", "plan", "procfs", "threads", "wire",
         ],
     ),
     (
         "door",
         &[
-            "budget", "config", "event", "http", "limits", "logging", "mail", "procfs", "threads",
-            "wire",
+            "budget", "channel", "config", "event", "http", "limits", "logging", "mail", "procfs",
+            "threads", "wire",
         ],
     ),
     (
         "dispatcher",
-        &["child", "event", "hub", "limits", "mail", "plan", "state"],
+        &[
+            "channel", "child", "event", "hub", "limits", "mail", "plan", "state",
+        ],
     ),
     (
         "reload",
@@ -157,6 +165,11 @@ const LONG_FILES: &[(&str, &str)] = &[(
 const CAPACITIES: &[(&str, &str, &str)] = &[
     (
         "src/mail.rs",
+        "slots",
+        "the constructor, whose callers name the constant",
+    ),
+    (
+        "src/channel.rs",
         "slots",
         "the constructor, whose callers name the constant",
     ),

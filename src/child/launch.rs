@@ -8,18 +8,19 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 
+use crate::channel::Receiver;
 use crate::child::last_lines::LastLines;
 use crate::child::pipes::ExitWatch;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
-use crate::child::{Report, descriptors, program, stderr, stdin, stdout};
+use crate::child::shortcut::Way;
+use crate::child::{Item, Report, descriptors, program, stderr, stdin, stdout};
 use crate::event::FromChild;
 use crate::limits;
 use crate::plan::Recipe;
 use crate::threads;
-use crate::wire::outgoing::Outgoing;
 
 /// Everything a new life is made of.
 pub struct Launch {
@@ -31,8 +32,8 @@ pub struct Launch {
     pub process: Arc<Process>,
     /// Where its last lines on stderr are kept.
     pub last_lines: Arc<LastLines>,
-    /// The messages for it.
-    pub waiting: Receiver<Outgoing>,
+    /// The messages for it, and the way that the dispatcher shares.
+    pub waiting: (Receiver<Item>, Arc<Way>),
     /// Who spawns it.
     pub reaper: Reaper,
 }

@@ -21,6 +21,7 @@ pub mod pipes;
 pub mod process;
 pub mod program;
 pub mod reaper;
+pub mod shortcut;
 pub mod stderr;
 pub mod stdin;
 pub mod stdout;
@@ -31,13 +32,15 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::TrySendError;
 
 use crate::budget::Budget;
+use crate::channel::{Sender, bounded};
 use crate::child::last_lines::LastLines;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
-use crate::event::{Event, FromChild, Life, Signal};
+use crate::child::shortcut::Shortcut;
+use crate::event::{Event, FromChild, Life, Load, Signal};
 use crate::limits;
 use crate::plan::Recipe;
 use crate::wire::outgoing::Outgoing;
@@ -70,7 +73,8 @@ impl Report {
 /// Dropping it closes the input, as [`Handle::close_input`] does, and sends no
 /// signal: to end a process is the hub's decision.
 pub struct Handle {
-    queue: Option<Sender<Outgoing>>,
+    queue: Option<Sender<Item>>,
+    shortcut: Shortcut,
     process: Arc<Process>,
     last_lines: Arc<LastLines>,
 }
@@ -95,16 +99,56 @@ impl fmt::Display for Unsent {
 
 impl std::error::Error for Unsent {}
 
+/// What lies in a child's queue.
+pub enum Item {
+    /// A message that nobody has written yet.
+    Message(Outgoing),
+    /// Lines that the shortcut could not write, and what they weigh. They go out
+    /// before anything else.
+    Lines(Vec<u8>, Load),
+}
+
 impl Handle {
-    /// Puts a message into the child's queue.
+    /// Takes a message for the child. What is short is written by [`Handle::flush`]
+    /// at once if nothing waits in the queue; all else is put there.
     ///
     /// # Errors
     /// There is no place, or nobody to write it any more.
-    pub fn send(&self, message: Outgoing) -> Result<(), Unsent> {
+    pub fn send(&mut self, message: Outgoing) -> Result<(), Unsent> {
+        if self.queue.is_none() {
+            return Err(Unsent::Closed);
+        }
+        if self.shortcut.take(&message) {
+            return Ok(());
+        }
+        self.flush();
+        self.put(Item::Message(message))
+    }
+
+    /// Writes what was taken and not put into the queue, as far as the pipe takes
+    /// it at once; the rest goes there.
+    pub fn flush(&mut self) {
+        if let Some((rest, load)) = self.shortcut.write() {
+            // Nothing is in the queue, so there is a place, unless the life is over.
+            let _ = self.put(Item::Lines(rest, load));
+        }
+    }
+
+    /// How much has been flushed that the hub shall be told of, as
+    /// [`FromChild::Taken`] tells it; none while that is little.
+    pub fn taken(&mut self) -> Option<Load> {
+        self.shortcut.taken()
+    }
+
+    fn put(&self, item: Item) -> Result<(), Unsent> {
         let queue = self.queue.as_ref().ok_or(Unsent::Closed)?;
-        queue.try_send(message).map_err(|refused| match refused {
-            TrySendError::Full(_) => Unsent::Full,
-            TrySendError::Disconnected(_) => Unsent::Closed,
+        self.shortcut.close();
+        queue.try_send(item).map_err(|refused| {
+            self.shortcut.open();
+            match refused {
+                TrySendError::Full(_) => Unsent::Full,
+                TrySendError::Disconnected(_) => Unsent::Closed,
+            }
         })
     }
 
@@ -115,6 +159,8 @@ impl Handle {
 
     /// Closes the child's stdin once what waits in the queue is written.
     pub fn close_input(&mut self) {
+        self.flush();
+        self.shortcut = Shortcut::default();
         self.queue = None;
     }
 
@@ -144,7 +190,8 @@ pub fn start(
     (inbox, budget): (Inbox, Arc<Budget>),
     reaper: &Reaper,
 ) -> io::Result<Handle> {
-    let (queue, waiting): (_, Receiver<Outgoing>) = bounded(recipe.queue_slots);
+    let (queue, waiting) = bounded(recipe.queue_slots);
+    let shortcut = Shortcut::new(recipe.taken_messages);
     let process = Arc::new(Process::starting(life, &recipe.name));
     let last_lines = Arc::default();
     launch::start(launch::Launch {
@@ -156,11 +203,12 @@ pub fn start(
         },
         process: Arc::clone(&process),
         last_lines: Arc::clone(&last_lines),
-        waiting,
+        waiting: (waiting, shortcut.way()),
         reaper: reaper.clone(),
     })?;
     Ok(Handle {
         queue: Some(queue),
+        shortcut,
         process,
         last_lines,
     })

@@ -7,21 +7,23 @@ use std::process::ChildStdin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
 use nix::poll::PollFlags;
 
-use crate::child::Report;
+use crate::channel::Receiver;
 use crate::child::pipes::{self, ExitWatch, Woken};
 use crate::child::process::Process;
+use crate::child::shortcut::Way;
+use crate::child::{Item, Report};
 use crate::event::{FromChild, Load};
 use crate::limits;
 use crate::plan::Recipe;
-use crate::wire::outgoing::Outgoing;
 
 /// What the thread needs before its pipe comes.
 pub struct Writer {
     report: Report,
-    waiting: Receiver<Outgoing>,
+    waiting: Receiver<Item>,
+    /// What the dispatcher writes by itself goes the same way.
+    way: Arc<Way>,
     process: Arc<Process>,
     /// How long the child may leave its stdin unread.
     patience: Duration,
@@ -44,13 +46,14 @@ impl Writer {
     /// For the child of that recipe.
     pub fn new(
         report: Report,
-        waiting: Receiver<Outgoing>,
+        (waiting, way): (Receiver<Item>, Arc<Way>),
         process: &Arc<Process>,
         recipe: &Recipe,
     ) -> Writer {
         Writer {
             report,
             waiting,
+            way,
             process: Arc::clone(process),
             patience: recipe.message_timeout,
             taken_messages: recipe.taken_messages,
@@ -60,16 +63,19 @@ impl Writer {
 
     /// Writes until the queue is closed and empty, then closes the pipe; or
     /// until the child is gone.
-    pub fn run(mut self, mut pipe: ChildStdin, exit: &ExitWatch) {
+    pub fn run(mut self, pipe: ChildStdin, exit: &ExitWatch) {
         if let Err(error) = pipes::set_nonblocking(&pipe) {
             return log::error!("cannot write to a child: {error}");
         }
-        let end = self.write_all(&mut pipe, exit);
+        let way = Arc::clone(&self.way);
+        let end = self.write_all(way.open(pipe), exit);
         if end.is_ok() {
             // It is about to be told to go: the last moment to see who is with it.
             self.process.note_kin();
         }
-        drop(pipe);
+        // The dispatcher holds the other share for as long as it may still write.
+        drop(way);
+        self.way = Arc::default();
         if end == Err(Broken::Closed) {
             // Mostly this is the last breath of a child whose exit is about to
             // be seen. One that lives on without its stdin is past all use.
@@ -79,12 +85,12 @@ impl Writer {
         }
     }
 
-    fn write_all(&mut self, pipe: &mut ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
+    fn write_all(&mut self, pipe: &ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
         let mut batch = Vec::new();
         while let Ok(first) = self.waiting.recv() {
-            let load = self.gather(&first, &mut batch);
-            drop(first);
+            let (items, load) = self.gather(first, &mut batch);
             self.write(pipe, &batch, exit)?;
+            self.way.written(items);
             batch.clear();
             batch.shrink_to(limits::CHILD_WRITE_BATCH_BYTES);
             self.tell_taken(load);
@@ -92,25 +98,26 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts the first message and those that wait behind it into the batch,
-    /// until it is large enough for one write.
-    fn gather(&self, first: &Outgoing, batch: &mut Vec<u8>) -> Load {
-        let mut load = Load::default();
-        add_line(first, batch, &mut load);
+    /// Puts the first item and those that wait behind it into the batch, until it
+    /// is large enough for one write. Returns how many these are, and their load.
+    fn gather(&self, first: Item, batch: &mut Vec<u8>) -> (usize, Load) {
+        let (mut items, mut load) = (1, Load::default());
+        add(first, batch, &mut load);
         while batch.len() < limits::CHILD_WRITE_BATCH_BYTES {
             let Ok(next) = self.waiting.try_recv() else {
                 break;
             };
-            add_line(&next, batch, &mut load);
+            items += 1;
+            add(next, batch, &mut load);
         }
-        load
+        (items, load)
     }
 
     /// Writes the whole batch. A child that does not read is reported once per
     /// stall; then only its reading, or its exit, ends the wait.
     fn write(
         &self,
-        pipe: &mut ChildStdin,
+        mut pipe: &ChildStdin,
         mut rest: &[u8],
         exit: &ExitWatch,
     ) -> Result<(), Broken> {
@@ -150,11 +157,21 @@ impl Writer {
     }
 }
 
-/// Adds one message and its line end. Its load is counted as `len_max`, as it
-/// was when it was put into the queue, so that the two sums agree.
-fn add_line(message: &Outgoing, batch: &mut Vec<u8>, load: &mut Load) {
-    message.write_to(batch);
-    batch.push(b'\n');
-    load.messages += 1;
-    load.bytes += message.len_max() as u64;
+/// Adds what is in the queue, each message with a line end. Its load is counted as
+/// `len_max`, as it was when it was put into the queue, so that the two sums agree.
+fn add(item: Item, batch: &mut Vec<u8>, load: &mut Load) {
+    match item {
+        Item::Message(message) => {
+            message.write_to(batch);
+            batch.push(b'\n');
+            *load += Load {
+                messages: 1,
+                bytes: message.len_max() as u64,
+            };
+        }
+        Item::Lines(lines, weight) => {
+            batch.extend_from_slice(&lines);
+            *load += weight;
+        }
+    }
 }

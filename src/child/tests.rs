@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::budget::Budget;
 use crate::child::reaper::{Orphans, Reaper};
-use crate::child::{Handle, Inbox, Recipe, start};
+use crate::child::{Handle, Inbox, Recipe, Unsent, start};
 use crate::event::{Event, FromChild, Life, Signal};
 use crate::procfs;
 use crate::wire::envelope::Message;
@@ -84,6 +84,13 @@ impl Subject {
         let budget = Budget::new(BUDGET_BYTES);
         let handle = start(own, recipe, (inbox, budget), reaper).unwrap();
         Subject { handle, words }
+    }
+
+    /// Sends a message as the dispatcher does that has no other to send.
+    fn send(&mut self, message: Outgoing) -> Result<(), Unsent> {
+        self.handle.send(message)?;
+        self.handle.flush();
+        Ok(())
     }
 
     fn next(&self) -> FromChild {

@@ -4,16 +4,18 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::door::guard::{Guard, Turned};
+use crate::door::pens::{AtTheSocket, Bells};
 use crate::door::reports::{self, Here};
 use crate::door::route::Route;
 use crate::door::writing::Stream;
-use crate::door::{headers, legacy_sse, streamable, writing};
+use crate::door::{headers, legacy_sse, pens, streamable, writing};
 use crate::event::{FromClient, Load, Parcel, Report};
 use crate::http::{ConnectionId, Cut, Exchange, Handler, Service};
 use crate::limits;
+use crate::mail::pen::Pen;
 use crate::mail::{Ended, Found, Inbox, Outbox};
 use crate::procfs;
 use crate::wire::mirrored::is_token;
@@ -29,6 +31,8 @@ pub struct Door {
     pub message_max: usize,
     /// How often a silent stream shows that it is alive (`keepalive_interval`).
     pub keepalive: Duration,
+    /// For threads that wait for two things at once.
+    pub bells: Bells,
 }
 
 /// Makes the handlers of connections.
@@ -128,6 +132,29 @@ impl Connection {
         }
     }
 
+    /// Waits for a parcel until the deadline. At first, until the peer stirs, the
+    /// dispatcher may answer with the pen, which is used up by that.
+    pub fn wait_lending(
+        &mut self,
+        exchange: &mut dyn Exchange,
+        mut pen: Option<Box<dyn Pen>>,
+        deadline: Instant,
+    ) -> Found {
+        let Some(outbox) = &mut self.outbox else {
+            return Found::Ended;
+        };
+        if pen.is_some() {
+            let until = deadline.min(writing::now() + limits::POST_WATCH_AFTER);
+            let nap = AtTheSocket::until(until, exchange, &self.door.bells);
+            let found = nap.map(|mut nap| outbox.wait_lending(&mut pen, &mut nap));
+            match found {
+                None | Some(Found::Nothing) => {}
+                Some(found) => return found,
+            }
+        }
+        outbox.wait_until(deadline)
+    }
+
     /// Waits for the first parcel of an exchange that the hub answers at once.
     pub fn wait(&mut self) -> Found {
         let deadline = writing::now() + limits::VERDICT_WAIT;
@@ -175,7 +202,9 @@ impl Connection {
         if self.begin(word).is_err() {
             return self.answer_ended(exchange, extra);
         }
-        let found = self.wait();
+        let pen = pens::for_answer(exchange, false, extra);
+        let deadline = writing::now() + limits::VERDICT_WAIT;
+        let found = self.wait_lending(exchange, pen, deadline);
         self.answer_found(exchange, &found, extra)
     }
 
@@ -194,6 +223,8 @@ impl Connection {
             Found::Parcel(Parcel::Verdict { standing, message }) => {
                 writing::answer_verdict(exchange, *standing, message.as_ref(), extra)
             }
+            Found::Answered => exchange.complete(&[]),
+            Found::Rest(rest, _) => exchange.complete(rest),
             _ => self.answer_ended(exchange, extra),
         }
     }

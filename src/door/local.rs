@@ -110,7 +110,8 @@ impl LocalClient {
                 Found::Parcel(Parcel::Verdict { .. } | Parcel::End | Parcel::Cut)
                 | Found::Ended
                 | Found::Hangup => return Err(LocalError::Ended),
-                Found::Parcel(_) => {}
+                // It lends no pen.
+                Found::Parcel(_) | Found::Rest(..) | Found::Answered => {}
                 Found::Nothing => return Err(LocalError::TimedOut(patience)),
             }
         }
@@ -179,7 +180,7 @@ impl Inquiry {
         match self.outbox.wait_until(now() + patience) {
             Found::Parcel(Parcel::Report(told)) => Ok(*told),
             Found::Nothing => Err(LocalError::TimedOut(patience)),
-            Found::Parcel(_) | Found::Ended | Found::Hangup => Err(LocalError::Ended),
+            _ => Err(LocalError::Ended),
         }
     }
 }

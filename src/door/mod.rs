@@ -9,6 +9,7 @@ pub mod headers;
 pub mod http;
 pub mod legacy_sse;
 pub mod local;
+pub mod pens;
 pub mod reading;
 pub mod reports;
 pub mod route;

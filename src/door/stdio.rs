@@ -160,7 +160,8 @@ fn write_all(mut output: impl Write, outbox: &mut Outbox, is_cut: &AtomicBool) {
             Found::Nothing | Found::Parcel(Parcel::Opened { .. }) => {
                 outbox.wait_until(now() + limits::STDIO_WAIT)
             }
-            Found::Parcel(_) | Found::Hangup | Found::Ended => return,
+            // It lends no pen, so these are ends, all of them.
+            _ => return,
         };
     }
 }

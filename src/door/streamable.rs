@@ -7,7 +7,7 @@ use crate::budget::Weight;
 use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
-use crate::door::{headers, writing};
+use crate::door::{headers, pens, writing};
 use crate::event::{Body, FromClient, Load, Parcel, SessionKey, View};
 use crate::http::{BodyError, Exchange};
 use crate::limits;
@@ -152,11 +152,15 @@ fn answer_post(
     let mut answers: Vec<Outgoing> = Vec::new();
     let mut watching = None;
     let mut deadline = writing::now() + limits::POST_WATCH_AFTER.min(keepalive);
+    // Lent once: who has been woken for something goes on by itself.
+    let mut pen = match form {
+        Form::Batch => None,
+        Form::Single | Form::Stateless => {
+            pens::for_answer(exchange, form == Form::Stateless, extra)
+        }
+    };
     loop {
-        let Some(outbox) = connection.outbox() else {
-            return connection.answer_ended(exchange, extra);
-        };
-        match outbox.wait_until(deadline) {
+        match connection.wait_lending(exchange, pen.take(), deadline) {
             Found::Parcel(Parcel::Message { message, last, .. }) => {
                 answers.push(message);
                 if last {
@@ -184,18 +188,21 @@ fn answer_post(
                 exchange.begin_stream(200, &writing::stream_headers(extra))?;
                 return exchange.end_stream();
             }
+            Found::Answered => return exchange.complete(&[]),
+            Found::Rest(rest, _) => return exchange.complete(&rest),
             Found::Hangup => {
-                let _ = outbox.say(FromClient::Gone);
+                connection.say(FromClient::Gone);
                 // Only one that has closed no more than its sending side reads this.
                 let sentence = "bad request: the connection was closed before the answer came";
                 return writing::answer_error(exchange, 400, extra, sentence);
             }
-            Found::Nothing if watching.is_none() => {
-                watching = Some(exchange.watch(Box::new(outbox.hangup_bell())));
-                deadline = writing::now() + keepalive;
-            }
             Found::Nothing => {
-                if outbox.say(FromClient::Patience).is_err() {
+                let Some(outbox) = connection.outbox() else {
+                    return connection.answer_ended(exchange, extra);
+                };
+                if watching.is_none() {
+                    watching = Some(exchange.watch(Box::new(outbox.hangup_bell())));
+                } else if outbox.say(FromClient::Patience).is_err() {
                     return connection.answer_ended(exchange, extra);
                 }
                 deadline = writing::now() + keepalive;

@@ -5,10 +5,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::door::pens;
 use crate::event::{FromClient, Load, Parcel, Standing};
 use crate::http::Exchange;
 use crate::limits;
-use crate::mail::{Found, Outbox};
+use crate::mail::pen::Pen;
+use crate::mail::{Found, Outbox, Until};
 use crate::wire::envelope::{METHOD_NOT_FOUND, Message};
 use crate::wire::outgoing::{Outgoing, Patch};
 use crate::wire::pieces::Pieces;
@@ -123,6 +125,8 @@ pub struct Stream<'a> {
     keepalive: Duration,
     /// The name of each message's event, where the transport gives one.
     event_name: Option<&'static str>,
+    /// What the dispatcher writes with while this thread waits.
+    pen: Option<Box<dyn Pen>>,
     buffer: Pieces,
     /// What of the outbox is in the buffer, as the hub counts it.
     taken: Load,
@@ -146,6 +150,7 @@ impl<'a> Stream<'a> {
         event_name: Option<&'static str>,
     ) -> Stream<'a> {
         Stream {
+            pen: pens::for_stream(exchange, event_name),
             exchange,
             outbox,
             keepalive,
@@ -181,7 +186,13 @@ impl<'a> Stream<'a> {
 
     fn pump(&mut self) -> io::Result<End> {
         loop {
-            match self.outbox.wait_until(now() + self.keepalive) {
+            let mut nap = Until(now() + self.keepalive);
+            match self.outbox.wait_lending(&mut self.pen, &mut nap) {
+                Found::Rest(rest, load) => {
+                    self.exchange.complete(&rest)?;
+                    self.taken += load;
+                    self.flush()?;
+                }
                 Found::Parcel(parcel) => {
                     if let Some(end) = self.take(parcel).or_else(|| self.take_waiting()) {
                         self.flush()?;
@@ -195,7 +206,7 @@ impl<'a> Stream<'a> {
                         .write(|out, _| sse::write_comment(out, "keep-alive"));
                     self.flush()?;
                 }
-                Found::Ended => return Ok(End::Done),
+                Found::Ended | Found::Answered => return Ok(End::Done),
             }
         }
     }
@@ -211,7 +222,8 @@ impl<'a> Stream<'a> {
                 }
                 Found::Hangup => return Some(End::Gone),
                 Found::Nothing => return None,
-                Found::Ended => return Some(End::Done),
+                // Nothing is lent here, so there is no rest of anything.
+                Found::Ended | Found::Answered | Found::Rest(..) => return Some(End::Done),
             }
         }
         None

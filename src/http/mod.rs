@@ -6,8 +6,11 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 use crate::budget::Weight;
+use crate::http::courier::Courier;
 use crate::http::head::Head;
 use crate::http::watch::Watching;
 
@@ -15,6 +18,7 @@ pub mod accept;
 pub mod answer;
 pub mod body;
 pub mod connection;
+pub mod courier;
 pub mod head;
 pub mod pace;
 pub mod peer;
@@ -123,6 +127,26 @@ pub trait Exchange {
     /// Has `hangup` called once, from the watch thread, if the peer leaves (or shuts down its sending side)
     /// while the returned guard lives. It must not block. At the moment of the guard's end it may just be running.
     fn watch(&mut self, hangup: Box<dyn FnOnce() + Send>) -> Watching;
+
+    /// Who can go on with the answer from another thread: send all of it, if it was not begun, or pieces of its
+    /// stream. Meanwhile this exchange writes nothing; afterwards it is told by [`Exchange::complete`] of an answer, or
+    /// of a piece that was not sent to its end. None if the engine cannot do that, or not with this exchange.
+    fn courier(&mut self) -> Option<Courier> {
+        None
+    }
+
+    /// Goes on after a courier who sent all but this rest of a piece, or of the answer.
+    fn complete(&mut self, rest: &[u8]) -> io::Result<()> {
+        let _ = rest;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Waits until `alarm` can be read, the peer sends something or leaves, or the deadline is past; says whether it
+    /// was the alarm.
+    fn sleep(&mut self, alarm: BorrowedFd<'_>, deadline: Instant) -> bool {
+        let _ = (alarm, deadline);
+        false
+    }
 
     /// Whether the connection is one more than there is room for, and ends with this exchange: only what is short
     /// and must be answered all the same should be, all else with 503.

@@ -5,11 +5,15 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::budget::Weight;
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::body::Decoder;
 use crate::http::connection::Connection;
+use crate::http::courier::Courier;
 use crate::http::head::Head;
 use crate::http::pace::Pace;
 use crate::http::socket::ReadError;
@@ -337,6 +341,38 @@ impl Exchange for Turn<'_, '_> {
             .shared
             .watch
             .arm(self.connection.socket.peer(), hangup)
+    }
+
+    fn courier(&mut self) -> Option<Courier> {
+        let head = &self.connection.head;
+        let is_plain = !head.is_http_1_0() && head.method() != "HEAD";
+        let goes_on = !self.closing && !self.connection.shared.is_closed();
+        let framing = match self.stage {
+            Stage::Unanswered if is_plain && goes_on && self.body.is_done() => {
+                AnswerFraming::Length(0)
+            }
+            Stage::Streaming if is_plain => self.framing,
+            _ => return None,
+        };
+        let peer = Arc::clone(self.connection.socket.peer());
+        Some(Courier::new(peer, framing))
+    }
+
+    fn complete(&mut self, rest: &[u8]) -> io::Result<()> {
+        let stage = match self.stage {
+            Stage::Unanswered => Stage::Answered,
+            stage => stage,
+        };
+        if rest.is_empty() {
+            self.stage = stage;
+            return Ok(());
+        }
+        self.connection.scratch.clear();
+        self.send(stage, &[rest], &[])
+    }
+
+    fn sleep(&mut self, alarm: BorrowedFd<'_>, deadline: Instant) -> bool {
+        self.connection.socket.peer().sleep(alarm, deadline)
     }
 
     fn is_spare(&self) -> bool {

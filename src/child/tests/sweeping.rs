@@ -53,10 +53,9 @@ fn daemons_go_with_their_life() {
     let reaper = Reaper::start(Orphans::Adopt, None).unwrap();
     let start = |end: &str| Subject::start_with(sh("daemons", &format!("{DAEMONS}{end}")), &reaper);
 
-    let crashing = start("read line; exit 7");
+    let mut crashing = start("read line; exit 7");
     let crashing_pids = pids(&crashing, 5);
     crashing
-        .handle
         .send(super::message(r#"{"jsonrpc":"2.0","method":"crash"}"#))
         .unwrap();
     assert_eq!(

@@ -60,9 +60,11 @@ fn messages_pass_through_in_order_and_are_accounted_for() {
     for number in 0..total {
         let outgoing = message(&format!(r#"{{"jsonrpc":"2.0","method":"m{number}"}}"#));
         bytes += outgoing.len_max() as u64;
-        while subject.handle.send(outgoing.clone()).is_err() {
+        while subject.send(outgoing.clone()).is_err() {
             take(subject.next(), &mut taken, &mut seen);
         }
+        // Of what it writes itself the dispatcher tells the hub itself.
+        taken += subject.handle.taken().unwrap_or_default();
     }
     while seen < total {
         take(subject.next(), &mut taken, &mut seen);
@@ -76,32 +78,33 @@ fn messages_pass_through_in_order_and_are_accounted_for() {
         }
     }
     let untold = total - taken.messages;
-    assert!(untold < limits::TAKEN_MESSAGES, "{untold} untold");
+    // What went through the queue and what did not is told of by itself.
+    assert!(untold < 2 * limits::TAKEN_MESSAGES, "{untold} untold");
     assert!(taken.bytes <= bytes);
-    assert!(bytes - taken.bytes < limits::TAKEN_BYTES);
+    assert!(bytes - taken.bytes < 2 * limits::TAKEN_BYTES);
 }
 
 #[test]
 fn large_messages_are_told_by_their_bytes() {
-    let subject = Subject::start(sh("large", "cat >/dev/null; exit 0"));
+    let mut subject = Subject::start(sh("large", "cat >/dev/null; exit 0"));
     subject.spawned();
     let padding = "x".repeat(300 * 1024);
     let outgoing = message(&format!(
         r#"{{"jsonrpc":"2.0","method":"m","params":{{"p":"{padding}"}}}}"#
     ));
     let bytes = outgoing.len_max() as u64;
-    subject.handle.send(outgoing).unwrap();
+    subject.send(outgoing).unwrap();
     assert!(
         matches!(subject.next(), FromChild::Taken(load) if load == Load { messages: 1, bytes })
     );
 }
 
 /// Messages that do not fit into a pipe.
-fn fill(subject: &Subject) -> usize {
+fn fill(subject: &mut Subject) -> usize {
     let padding = "x".repeat(10_000);
     let line = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{{"p":"{padding}"}}}}"#);
     for _ in 0..50 {
-        subject.handle.send(message(&line)).unwrap();
+        subject.send(message(&line)).unwrap();
     }
     50 * (line.len() + 1)
 }
@@ -114,7 +117,7 @@ fn a_child_that_does_not_read_is_told_of_once_and_can_be_killed() {
     recipe.message_timeout = Duration::from_millis(50);
     let mut subject = Subject::start(recipe);
     subject.spawned();
-    fill(&subject);
+    fill(&mut subject);
     subject.handle.close_input();
     assert!(matches!(subject.next(), FromChild::NotReading));
     // Many times the 50 ms: a second report would come.
@@ -142,7 +145,7 @@ fn a_child_that_reads_again_gets_every_byte() {
     recipe.message_timeout = Duration::from_millis(50);
     let mut subject = Subject::start(recipe);
     subject.spawned();
-    let sent = fill(&subject);
+    let sent = fill(&mut subject);
     subject.handle.close_input();
     assert!(matches!(subject.next(), FromChild::NotReading));
     subject.handle.signal(Signal::Terminate);
@@ -169,12 +172,12 @@ fn a_child_that_reads_again_gets_every_byte() {
 fn a_child_that_closes_its_input_and_lives_is_not_reading() {
     let mut recipe = sh("deaf", "exec <&-; echo >&2 closed; sleep 900");
     recipe.message_timeout = Duration::from_millis(50);
-    let subject = Subject::start(recipe);
+    let mut subject = Subject::start(recipe);
     subject.spawned();
     let hello = message(r#"{"jsonrpc":"2.0","method":"m"}"#);
     // The first may come before the child has closed; in the end one fails.
     eventually("the queue is closed", || {
-        subject.handle.send(hello.clone()) == Err(Unsent::Closed)
+        subject.send(hello.clone()) == Err(Unsent::Closed)
     });
     loop {
         match subject.next() {
@@ -190,11 +193,11 @@ fn a_child_that_closes_its_input_and_lives_is_not_reading() {
 fn a_full_queue_refuses() {
     let mut recipe = sh("full", "exec sleep 900");
     recipe.queue_slots = 3;
-    let subject = Subject::start(recipe);
+    let mut subject = Subject::start(recipe);
     let padding = "x".repeat(200_000);
     let large =
         message(&format!(r#"{{"jsonrpc":"2.0","method":"{padding}"}}"#).replace(&padding, "m"));
-    let refused = (0..100_000).find_map(|_| subject.handle.send(large.clone()).err());
+    let refused = (0..100_000).find_map(|_| subject.send(large.clone()).err());
     assert_eq!(refused, Some(Unsent::Full));
     subject.handle.signal(Signal::Kill);
 }

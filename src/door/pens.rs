@@ -1,0 +1,211 @@
+//! The pens that this door lends: with them the dispatcher answers a POST, or goes
+//! on with a stream, while the thread of the connection sleeps.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::channel::Alarm;
+use crate::door::writing;
+use crate::event::{Parcel, Standing};
+use crate::http::Exchange;
+use crate::http::courier::{Courier, Sent};
+use crate::limits;
+use crate::mail::pen::{Pen, Written};
+use crate::mail::{Nap, Slept, channel};
+use crate::wire::outgoing::Outgoing;
+use crate::wire::sse;
+
+/// Answers a POST, as [`crate::door::streamable`] and [`crate::door::legacy_sse`]
+/// would themselves.
+struct AnswerPen {
+    courier: Courier,
+    is_stateless: bool,
+}
+
+impl Pen for AnswerPen {
+    fn write(&mut self, parcel: &Parcel) -> Written {
+        let sent = match parcel {
+            Parcel::Message {
+                message,
+                event: None,
+                last: true,
+            } if is_short(message) => {
+                let status = match self.is_stateless {
+                    true => writing::status_of_stateless(message),
+                    false => 200,
+                };
+                let headers = [writing::JSON_HEADER];
+                self.courier
+                    .answer(status, &headers, |out| message.write_to(out))
+            }
+            Parcel::Verdict {
+                standing: Standing::Accepted,
+                message: None,
+            } => {
+                let status = writing::status_of(Standing::Accepted);
+                self.courier.answer(status, &[], |_| {})
+            }
+            _ => Sent::Nothing,
+        };
+        match sent {
+            Sent::All => Written::Last,
+            Sent::Part(rest) => Written::Part(rest),
+            Sent::Nothing => Written::Nothing,
+        }
+    }
+}
+
+/// A pen that answers the exchange under way, if it is one that a pen can answer.
+/// The headers of an answer by pen are those that every answer has.
+pub fn for_answer(
+    exchange: &mut dyn Exchange,
+    is_stateless: bool,
+    extra: &[(&str, &str)],
+) -> Option<Box<dyn Pen>> {
+    let courier = exchange.courier().filter(|_| extra.is_empty())?;
+    Some(Box::new(AnswerPen {
+        courier,
+        is_stateless,
+    }))
+}
+
+/// Goes on with a stream.
+struct StreamPen {
+    courier: Courier,
+    /// The name of each message's event, where the transport gives one.
+    event_name: Option<&'static str>,
+}
+
+impl Pen for StreamPen {
+    fn write(&mut self, parcel: &Parcel) -> Written {
+        // The last ends the stream, which is for its own thread to do.
+        let Parcel::Message {
+            message,
+            event,
+            last: false,
+        } = parcel
+        else {
+            return Written::Nothing;
+        };
+        if !is_short(message) {
+            return Written::Nothing;
+        }
+        let name = self.event_name;
+        let sent = self.courier.piece(|out| {
+            sse::write_event(out, name, event.as_ref(), |out| message.write_to(out));
+        });
+        match sent {
+            Sent::All => Written::All,
+            Sent::Part(rest) => Written::Part(rest),
+            Sent::Nothing => Written::Nothing,
+        }
+    }
+}
+
+/// A pen that goes on with a stream whose head is written.
+pub fn for_stream(
+    exchange: &mut dyn Exchange,
+    event_name: Option<&'static str>,
+) -> Option<Box<dyn Pen>> {
+    let courier = exchange.courier()?;
+    Some(Box::new(StreamPen {
+        courier,
+        event_name,
+    }))
+}
+
+fn is_short(message: &Outgoing) -> bool {
+    message.len_max() <= limits::PEN_BYTES_MAX
+}
+
+/// What wakes threads that wait for their outbox and their peer at the same time.
+/// They are few, for each is a descriptor; who gets none waits for its outbox alone.
+#[derive(Debug)]
+pub struct Bells {
+    free: (Sender<Arc<EventFd>>, Receiver<Arc<EventFd>>),
+    made: AtomicUsize,
+}
+
+impl Default for Bells {
+    /// None are made yet.
+    fn default() -> Bells {
+        Bells {
+            free: channel(limits::BELLS_MAX),
+            made: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Bells {
+    /// One that is free, if there is one. It may ring for whoever had it before.
+    fn take(&self) -> Option<Arc<EventFd>> {
+        if let Ok(bell) = self.free.1.try_recv() {
+            return Some(bell);
+        }
+        if self.made.fetch_add(1, Ordering::Relaxed) >= limits::BELLS_MAX {
+            self.made.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let bell = EventFd::from_flags(flags);
+        if bell.is_err() {
+            self.made.fetch_sub(1, Ordering::Relaxed);
+        }
+        bell.ok().map(Arc::new)
+    }
+}
+
+/// Waits for the outbox, and for the next request of the peer: that is how the
+/// thread of a POST finds out that the pen has written its answer.
+pub struct AtTheSocket<'a> {
+    exchange: &'a mut dyn Exchange,
+    /// What the outbox rings.
+    bell: Arc<EventFd>,
+    /// Where that comes from.
+    bells: &'a Bells,
+    /// Until when it waits.
+    deadline: Instant,
+}
+
+impl<'a> AtTheSocket<'a> {
+    /// Until the deadline, if there is a bell for it.
+    pub fn until(
+        deadline: Instant,
+        exchange: &'a mut dyn Exchange,
+        bells: &'a Bells,
+    ) -> Option<AtTheSocket<'a>> {
+        Some(AtTheSocket {
+            exchange,
+            bell: bells.take()?,
+            bells,
+            deadline,
+        })
+    }
+}
+
+impl Drop for AtTheSocket<'_> {
+    fn drop(&mut self) {
+        // There are as many places as bells.
+        let _ = self.bells.free.0.try_send(Arc::clone(&self.bell));
+    }
+}
+
+impl Nap for AtTheSocket<'_> {
+    fn alarm(&self) -> Alarm {
+        Alarm::Event(Arc::clone(&self.bell))
+    }
+
+    fn sleep(&mut self) -> Slept {
+        if !self.exchange.sleep(self.bell.as_fd(), self.deadline) {
+            return Slept::ToTheEnd;
+        }
+        // That it has rung is known; it is silenced for the next time.
+        let _ = self.bell.read();
+        Slept::AWhile
+    }
+}

@@ -1,0 +1,172 @@
+//! Answers on a connection from outside of its thread, which sleeps meanwhile. Never blocks: it writes what the kernel
+//! takes at once.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use nix::sys::socket::{MsgFlags, send};
+
+use crate::http::answer::{self, AnswerFraming, Persistence};
+use crate::http::peer::Peer;
+
+/// The way to one peer, for one exchange.
+#[derive(Debug)]
+pub struct Courier {
+    peer: Arc<Peer>,
+    framing: AnswerFraming,
+    body: Vec<u8>,
+    /// The whole of what is sent at once.
+    bytes: Vec<u8>,
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// All of it was written.
+    All,
+    /// All but these bytes, which are for the thread of the connection to write.
+    Part(Vec<u8>),
+    /// Nothing. Why, the thread of the connection finds out when it tries.
+    Nothing,
+}
+
+impl Courier {
+    /// For an exchange whose body will have this framing; the length that it may name means nothing.
+    pub fn new(peer: Arc<Peer>, framing: AnswerFraming) -> Courier {
+        Courier {
+            peer,
+            framing,
+            body: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Sends a whole answer, after which the connection goes on.
+    pub fn answer(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Sent {
+        self.body.clear();
+        write(&mut self.body);
+        let framing = AnswerFraming::Length(self.body.len());
+        let head = answer::write_head(&mut self.bytes, status, headers, framing, Persistence::Keep);
+        if head.is_err() {
+            return Sent::Nothing;
+        }
+        let sent = self.send(b"");
+        if sent == Sent::All {
+            // The connection is before its next request, which its thread need not know to be cut.
+            self.peer.set_idle(true);
+        }
+        sent
+    }
+
+    /// Sends one piece of a stream, which must not be empty.
+    pub fn piece(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Sent {
+        self.body.clear();
+        write(&mut self.body);
+        if self.framing != AnswerFraming::Chunked {
+            self.bytes.clear();
+            return self.send(b"");
+        }
+        match answer::write_chunk_size(&mut self.bytes, self.body.len()) {
+            Ok(()) => self.send(b"\r\n"),
+            Err(_) => Sent::Nothing,
+        }
+    }
+
+    fn send(&mut self, end: &[u8]) -> Sent {
+        self.bytes.extend_from_slice(&self.body);
+        self.bytes.extend_from_slice(end);
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(self.peer.stream.as_raw_fd(), &self.bytes, flags) {
+            Ok(sent) if sent == self.bytes.len() => Sent::All,
+            Ok(sent) => Sent::Part(self.bytes.split_off(sent)),
+            Err(_) => Sent::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::http::ConnectionId;
+
+    /// A peer, and the client at its other end.
+    fn pair() -> (Arc<Peer>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (
+            Arc::new(Peer::new(stream, address, ConnectionId(1))),
+            client,
+        )
+    }
+
+    fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
+        let mut read = vec![0; length];
+        client.read_exact(&mut read).unwrap();
+        read
+    }
+
+    #[test]
+    fn an_answer_is_whole() {
+        let (peer, mut client) = pair();
+        let mut courier = Courier::new(peer, AnswerFraming::Length(0));
+        let sent = courier.answer(200, &[("A", "b")], |out| out.extend_from_slice(b"body"));
+        assert_eq!(sent, Sent::All);
+        let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
+        assert_eq!(read(&mut client, expected.len()), expected);
+    }
+
+    #[test]
+    fn a_piece_is_framed_as_its_stream_is() {
+        for (framing, expected) in [
+            (AnswerFraming::Chunked, &b"5\r\nhello\r\n"[..]),
+            (AnswerFraming::UntilClose, &b"hello"[..]),
+        ] {
+            let (peer, mut client) = pair();
+            let mut courier = Courier::new(peer, framing);
+            for _ in 0..2 {
+                let sent = courier.piece(|out| out.extend_from_slice(b"hello"));
+                assert_eq!(sent, Sent::All);
+                assert_eq!(read(&mut client, expected.len()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_take_comes_back() {
+        let (peer, mut client) = pair();
+        let mut courier = Courier::new(peer, AnswerFraming::UntilClose);
+        let mut expected = Vec::new();
+        let rest = loop {
+            let piece = vec![expected.len() as u8; 300_001];
+            match courier.piece(|out| out.extend_from_slice(&piece)) {
+                Sent::All => expected.extend_from_slice(&piece),
+                Sent::Part(rest) => {
+                    expected.extend_from_slice(&piece);
+                    break rest;
+                }
+                Sent::Nothing => break Vec::new(),
+            }
+        };
+        assert_eq!(courier.piece(|out| out.push(b'x')), Sent::Nothing);
+        let arrived = read(&mut client, expected.len() - rest.len());
+        assert!([arrived, rest].concat() == expected);
+    }
+
+    #[test]
+    fn to_one_who_left_nothing_is_sent() {
+        let (peer, client) = pair();
+        drop(client);
+        peer.cut();
+        let mut courier = Courier::new(peer, AnswerFraming::Chunked);
+        assert_eq!(courier.piece(|out| out.push(b'x')), Sent::Nothing);
+    }
+}

@@ -1,0 +1,129 @@
+//! Pens that are lent: while the thread of a connection sleeps, the dispatcher
+//! may write to its client itself, so that nobody need be woken for it.
+//!
+//! A pen writes what the kernel takes at once and never waits; the rest, and
+//! whatever is not for a pen, comes to the thread as if it had lent none.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::event::{Load, Parcel};
+
+/// Writes to one client, for one exchange.
+pub trait Pen: Send {
+    /// Writes a parcel. Must not block.
+    fn write(&mut self, parcel: &Parcel) -> Written;
+}
+
+/// What became of a parcel.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is on its way.
+    All,
+    /// The same, and that was the answer: the exchange is over.
+    Last,
+    /// These bytes must follow before anything else does.
+    Part(Vec<u8>),
+    /// Nothing was written, for it is not for a pen.
+    Nothing,
+}
+
+/// Where a pen lies while it is lent.
+#[derive(Default)]
+pub struct Desk(Mutex<Lent>);
+
+#[derive(Default)]
+struct Lent {
+    pen: Option<Box<dyn Pen>>,
+    /// For which exchange it is.
+    exchange: u32,
+    /// It may be used no more until it is lent anew: its owner has to act first.
+    is_spent: bool,
+    /// It has written the last parcel of its exchange.
+    is_over: bool,
+    /// What it has written that the hub was not told of.
+    taken: Load,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+/// What an owner takes back.
+pub struct TakenBack {
+    /// The pen.
+    pub pen: Option<Box<dyn Pen>>,
+    /// Whether the exchange is over.
+    pub is_over: bool,
+    /// What was written and not reported to the hub.
+    pub taken: Load,
+}
+
+impl Desk {
+    /// Lends a pen.
+    pub fn lend(&self, exchange: u32, pen: Option<Box<dyn Pen>>) {
+        *self.lock() = Lent {
+            pen,
+            exchange,
+            ..Lent::default()
+        };
+    }
+
+    /// Takes the pen back, and waits for a word that is just being written.
+    pub fn take_back(&self) -> TakenBack {
+        let lent = std::mem::take(&mut *self.lock());
+        TakenBack {
+            pen: lent.pen,
+            is_over: lent.is_over,
+            taken: lent.taken,
+        }
+    }
+
+    /// Writes with the pen, if one is lent for that exchange and nothing lies in
+    /// the outbox that must be written before. Returns what became of the parcel,
+    /// and what the pen has written in all since that was last `enough`.
+    pub fn write(
+        &self,
+        exchange: u32,
+        parcel: &Parcel,
+        has_turn: impl Fn() -> bool,
+        enough: impl Fn(&Load) -> bool,
+    ) -> (Written, Option<Load>) {
+        // Who holds it is taking it back.
+        let mut lent = match self.0.try_lock() {
+            Ok(lent) => lent,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return (Written::Nothing, None),
+        };
+        let lent = &mut *lent;
+        let is_ours = lent.exchange == exchange && !lent.is_spent;
+        let Some(pen) = lent.pen.as_mut().filter(|_| is_ours && has_turn()) else {
+            return (Written::Nothing, None);
+        };
+        let written = pen.write(parcel);
+        lent.is_spent = written != Written::All;
+        lent.is_over = written == Written::Last;
+        if written == Written::All {
+            lent.taken += load_of(parcel);
+        }
+        let told = enough(&lent.taken).then(|| std::mem::take(&mut lent.taken));
+        (written, told)
+    }
+
+    /// No code that can panic runs while it is held but that of a pen, which leaves
+    /// nothing half done here.
+    fn lock(&self) -> MutexGuard<'_, Lent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a parcel weighs in an outbox.
+pub fn load_of(parcel: &Parcel) -> Load {
+    let bytes = match parcel {
+        Parcel::Message { message, .. } => message.len_max() as u64,
+        _ => 0,
+    };
+    Load { messages: 1, bytes }
+}
