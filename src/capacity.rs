@@ -44,20 +44,28 @@ impl Found {
     /// How many connections there is room for beside `children` processes of servers. Never fewer
     /// than [`limits::CONNECTIONS_LEAST`].
     pub fn connections(&self, children: usize) -> usize {
-        let left = |found: u64, reserve: usize, each: usize| {
-            let found = usize::try_from(found).unwrap_or(usize::MAX);
-            found.saturating_sub(each.saturating_mul(children).saturating_add(reserve))
-        };
-        let by_descriptors = left(
-            self.descriptors,
-            limits::DESCRIPTORS_RESERVE,
-            limits::CHILD_DESCRIPTORS,
-        );
-        let by_threads = left(self.threads, limits::THREADS_RESERVE, limits::CHILD_THREADS);
-        by_descriptors
-            .min(by_threads)
+        let left = (limits::THREADS_RESERVE, limits::CHILD_THREADS);
+        self.descriptors_left(children)
+            .min(left_of(self.threads, left, children))
             .max(limits::CONNECTIONS_LEAST)
     }
+
+    /// How many bells the doors may have beside so many connections and children.
+    pub fn bells(&self, connections: usize, children: usize) -> usize {
+        let left = self.descriptors_left(children).saturating_sub(connections);
+        left.clamp(limits::BELLS_LEAST, limits::BELLS_MAX)
+    }
+
+    fn descriptors_left(&self, children: usize) -> usize {
+        let left = (limits::DESCRIPTORS_RESERVE, limits::CHILD_DESCRIPTORS);
+        left_of(self.descriptors, left, children)
+    }
+}
+
+/// What is left of so many, less a reserve and what each child needs.
+fn left_of(found: u64, (reserve, each): (usize, usize), children: usize) -> usize {
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    found.saturating_sub(each.saturating_mul(children).saturating_add(reserve))
 }
 
 /// How many connections are taken at once: those that were `asked` for, else as many as there is
@@ -133,14 +141,28 @@ mod tests {
 
     #[test]
     fn the_scarcer_of_descriptors_and_threads_decides() {
-        // 264 descriptors are kept, and 11 for each child.
-        assert_eq!(room(1024, PLENTY, 0), 760);
-        assert_eq!(room(1024, PLENTY, 8), 672);
+        // 136 descriptors are kept, and 11 for each child.
+        assert_eq!(room(1024, PLENTY, 0), 888);
+        assert_eq!(room(1024, PLENTY, 8), 800);
         // 40 threads are kept, and 38 for each child.
         assert_eq!(room(PLENTY, 2048, 0), 2008);
         assert_eq!(room(PLENTY, 2048, 10), 1628);
-        assert_eq!(room(1024, 2048, 10), 650);
+        assert_eq!(room(1024, 2048, 10), 778);
         assert_eq!(room(1024, 500, 4), 308);
+    }
+
+    #[test]
+    fn bells_are_made_of_what_connections_leave() {
+        let found = |descriptors| Found {
+            descriptors,
+            threads: PLENTY,
+        };
+        // Of 888 that there are for connections.
+        assert_eq!(found(1024).bells(700, 0), 128);
+        assert_eq!(found(1024).bells(800, 0), 88);
+        assert_eq!(found(1024).bells(888, 0), 16);
+        assert_eq!(found(64).bells(16, 3), 16);
+        assert_eq!(found(PLENTY).bells(10_000, 0), 128);
     }
 
     #[test]
@@ -153,7 +175,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_taken_where_there_is_room() {
         let found = Found {
-            descriptors: 20_264,
+            descriptors: 20_136,
             threads: PLENTY,
         };
         assert_eq!(settle(Some(3), found, 0), 3);

@@ -19,6 +19,7 @@ use crate::event::{
 };
 use crate::hub::Hub;
 use crate::limits;
+use crate::mail::pen::Round;
 use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
@@ -41,6 +42,7 @@ pub struct Dispatcher {
     /// When an orderly end becomes a disorderly one.
     patience: Option<Instant>,
     finished: bool,
+    round: Round,
     /// For whom messages are gathered.
     gathering: Vec<Life>,
     /// What the carrying out of effects has led to, for the hub to hear of next.
@@ -95,6 +97,7 @@ impl Dispatcher {
             began: now(),
             patience: None,
             finished: false,
+            round: Round::default(),
             gathering: Vec::new(),
             aftermath: VecDeque::new(),
         }
@@ -107,6 +110,7 @@ impl Dispatcher {
         self.hub.start(self.moment(), &mut effects);
         self.carry_out(&mut effects);
         while !self.finished {
+            self.round = self.round.next();
             if let Some(letter) = self.next_letter() {
                 self.open(letter, &mut effects);
                 self.open_waiting(&mut effects);
@@ -274,7 +278,7 @@ impl Dispatcher {
             self.outboxes.remove(&outbox.connection);
             return;
         }
-        let word = match sender.put(outbox.exchange, parcel) {
+        let word = match sender.put(outbox.exchange, parcel, self.round) {
             Ok(None) => return,
             Ok(Some(taken)) => FromClient::Taken(taken),
             Err(Overflow) => {

@@ -844,6 +844,9 @@ pub const PEN_BYTES_MAX: usize = 8 << 10;
 /// With many more callers threads are awake anyway, and then waking one costs little.
 pub const BELLS_MAX: usize = 128;
 
+/// And how many where the connections may need all descriptors that there are. These come out of the reserve.
+pub const BELLS_LEAST: usize = 16;
+
 /// How long a POST waits for its answer before its socket is watched for the
 /// client's leaving. Most answers come sooner, and watching costs a wake-up of
 /// another thread.
@@ -1032,9 +1035,9 @@ pub const CONNECTIONS_DERIVED_MAX: usize = 10_000;
 /// streams. Where it cannot even give these, the accept thread says so and tries again.
 pub const CONNECTIONS_LEAST: usize = 16;
 
-/// Descriptors that are no connection's and no child's: those turned away or spare, the bells of the doors, and 64 for
-/// the listener, the log, other bells, signals, the reaper's looks at `/proc`, files of state.
-pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + BELLS_MAX + 64;
+/// Descriptors that are no connection's and no child's: those turned away or spare, and 64 for the
+/// listener, the log, bells, signals, the reaper's looks at `/proc`, files of state.
+pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + 64;
 
 /// Descriptors that one place for a child takes at worst: three pipes of its life, three of one on
 /// its way out, and at a start the child's three ends and the pipe by which a failed exec is told.

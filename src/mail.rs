@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::channel::{Alarm, Receiver, Sender, bounded, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
-use crate::mail::pen::{Desk, Pen, Written, load_of};
+use crate::mail::pen::{Desk, Pen, Round, Written, load_of};
 use crate::plan::Drawn;
 use crate::plan::changes::Changes;
 
@@ -157,11 +157,15 @@ impl OutboxSender {
     /// # Errors
     /// There is no place: the parcel is lost. The hub's counts make this
     /// impossible while they are right, so it is a fault of the program.
-    pub fn put(&self, exchange: u32, parcel: Parcel) -> Result<Option<Load>, Overflow> {
+    pub fn put(
+        &self,
+        exchange: u32,
+        parcel: Parcel,
+        round: Round,
+    ) -> Result<Option<Load>, Overflow> {
         let has_turn = || self.sender.is_empty();
-        let (written, taken) = self
-            .desk
-            .write(exchange, &parcel, has_turn, is_worth_telling);
+        let turn = (exchange, round);
+        let (written, taken) = self.desk.write(turn, &parcel, has_turn, is_worth_telling);
         let item = match written {
             Written::All | Written::Last => return Ok(taken),
             Written::Part(rest) => Item::Rest(exchange, rest, load_of(&parcel)),

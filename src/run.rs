@@ -352,6 +352,8 @@ fn open_door(
     listening: Listening,
 ) -> Result<Box<dyn Running>, Error> {
     let Listening { listener, host, .. } = listening;
+    let (found, children) = (Found::here(), children(config));
+    let max_connections = capacity::settle(config.limits.max_connections, found, children);
     let door = HttpDoor::new(Door {
         inbox: gateway.inbox().clone(),
         guard: Guard {
@@ -362,11 +364,10 @@ fn open_door(
         },
         message_max: config.limits.max_message_size,
         keepalive: config.limits.keepalive_interval,
-        bells: Bells::default(),
+        bells: Bells::new(found.bells(max_connections, children)),
     });
-    let asked = config.limits.max_connections;
     let settings = Settings {
-        max_connections: capacity::settle(asked, Found::here(), children(config)),
+        max_connections,
         ..Settings::default()
     };
     (serving.engine.start)(listener, Arc::new(door), settings).map_err(system("the HTTP engine"))

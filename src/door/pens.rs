@@ -128,26 +128,26 @@ fn is_short(message: &Outgoing) -> bool {
 #[derive(Debug)]
 pub struct Bells {
     free: (Sender<Arc<EventFd>>, Receiver<Arc<EventFd>>),
+    most: usize,
     made: AtomicUsize,
 }
 
-impl Default for Bells {
-    /// None are made yet.
-    fn default() -> Bells {
+impl Bells {
+    /// At most so many, of which none is made yet.
+    pub fn new(most: usize) -> Bells {
         Bells {
             free: channel(limits::BELLS_MAX),
+            most: most.min(limits::BELLS_MAX),
             made: AtomicUsize::new(0),
         }
     }
-}
 
-impl Bells {
     /// One that is free, if there is one. It may ring for whoever had it before.
     fn take(&self) -> Option<Arc<EventFd>> {
         if let Ok(bell) = self.free.1.try_recv() {
             return Some(bell);
         }
-        if self.made.fetch_add(1, Ordering::Relaxed) >= limits::BELLS_MAX {
+        if self.made.fetch_add(1, Ordering::Relaxed) >= self.most {
             self.made.fetch_sub(1, Ordering::Relaxed);
             return None;
         }

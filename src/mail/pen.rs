@@ -41,8 +41,23 @@ struct Lent {
     is_spent: bool,
     /// It has written the last parcel of its exchange.
     is_over: bool,
+    /// In which round it has written last.
+    round: Option<Round>,
     /// What it has written that the hub was not told of.
     taken: Load,
+}
+
+/// The dispatcher's rounds, in each of which it opens the letters that are there.
+/// A pen writes once in a round: where more is to be written, its owner is woken
+/// after all, and does it in few writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Round(u64);
+
+impl Round {
+    /// The round after this.
+    pub fn next(self) -> Round {
+        Round(self.0.wrapping_add(1))
+    }
 }
 
 impl fmt::Debug for Desk {
@@ -86,7 +101,7 @@ impl Desk {
     /// and what the pen has written in all since that was last `enough`.
     pub fn write(
         &self,
-        exchange: u32,
+        (exchange, round): (u32, Round),
         parcel: &Parcel,
         has_turn: impl Fn() -> bool,
         enough: impl Fn(&Load) -> bool,
@@ -98,11 +113,12 @@ impl Desk {
             Err(TryLockError::WouldBlock) => return (Written::Nothing, None),
         };
         let lent = &mut *lent;
-        let is_ours = lent.exchange == exchange && !lent.is_spent;
+        let is_ours = lent.exchange == exchange && !lent.is_spent && lent.round != Some(round);
         let Some(pen) = lent.pen.as_mut().filter(|_| is_ours && has_turn()) else {
             return (Written::Nothing, None);
         };
         let written = pen.write(parcel);
+        lent.round = Some(round);
         lent.is_spent = written != Written::All;
         lent.is_over = written == Written::Last;
         if written == Written::All {

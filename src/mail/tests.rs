@@ -49,6 +49,10 @@ fn noticed(number: u32) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"n{number}"}}"#)
 }
 
+fn round(number: u32) -> Round {
+    (0..number % 2).fold(Round::default(), |round, _| round.next())
+}
+
 /// An outbox, the dispatcher's end of it, and what is written by pen.
 struct Scene {
     outbox: Outbox,
@@ -112,7 +116,9 @@ fn who_sleeps_has_his_parcels_written_and_is_not_woken() {
     let mut told = Load::default();
     let mut nap = Doing(Some(|| {
         for number in 0..40 {
-            let taken = sender.put(id, parcel(&noticed(number))).unwrap();
+            let taken = sender
+                .put(id, parcel(&noticed(number)), round(number))
+                .unwrap();
             told += taken.unwrap_or_default();
         }
     }));
@@ -138,7 +144,31 @@ fn what_is_no_matter_for_a_pen_and_all_behind_it_is_found_in_order() {
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
         for number in 0..3 {
-            sender.put(id, parcel(&noticed(number))).unwrap();
+            sender
+                .put(id, parcel(&noticed(number)), round(number))
+                .unwrap();
+        }
+    }));
+    for number in 1..3 {
+        match s.outbox.wait_lending(&mut pen, &mut nap) {
+            Found::Parcel(Parcel::Message { message, .. }) => {
+                assert_eq!(text(&message), noticed(number));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(s.noted(), [noticed(0)]);
+}
+
+#[test]
+fn in_one_round_a_pen_writes_once() {
+    let mut s = scene();
+    let mut pen = s.pen(all);
+    let id = s.outbox.id().exchange;
+    let sender = &s.sender;
+    let mut nap = Doing(Some(|| {
+        for number in 0..3 {
+            sender.put(id, parcel(&noticed(number)), round(0)).unwrap();
         }
     }));
     for number in 1..3 {
@@ -159,8 +189,8 @@ fn a_rest_is_found_before_all_that_follows_it() {
     let id = s.outbox.id().exchange;
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id, parcel(&noticed(0))).unwrap();
-        sender.put(id, parcel(&noticed(1))).unwrap();
+        sender.put(id, parcel(&noticed(0)), round(0)).unwrap();
+        sender.put(id, parcel(&noticed(1)), round(1)).unwrap();
     }));
     match s.outbox.wait_lending(&mut pen, &mut nap) {
         Found::Rest(rest, load) => assert_eq!((&rest[..], load.messages), (&b"rest"[..], 1)),
@@ -177,7 +207,10 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
     let id = s.outbox.id().exchange;
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id - 1, parcel(&noticed(8))).map(drop).unwrap();
+        sender
+            .put(id - 1, parcel(&noticed(8)), round(0))
+            .map(drop)
+            .unwrap();
     }));
     // What is of another exchange goes into the outbox, and is passed over there.
     assert!(matches!(
@@ -187,12 +220,12 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
     assert_eq!(s.noted(), [""; 0]);
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id, parcel(&noticed(9))).unwrap();
+        sender.put(id, parcel(&noticed(9)), round(1)).unwrap();
         let verdict = Parcel::Verdict {
             standing: Standing::Accepted,
             message: None,
         };
-        sender.put(id, verdict).unwrap();
+        sender.put(id, verdict, round(2)).unwrap();
     }));
     assert!(matches!(
         s.outbox.wait_lending(&mut pen, &mut nap),
@@ -205,10 +238,13 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
 fn with_no_pen_lent_everything_lies_in_the_outbox() {
     let mut s = scene();
     let id = s.outbox.id().exchange;
-    s.sender.put(id, parcel(&noticed(0))).unwrap();
+    s.sender.put(id, parcel(&noticed(0)), round(0)).unwrap();
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id, parcel(&noticed(1))).map(drop).unwrap();
+        sender
+            .put(id, parcel(&noticed(1)), round(1))
+            .map(drop)
+            .unwrap();
     }));
     let mut pen = s.pen(all);
     let found = s.outbox.wait_lending(&mut pen, &mut nap);
@@ -224,7 +260,10 @@ fn order_is_kept_however_the_two_meet() {
     let (sender, noted) = (s.sender, Arc::clone(&s.noted));
     let dispatcher = threads::spawn("putting", 64 << 10, move || {
         for number in 0..COUNT {
-            while sender.put(id, parcel(&noticed(number))).is_err() {
+            while sender
+                .put(id, parcel(&noticed(number)), round(number))
+                .is_err()
+            {
                 thread::yield_now();
             }
         }
