@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::histogram::Histogram;
-use crate::layout::{FIRST, Layout};
+use crate::layout::FIRST;
 use crate::poller::Poller;
 use crate::session::Session;
 
@@ -54,7 +54,8 @@ struct Slot {
 pub struct Caller<W> {
     /// The place of its session in the fleet.
     pub place: usize,
-    work: W,
+    /// What it asks.
+    pub work: W,
     slots: Vec<Slot>,
     /// The slots whose next request can be sent, and since when what it belongs to is under way.
     open: Vec<(usize, Option<Instant>)>,
@@ -169,65 +170,9 @@ impl<W: Work> Caller<W> {
 }
 
 /// The beginning of a message, for people.
-fn brief(message: &[u8]) -> String {
+pub fn brief(message: &[u8]) -> String {
     String::from_utf8_lossy(&message[..message.len().min(300)]).into_owned()
 }
 
-/// Calls of a tool that gives back a text, each with a text of its own.
-#[derive(Debug)]
-pub struct Calls {
-    text: Layout,
-    request: Layout,
-    answer: Option<Layout>,
-}
-
-impl Calls {
-    /// The calls of one client: which one it is, and how many bytes its texts have, which are
-    /// more if its name and the call's number do not fit in.
-    pub fn new(client: usize, tool: &str, payload: usize) -> Calls {
-        // Words, so that it is no less work than what is usually sent.
-        const WORDS: &str = " the quick brown fox jumps over the lazy dog;";
-        let mut text = format!("client {client:05} call {FIRST}:");
-        let own = text.len();
-        text.extend(WORDS.chars().cycle().take(payload.saturating_sub(own)));
-        let params = json!({"name": tool, "arguments": {"text": text}});
-        let request =
-            format!(r#"{{"jsonrpc":"2.0","id":{FIRST},"method":"tools/call","params":{params}}}"#);
-        Calls {
-            text: Layout::new(text.as_bytes(), FIRST),
-            request: Layout::new(request.as_bytes(), FIRST),
-            answer: None,
-        }
-    }
-}
-
-impl Work for Calls {
-    fn request(&mut self, number: u64) -> &[u8] {
-        self.request.with(number)
-    }
-
-    fn recognise(&mut self, message: &[u8]) -> Option<u64> {
-        self.answer.as_mut()?.number_of(message)
-    }
-
-    fn judge(&mut self, number: u64, result: &Value, message: &[u8]) -> Result<()> {
-        let told = result["content"][0]["text"].as_str().unwrap_or_default();
-        let is_error =
-            result["isError"] == true || result["content"].as_array().map(Vec::len) != Some(1);
-        let wanted = self.text.with(number);
-        if is_error || told.as_bytes() != wanted {
-            return Err(Error::Wrong(format!(
-                "call {number} of {:?} was answered {}",
-                brief(wanted),
-                brief(message)
-            )));
-        }
-        // An answer that writes the text with other escapes is judged anew each time.
-        self.answer = Some(Layout::new(message, number));
-        Ok(())
-    }
-
-    fn is_whole(&mut self) -> bool {
-        true
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -136,11 +136,7 @@ impl Fleet {
             if Instant::now() > deadline {
                 return Err(Error::Wrong(format!("{what} did not come in {PATIENCE:?}")));
             }
-            self.pump(|_, message| {
-                let message = parse(message)?;
-                let unasked = || Error::Wrong(format!("an answer to nothing: {message}"));
-                reply(&message).ok_or_else(unasked)
-            })?;
+            self.attend()?;
         }
         Ok(())
     }
@@ -180,6 +176,54 @@ impl Fleet {
             session.flush(poller)?;
         }
         Ok(())
+    }
+
+    /// Opens the stream of a session over which the server may speak unasked.
+    ///
+    /// # Errors
+    /// If the server does not give it.
+    pub fn listen(&mut self, place: usize) -> Result<()> {
+        let Fleet {
+            poller, sessions, ..
+        } = self;
+        let session = sessions[place].as_mut().expect("it is open");
+        session.listen(poller)?;
+        self.settle(place, "a stream to listen to", |session| {
+            session.is_listening()
+        })
+    }
+
+    /// Ends a session, and waits until the server has heard it.
+    ///
+    /// # Errors
+    /// If it does not, in time.
+    pub fn leave(&mut self, place: usize) -> Result<()> {
+        let Fleet {
+            poller, sessions, ..
+        } = self;
+        let session = sessions[place].as_mut().expect("it is open");
+        session.leave(poller)?;
+        self.settle(place, "the end of a session", |session| session.is_free())?;
+        self.sessions[place] = None;
+        Ok(())
+    }
+
+    /// Goes on with every session that can, while no answer is awaited.
+    ///
+    /// # Errors
+    /// If an answer comes all the same, or the server is lost.
+    pub fn attend(&mut self) -> Result<()> {
+        self.pump(|_, message| {
+            let message = parse(message)?;
+            let unasked = || Error::Wrong(format!("an answer to nothing: {message}"));
+            reply(&message).ok_or_else(unasked)
+        })
+    }
+
+    /// Connections that were opened beyond those that sessions begin with.
+    pub fn reconnects(&self) -> u64 {
+        let sessions = self.sessions.iter().flatten();
+        sessions.map(|session| session.reconnects()).sum()
     }
 
     /// Waits for events and has `step` go on with each session that can.

@@ -282,3 +282,6 @@ fn is_loss(error: &io::Error) -> bool {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
     )
 }
+
+#[cfg(test)]
+mod tests;

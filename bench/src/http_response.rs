@@ -203,3 +203,113 @@ impl Body {
         Ok(Piece::Data(0..0, end + 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_head(lines: &str) -> Head {
+        let text = format!("{}\r\n\r\n", lines.replace('\n', "\r\n"));
+        let (head, length) = head(text.as_bytes()).expect("HTTP").expect("whole");
+        assert_eq!(length, text.len());
+        head
+    }
+
+    #[test]
+    fn a_head_tells_how_the_body_ends() {
+        let framing = |lines: &str| read_head(lines).framing;
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\ncontent-length:  12 "),
+            Framing::Length(12)
+        );
+        let both = "HTTP/1.1 200 OK\nContent-Length: 12\nTransfer-Encoding: chunked";
+        assert_eq!(framing(both), Framing::Chunked);
+        assert_eq!(framing("HTTP/1.1 200 OK"), Framing::UntilClose);
+        assert_eq!(framing("HTTP/1.1 202 Accepted"), Framing::Length(0));
+        assert_eq!(framing("HTTP/1.1 204 No Content"), Framing::Length(0));
+        assert_eq!(framing("HTTP/1.0 202 Accepted"), Framing::UntilClose);
+    }
+
+    #[test]
+    fn a_head_tells_what_the_session_needs() {
+        let lines = "HTTP/1.1 200 OK\nCONTENT-TYPE: Text/Event-Stream; charset=utf-8\n\
+                     mcp-session-id: a-b\nTransfer-Encoding: chunked\nConnection: Close";
+        let head = read_head(lines);
+        assert!(head.is_events && !head.keeps_alive);
+        assert_eq!(head.session.as_deref(), Some("a-b"));
+        let plain = read_head("HTTP/1.1 200 OK\nContent-Type: application/json\nContent-Length: 2");
+        assert!(!plain.is_events && plain.keeps_alive);
+        assert!(!read_head("HTTP/1.0 200 OK\nContent-Length: 2").keeps_alive);
+        assert!(
+            read_head("HTTP/1.0 200 OK\nContent-Length: 2\nConnection: keep-alive").keeps_alive
+        );
+    }
+
+    #[test]
+    fn a_head_is_waited_for_and_what_is_none_is_refused() {
+        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        for end in 0..text.len() - 2 {
+            assert!(head(&text[..end]).expect("HTTP so far").is_none(), "{end}");
+        }
+        assert!(head(b"{\"jsonrpc\":\"2.0\"}").is_err());
+        assert!(head(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
+    }
+
+    /// Reads a body that comes in pieces of this length; what is behind it is returned too.
+    fn read_body(framing: Framing, text: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>)> {
+        let mut body = Body::new(framing);
+        let (mut input, mut data) = (Vec::new(), Vec::new());
+        let mut pieces = text.chunks(step);
+        loop {
+            match body.next(&input)? {
+                Piece::Data(range, used) => {
+                    data.extend_from_slice(&input[range]);
+                    input.drain(..used);
+                }
+                Piece::End(used) => {
+                    input.drain(..used);
+                    input.extend(pieces.flatten());
+                    return Ok((data, input));
+                }
+                Piece::Wait => match pieces.next() {
+                    Some(piece) => input.extend_from_slice(piece),
+                    None => return Err(Error::wrong("cut off")),
+                },
+            }
+        }
+    }
+
+    #[test]
+    fn bodies_are_the_same_however_they_are_cut() {
+        let chunked = b"4;x=y\r\nWiki\r\n00B\r\npedia\r\n\r\nab\r\n0\r\nTrailer: x\r\n\r\nHTTP";
+        for step in 1..=chunked.len() {
+            let (data, rest) = read_body(Framing::Chunked, chunked, step).expect("chunks");
+            assert_eq!(
+                (data.as_slice(), rest.as_slice()),
+                (&b"Wikipedia\r\n\r\nab"[..], &b"HTTP"[..])
+            );
+            let (data, rest) = read_body(Framing::Length(7), chunked, step).expect("bytes");
+            assert_eq!(
+                (data.as_slice(), rest.len()),
+                (&chunked[..7], chunked.len() - 7)
+            );
+        }
+        assert_eq!(
+            read_body(Framing::Length(0), b"x", 1).expect("nothing").0,
+            b""
+        );
+    }
+
+    #[test]
+    fn chunks_that_lie_are_refused() {
+        for text in [&b"x\r\n"[..], b"2\r\nabc\r\n0\r\n\r\n", b"-1\r\n", b"\r\n"] {
+            let told = read_body(Framing::Chunked, text, 1)
+                .expect_err("no chunks")
+                .to_string();
+            assert_ne!(told, "cut off");
+        }
+        let endless = [b'0'; 2 * CHUNK_LINE_MAX];
+        let told = read_body(Framing::Chunked, &endless, 64).expect_err("no chunks");
+        assert_ne!(told.to_string(), "cut off");
+    }
+}

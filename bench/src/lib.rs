@@ -3,20 +3,24 @@
 //! those that judge it.
 
 pub mod caller;
-pub mod calls;
 pub mod child;
 pub mod commands;
+pub mod drive;
 pub mod echo;
 pub mod error;
 pub mod fleet;
 pub mod histogram;
 pub mod http_client;
 pub mod http_response;
+pub mod http_server;
 pub mod io_buffers;
 pub mod json;
 pub mod layout;
+pub mod lists;
 pub mod poller;
 pub mod process;
+pub mod program;
 pub mod session;
 pub mod sse;
+pub mod text_calls;
 pub mod url;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use bench::echo::Echo;
 use bench::error::{Error, Result};
+use bench::program;
 use lexopt::prelude::*;
 
 const USAGE: &str = "usage: bench-echo [--tools N] [--first K]
@@ -18,14 +19,7 @@ const USAGE: &str = "usage: bench-echo [--tools N] [--first K]
 const CHUNK: usize = 64 * 1024;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Who cannot even be told has closed stderr.
-            let _ = writeln!(io::stderr(), "bench-echo: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::end("bench-echo", run().map(|()| None))
 }
 
 fn run() -> Result<()> {

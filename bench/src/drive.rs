@@ -146,6 +146,9 @@ pub fn drive<W: Work>(
         drive.turn(fleet)?;
     }
     drive.until(fleet, Instant::now() + SURPLUS)?;
+    if drive.tally.times.total() == 0 {
+        return Err(Error::wrong("no call was answered in the time that counts"));
+    }
     let switches = process::switches_between(&before.switches, &after.switches);
     Ok(Figures {
         tally: drive.tally,
@@ -219,12 +222,11 @@ impl<W: Work> Drive<'_, W> {
         if is_heard {
             self.heard = now;
         } else if now.duration_since(self.heard) > STALL {
+            // Without any under way, the answers that came last never end.
             let missing = self.under_way();
-            if missing > 0 {
-                return Err(Error::Wrong(format!(
-                    "{missing} answers are missing: nothing came for {STALL:?}"
-                )));
-            }
+            return Err(Error::Wrong(format!(
+                "nothing came for {STALL:?}, and {missing} answers are missing"
+            )));
         }
         Ok(now)
     }
