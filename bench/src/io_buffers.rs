@@ -75,7 +75,8 @@ impl Inlet {
     }
 }
 
-/// Output that is to be written, kept until the next one, so that it can be sent again.
+/// Output that is to be written. What was queued when nothing was left to write is kept until all
+/// of it is written and more is queued, so that it can be sent again.
 #[derive(Debug, Default)]
 pub struct Outlet {
     bytes: Vec<u8>,
@@ -88,6 +89,11 @@ impl Outlet {
         if self.is_done() {
             self.bytes.clear();
             self.written = 0;
+        } else if self.written > self.bytes.len() / 2 {
+            // Where more is always queued before all is written, it would grow without end; so
+            // seldom, each byte is moved once at most.
+            self.bytes.drain(..self.written);
+            self.written = 0;
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -97,7 +103,8 @@ impl Outlet {
         self.written == self.bytes.len()
     }
 
-    /// Has all of it written anew, from its first byte on.
+    /// Has all of it written anew, from its first byte on, if nothing was queued behind what was
+    /// written in part.
     pub fn rewind(&mut self) {
         self.written = 0;
     }
@@ -186,5 +193,23 @@ mod tests {
             outlet.flush(&mut sink).expect("it takes some");
         }
         assert!(sink.taken.ends_with(b"you!"));
+    }
+
+    #[test]
+    fn what_is_written_is_forgotten_though_there_is_always_more() {
+        let mut sink = Narrow {
+            taken: Vec::new(),
+            is_full: false,
+        };
+        let mut outlet = Outlet::default();
+        outlet.queue(b"abcd");
+        for _ in 0..1000 {
+            // Three bytes go and three come, so one is always left.
+            outlet.flush(&mut sink).expect("it takes some");
+            outlet.queue(b"bcd");
+        }
+        assert!(outlet.bytes.len() < 20, "{}", outlet.bytes.len());
+        assert_eq!(sink.taken.len(), 3000);
+        assert!(sink.taken.starts_with(b"abcdbcdbcd"));
     }
 }
