@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn chunks_that_lie_are_refused() {
-        for text in [&b"x\r\n"[..], b"2\r\nabc\r\n0\r\n\r\n", b"-1\r\n", b"\r\n"] {
+        for text in [&b"x\r\n"[..], b"2\r\nabcd0\r\n\r\n", b"-1\r\n", b"\r\n"] {
             let told = read_body(Framing::Chunked, text, 1)
                 .expect_err("no chunks")
                 .to_string();
