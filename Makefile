@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs lint unit tiny real conformance total torture leak simulate mutants
+.PHONY: help run test check needs lint unit tiny real conformance total torture leak bench simulate mutants
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
@@ -52,6 +52,7 @@ lint:
 unit:
 	@mkdir -p $(LOGS)
 	cargo test 2>&1 | tee $(LOGS)/1-unit.log
+	python3 bench/runner/tests.py | tee $(LOGS)/6-bench.log
 
 ## tiny         only the second HTTP engine: its own tests, and the end-to-end tests with it
 # The binary and the fixtures must be there for the test program, which `--test` alone does not see to.
@@ -88,6 +89,15 @@ leak:
 	cargo build --release
 	MCPROXY_LEAK_BINARY=$(BINARY) $(if $(MALLOC_ARENA_MAX),MALLOC_ARENA_MAX=$(MALLOC_ARENA_MAX)) \
 	  cargo test --test tests leak:: -- --ignored --nocapture --test-threads=1
+
+## bench        mcproxy beside its peers, in one run, into docs/benchmarks.md; most of an hour. Some of it: make bench BENCH="calls start"; shorter: make bench BENCH_ROUNDS=1 BENCH_SECONDS=1
+# Modes: calls, idle, start, leak, many. Only a whole run goes into docs/, others into target/bench/. MCPROXY=PATH takes another
+# build, MCPROXY_ALSO=TITLE=PATH measures one more beside it. From the last run again: bench/run.py --report
+bench:
+	$(if $(MCPROXY),,cargo build --release)
+	cargo build --release --locked --manifest-path bench/Cargo.toml
+	bench/peers.sh
+	bench/run.py $(BENCH)
 
 ## simulate     the hub's simulation with 10^8 events, a quarter of an hour; shorter: make simulate HUB_EVENTS=1000000; one run again: make simulate HUB_SEED=42
 simulate:
