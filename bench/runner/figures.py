@@ -64,10 +64,12 @@ class Results:
 
 
 def number(value):
-    """A figure as it is read: three digits that mean something, thousands apart."""
+    """A figure as it is read: what was counted as it is, else three digits that mean something; thousands apart."""
     if value is None:
         return "–"
     size = abs(value)
+    if isinstance(value, int) and size < 1000:
+        return str(value)
     if size >= 1000:
         digits = len(str(int(size)))
         rounded = round(value, 3 - digits) if digits > 3 else round(value)

@@ -24,7 +24,9 @@ COST_CLIENTS = (1, 8, 64, 256, 1000)
 # How long idle servers and gateways are left alone before their memory is read.
 SETTLING_S = 1
 # What a program of the load generator may take beyond the seconds that it was told.
-GRACE_S = 120
+GRACE_S = 300
+# Starts in one round, and stretches of calls after each of which memory is read.
+STARTS = 5
 LEGS = 4
 
 
@@ -59,19 +61,23 @@ class Bench:
         """The gateways that have this transport."""
         return [one for one in self.gateways if transport in one.paths]
 
-    def load(self, *arguments, environment=None, meanwhile=lambda: None):
-        """Runs the load generator; the object that it prints."""
-        command = [str(self.tools / "bench-load"), *map(str, arguments)]
-        return json.loads(processes.run(command, self.seconds + self.warmup + GRACE_S, environment, meanwhile))
-
-    def limits(self, *arguments):
-        """Runs one of the limits to its end; the object that it prints."""
-        command = [str(self.tools / "bench-limits"), *map(str, arguments)]
-        return json.loads(processes.run(command, self.seconds + self.warmup + GRACE_S))
+    def load(self, *arguments, program="bench-load", environment=None, meanwhile=lambda: None):
+        """Runs a program of the load generator; the figures that it prints."""
+        command = [str(self.tools / program), *map(str, arguments)]
+        told = processes.run(command, self.seconds + self.warmup + GRACE_S, environment, meanwhile)
+        return flat(json.loads(told))
 
     def timing(self):
         """How long, as the load generator takes it."""
         return ["--seconds", self.seconds, "--warmup", self.warmup]
+
+
+def flat(told):
+    """Figures within figures, such as `{"rss": {"before": 1}}`, as `{"rss.before": 1}`."""
+    found = {}
+    for key, value in told.items():
+        found |= {f"{key}.{inner}": one for inner, one in flat(value).items()} if isinstance(value, dict) else {key: value}
+    return found
 
 
 @contextlib.contextmanager
@@ -137,8 +143,8 @@ def limit_tasks(bench, cell, clients, payload):
         "limit-http", "HTTP echo", "", bench.tools / "bench-limits", {"http": "/mcp"},
         lambda program, plan: [str(program), "serve", "--port", str(plan.port)],
     )
-    yield Task(cell, "limit-pipe", lambda: bench.limits(
-        "pipe", "--in-flight", clients, *bench.timing(), "--payload", payload, "--", *bench.echo(1)[0].command,
+    yield Task(cell, "limit-pipe", lambda: bench.load(
+        "pipe", "--in-flight", clients, *bench.timing(), "--payload", payload, program="bench-limits",
     ))
     yield Task(cell, "limit-http", lambda: call_gateway(bench, echo, "http", clients, payload))
 
@@ -168,9 +174,6 @@ def idle_mode(bench):
     for transport in ("http", "sse"):
         for one in bench.speaking(transport):
             yield Task(f"sessions/{transport}", one.key, lambda one=one, by=transport: idle_sessions(bench, one, by))
-    for held in (0, SESSIONS):
-        for one in bench.speaking("sse"):
-            yield Task(f"caller/{held}", one.key, lambda one=one, held=held: one_more_caller(bench, one, held))
 
 
 def idle_memory(bench, gateway, count):
@@ -188,7 +191,8 @@ def idle_memory(bench, gateway, count):
 
 
 def idle_sessions(bench, gateway, transport):
-    """What a thousand idle sessions take, and how much of it is given back."""
+    """What a thousand idle sessions take, of the gateway's memory and of one caller's time, and how much of it is given
+    back; also how many servers there are for them."""
     most = {"children": 0, "children_pss": 0}
     with serving(gateway, transport, bench.echo(1)) as (plan, program):
 
@@ -198,14 +202,9 @@ def idle_sessions(bench, gateway, transport):
 
         look()
         return bench.load(
-            "idle", "--transport", transport, "--url", gateway.url(plan), "--sessions", SESSIONS, "--pid", program.pid,
-            meanwhile=look,
+            "idle", "--transport", transport, "--url", gateway.url(plan), "--sessions", SESSIONS, *bench.timing(),
+            "--tool", gateway.tool(plan.servers[0].name, "t0"), "--pid", program.pid, meanwhile=look,
         ) | most
-
-
-def one_more_caller(bench, gateway, held):
-    """Calls of one client, beside so many idle sessions."""
-    raise Failed("not there yet")
 
 
 def start_mode(bench):
@@ -219,7 +218,8 @@ def start_times(bench, gateway):
     transport = next(iter(gateway.paths))
     with planned(gateway, transport, bench.echo(1)) as plan:
         return bench.load(
-            "start", "--port", plan.port, "--expect", 5, "--times", 5, "--", *gateway.prepare(plan),
+            "start", "--transport", transport, "--port", plan.port, "--url", gateway.url(plan), "--expect", 5,
+            "--times", STARTS, "--", *gateway.prepare(plan),
             environment=plan.environment(),
         )
 
@@ -259,8 +259,10 @@ def many_mode(bench):
 
 def many_lists(bench, gateway):
     """Lists of two thousand tools per second."""
-    with serving(gateway, "http", bench.echo(50, 40)) as (plan, _):
-        return bench.load("list", "--url", gateway.url(plan), "--clients", 8, "--seconds", bench.seconds, "--expect", 2000)
+    with serving(gateway, "http", bench.echo(50, 40)) as (plan, program):
+        return bench.load(
+            "list", "--url", gateway.url(plan), "--clients", 8, *bench.timing(), "--expect", 2000, "--pid", program.pid,
+        )
 
 
 MODES = {"calls": calls_mode, "idle": idle_mode, "start": start_mode, "leak": leak_mode, "many": many_mode}

@@ -17,7 +17,7 @@ LISTENING_S = 30
 ENDING_S = 5
 POLL_S = 0.01
 # How often one looks at what is changed by a program that runs.
-LOOKING_S = 0.5
+LOOKING_S = 1
 # How much is told of a reason.
 WORDS = 200
 
@@ -57,7 +57,7 @@ def _opened(command, out, err, environment, **more):
 def run(command, seconds, environment=None, meanwhile=lambda: None):
     """Runs a program to its end and gives what it wrote on stdout; fails with its last words otherwise.
 
-    `meanwhile` is called each half second until then.
+    `meanwhile` is called each second until then.
     """
     name = os.path.basename(command[0])
     with _opened(command, subprocess.PIPE, subprocess.PIPE, environment, text=True, errors="replace") as program:

@@ -129,7 +129,7 @@ def calls(results):
         parts.append((marks.NAMES[transport], grid(
             results,
             ["", "calls/s ×1", "×8", "×64", "p50 µs ×1", "p50 µs ×64", "p99 µs ×64", "gateway CPU µs/call ×8",
-             "switches/call ×8"],
+             "its switches/call ×8"],
             [*((cell, "calls_per_second", 1) for cell in at.values()), (at[1], "p50_us", 1), (at[64], "p50_us", 1),
              (at[64], "p99_us", 1), (at[8], "gateway_cpu_us_per_call", 1), (at[8], "gateway_switches_per_call", 1)],
         )))
@@ -160,28 +160,25 @@ def memory(results):
         [(f"idle/{count}", figure, 1 if figure == "threads" else mib)
          for count in (1, 10) for figure in ("rss", "pss", "threads")] + [("idle/10", "children_pss", mib)],
     )
-    sessions = "\n".join(part for part in (
+    sessions = [
         grid(
             results,
-            [f"1,000 idle sessions, {marks.NAMES[transport]}", "KiB RSS per session", "part given back", "servers started",
-             "servers' PSS, MiB"],
-            [(f"sessions/{transport}", "kib_per_session", 1), (f"sessions/{transport}", "given_back", 1),
-             (f"sessions/{transport}", "children", 1), (f"sessions/{transport}", "children_pss", mib)],
+            [f"1,000 idle sessions, {marks.NAMES[transport]}", "KiB RSS per session", "KiB PSS", "part given back", "its threads",
+             "servers started", "their PSS, MiB", "one caller's p50 µs without them", "beside them"],
+            [(f"sessions/{transport}", figure, factor) for figure, factor in (
+                ("kib_per_session.rss", 1), ("kib_per_session.pss", 1), ("given_back.rss", 1), ("with.threads", 1), ("children", 1),
+                ("children_pss", mib), ("p50_us_before", 1), ("p50_us_with", 1))],
         ) for transport in ("http", "sse")
-    ) if part)
-    caller = grid(
-        results, ["one caller, HTTP+SSE", "calls/s", "calls/s beside 1,000 idle sessions"],
-        [(f"caller/{held}", "calls_per_second", 1) for held in (0, 1000)],
-    )
+    ]
     kernel = "The kernel keeps 16 KiB more for each thread, which is in none of these figures.\n"
-    return "\n".join(part for part in (idle, sessions, caller, kernel) if part) if idle else ""
+    return "\n".join(part for part in (idle, *sessions, kernel) if part) if idle else ""
 
 
 def start(results):
     """From exec on."""
     return grid(
-        results, ["with one server", "ms from exec to listening", "ms to its first list"],
-        [("start", "listening_ms", 1), ("start", "first_list_ms", 1)],
+        results, ["with one server", "ms from exec to listening", "ms to the first list of its tools"],
+        [("start", "listening_ms.median", 1), ("start", "tools_ms.median", 1)],
     )
 
 
@@ -198,8 +195,8 @@ def leak(results):
 def many(results):
     """Fifty servers, and a thousand sessions."""
     lists = grid(
-        results, ["2,000 tools of 50 servers, ×8", "lists/s", "MB/s"],
-        [("list/2000", "lists_per_second", 1), ("list/2000", "bytes_per_second", 1e-6)],
+        results, ["2,000 tools of 50 servers, ×8", "lists/s", "p50 µs", "gateway CPU µs/list"],
+        [("list/2000", figure, 1) for figure in ("calls_per_second", "p50_us", "gateway_cpu_us_per_call")],
     )
     flat = grid(
         results, ["calls/s, Streamable HTTP", "×8, 1 server × 5 tools", "×8, 50 × 40", "×64, 1 × 5", "×64, 50 × 40"],

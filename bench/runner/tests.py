@@ -65,12 +65,12 @@ class Figures(unittest.TestCase):
         self.assertIsNone(results(cells).best("c", ["slow"], "f"))
 
     def test_figures_have_three_digits_that_mean_something(self):
-        said = {0: "0.00", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000"}
+        said = {0: "0", 12: "12", 0.5: "0.50", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000"}
         for value, text in said.items():
             self.assertEqual(figures.number(value), text)
         self.assertEqual(figures.number(None), "–")
-        self.assertEqual(figures.told(figures.Spread(2, 1, 3)), "2.00 (1.00–3.00)")
-        self.assertEqual(figures.told(figures.Spread(2, 2, 2)), "2.00")
+        self.assertEqual(figures.told(figures.Spread(2, 1, 3)), "2 (1–3)")
+        self.assertEqual(figures.told(figures.Spread(2.0, 2.0, 2.0)), "2.00")
 
 
 class Marks(unittest.TestCase):
