@@ -29,6 +29,8 @@ from runner import figures, gateways, modes, processes, report
 TOP = Path(__file__).resolve().parent.parent
 CACHE = TOP / ".cache/bench"
 WHOLE_ROUNDS = 5
+# The load average by core from which on somebody is told that this is no time to measure.
+BUSY = 0.25
 SETTINGS = ("BENCH_ROUNDS", "BENCH_SECONDS", "MCPROXY", "MCPROXY_ALSO")
 # What of a measurement is worth a line while the run goes on.
 TOLD = (
@@ -63,9 +65,13 @@ def target(default):
 
 def measured(chosen, saved):
     """Runs the modes, round after round, and keeps the results after each; gives them all."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: whoever starts this in the background of a script has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     processes.adopt_orphans()
     raise_descriptor_limit()
+    if os.getloadavg()[0] > BUSY * os.cpu_count():
+        print(f"bench: others are at work here (load average {os.getloadavg()[0]:.1f}); the figures will say little")
     taking_part, missing = participants()
     seconds = float(os.environ.get("BENCH_SECONDS", 3))
     bench = modes.Bench(target("bench/target") / "release", taking_part, seconds, min(1.0, seconds))

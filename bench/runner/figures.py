@@ -78,7 +78,8 @@ def number(value):
         return f"{value:.0f}"
     if size >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}"
+    # What is nearly nothing has no sign.
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def told(spread):

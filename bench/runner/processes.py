@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # How long a gateway may take from its start to listening, and to its end after SIGTERM; after that it counts as failed,
 # or is killed.
-LISTENING_S = 30
+LISTENING_S = 60
 ENDING_S = 5
 POLL_S = 0.01
 # How often one looks at what is changed by a program that runs.

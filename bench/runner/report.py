@@ -156,18 +156,18 @@ def memory(results):
     mib = 1 / 1024
     idle = grid(
         results,
-        ["idle, MiB", "RSS, 1 server", "PSS", "threads", "RSS, 10 servers", "PSS", "threads", "its 10 servers' PSS"],
+        ["idle, MiB", "RSS, 1 server", "PSS", "threads", "RSS, 10 servers", "PSS", "threads", "PSS of the 10"],
         [(f"idle/{count}", figure, 1 if figure == "threads" else mib)
          for count in (1, 10) for figure in ("rss", "pss", "threads")] + [("idle/10", "children_pss", mib)],
     )
     sessions = [
         grid(
             results,
-            [f"1,000 idle sessions, {marks.NAMES[transport]}", "KiB RSS per session", "KiB PSS", "part given back", "its threads",
-             "servers started", "their PSS, MiB", "one caller's p50 µs without them", "beside them"],
+            [f"1,000 idle sessions, {marks.NAMES[transport]}", "KiB RSS per session", "KiB PSS", "part given back",
+             "threads", "processes below it", "their PSS, MiB", "one caller's p50 µs without them", "beside them"],
             [(f"sessions/{transport}", figure, factor) for figure, factor in (
-                ("kib_per_session.rss", 1), ("kib_per_session.pss", 1), ("given_back.rss", 1), ("with.threads", 1), ("children", 1),
-                ("children_pss", mib), ("p50_us_before", 1), ("p50_us_with", 1))],
+                ("kib_per_session.rss", 1), ("kib_per_session.pss", 1), ("given_back.rss", 1), ("with.threads", 1),
+                ("children", 1), ("children_pss", mib), ("p50_us_before", 1), ("p50_us_with", 1))],
         ) for transport in ("http", "sse")
     ]
     kernel = "The kernel keeps 16 KiB more for each thread, which is in none of these figures.\n"

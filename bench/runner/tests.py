@@ -65,7 +65,7 @@ class Figures(unittest.TestCase):
         self.assertIsNone(results(cells).best("c", ["slow"], "f"))
 
     def test_figures_have_three_digits_that_mean_something(self):
-        said = {0: "0", 12: "12", 0.5: "0.50", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000"}
+        said = {0: "0", 12: "12", 0.5: "0.50", -0.001: "0.00", -0.5: "-0.50", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000"}
         for value, text in said.items():
             self.assertEqual(figures.number(value), text)
         self.assertEqual(figures.number(None), "–")
