@@ -22,7 +22,7 @@ This file is written by `make bench`; nothing in it is typed by hand{notes}.
   of {small} bytes to a tool of a stdio server that gives it back; every answer is held against what was sent, and a run
   with a wrong, missing or surplus one has failed.
 - Limits show what the machine gives without a gateway: lines through a pipe to that server, so many under way at once; and
-  an HTTP server with a thread for each connection that gives back the body.
+  an HTTP server with a thread for each connection and nothing behind it. Their CPU is that server's.
 - All gateways log warnings only; everything else is as their authors ship it.
 """
 
