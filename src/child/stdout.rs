@@ -146,7 +146,7 @@ impl Drop for EndReport {
 
 /// What a message means to the hub: an answer to one of the gateway's own
 /// requests is read, all else is passed on as it is.
-fn understand(message: Message) -> FromChild {
+pub fn understand(message: Message) -> FromChild {
     let answers = matches!(message.kind, Kind::Answer { .. });
     match message.own_id().filter(|_| answers) {
         Some(id) if id.purpose() != Purpose::Call => FromChild::Reply {
