@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs lint unit tiny real conformance total torture leak bench simulate mutants
+.PHONY: help run test check needs lint unit tiny real conformance counts counts-accept total torture leak bench simulate mutants
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
@@ -24,7 +24,7 @@ run: needs
 	cargo build --release
 	$(BINARY) -c mcp-servers.json $(ARGS)
 
-## test         unit, simulate, tiny, real and conformance, one after the other, and the count of all their tests
+## test         unit, simulate, tiny, real, conformance and counts, one after the other, and the count of all their tests
 # One after the other, also under `make -j`: they share the machine's ports and cores, and their order is the report's.
 test: needs
 	@tests/real/setup.sh
@@ -34,6 +34,7 @@ test: needs
 	@$(MAKE) --no-print-directory tiny
 	@$(MAKE) --no-print-directory real
 	@$(MAKE) --no-print-directory conformance
+	@$(MAKE) --no-print-directory counts
 	@$(MAKE) --no-print-directory total
 
 ## check        what must hold before a change is taken: formatting, no warning of clippy with or without tiny_http, test
@@ -75,6 +76,15 @@ conformance:
 	cargo build --release
 	cargo build --example conformance_server
 	tests/real/conformance.sh $(BINARY) $(TARGET)/debug/examples/conformance_server "$(CONFORMANCE_ROWS)" | tee $(LOGS)/5-conformance.log
+
+## counts       only what the hub and the wire cost in instructions and allocations, against benches/counts.txt; needs valgrind
+counts:
+	@mkdir -p $(LOGS)
+	benches/counts.py | tee $(LOGS)/6-counts.log
+
+## counts-accept  writes what they cost now into benches/counts.txt; the commit says why it is more
+counts-accept:
+	benches/counts.py accept
 
 ## torture      64 clients with 10,000 calls each, over each transport, against the release binary; takes minutes
 torture:

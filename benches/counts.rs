@@ -1,31 +1,29 @@
-//! Plays one scenario a given number of times, for `benches/counts.py`, which
-//! has callgrind count what that takes. By itself it measures nothing.
+//! Plays one scenario, for `benches/counts.py`, which has valgrind's tools count
+//! what that takes. By itself it measures nothing.
 //!
-//!     counts                         prints the names of all scenarios
-//!     counts SCENARIO RUNS PREPARED  makes the inputs of PREPARED runs and does RUNS of them
+//!     counts                      prints the names of all scenarios
+//!     counts SCENARIO WARM RUNS   makes the inputs of all runs, does WARM of them, then RUNS more
 //!
-//! So two counts with the same PREPARED differ by what RUNS more have taken.
+//! The latter are done in [`counted`], by whose name callgrind tells them from all else.
 
 mod stage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use stage::Scenario;
 use stage::scenarios::ALL;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = match words.as_slice() {
         [] => list().is_ok(),
-        [name, runs, prepared] => play(name, runs, prepared).is_some(),
+        // `cargo bench` runs every bench with this word; this one is not for it.
+        [word] if word == "--bench" => true,
+        [name, warm, runs] => play(name, warm, runs).is_some(),
         _ => false,
     };
-    // Without the end of main's caller: what was prepared and not used is not
-    // taken apart, for that would be counted.
-    match done {
-        true => std::process::exit(0),
-        false => ExitCode::FAILURE,
-    }
+    ExitCode::from(u8::from(!done))
 }
 
 fn list() -> io::Result<()> {
@@ -33,16 +31,24 @@ fn list() -> io::Result<()> {
     ALL.iter().try_for_each(|(name, _)| writeln!(out, "{name}"))
 }
 
-fn play(name: &str, runs: &str, prepared: &str) -> Option<()> {
-    let (_, scenario) = ALL.iter().find(|(known, _)| *known == name)?;
-    let (runs, prepared): (usize, usize) = (runs.parse().ok()?, prepared.parse().ok()?);
-    let mut scenario = scenario();
-    for _ in 0..prepared {
+fn play(name: &str, warm: &str, runs: &str) -> Option<()> {
+    let (_, make) = ALL.iter().find(|(known, _)| *known == name)?;
+    let (warm, runs): (usize, usize) = (warm.parse().ok()?, runs.parse().ok()?);
+    let mut scenario = make();
+    for _ in 0..warm + runs {
         scenario.prepare();
     }
+    for _ in 0..warm {
+        scenario.run();
+    }
+    counted(scenario.as_mut(), runs);
+    Some(())
+}
+
+/// What is counted.
+#[inline(never)]
+fn counted(scenario: &mut dyn Scenario, runs: usize) {
     for _ in 0..runs {
         scenario.run();
     }
-    std::mem::forget(scenario);
-    Some(())
 }

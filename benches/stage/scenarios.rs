@@ -170,15 +170,15 @@ fn lookup(servers: usize, tools: usize) -> Box<dyn Scenario> {
         })
         .collect();
     let catalog = Catalog::build(&sources, 64);
-    let mut number = 0;
-    let make = move || {
-        number += 1;
-        texts::served(number % servers, number % tools)
+    let all: Vec<String> = (0..servers * tools)
+        .map(|number| texts::served(number % servers, number / servers))
+        .collect();
+    let mut asked = (0..all.len()).cycle();
+    let run = move |number: usize| {
+        let route = catalog.tool(black_box(&all[number]));
+        assert!(black_box(route).is_some(), "no such tool");
     };
-    let run = move |name: String| {
-        let route = catalog.tool(black_box(&name));
-        assert!(black_box(route).is_some(), "no tool {name}");
-    };
+    let make = move || asked.next().unwrap_or_default();
     Box::new(Plain::new(make, run))
 }
 
