@@ -1,12 +1,12 @@
 //! The scenarios by name. The first part of a name says which room is measured:
 //! `wire`, `catalog`, `hub`, or `call` for the hub and the wire together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use mcproxy::catalog::merge::Catalog;
 use mcproxy::catalog::offer::{Offer, Rules, Source};
-use mcproxy::event::{Event, Life, ServerId};
+use mcproxy::event::{Life, ServerId};
 use mcproxy::wire::envelope::Message;
 use mcproxy::wire::items::{self, ItemKind};
 use mcproxy::wire::outgoing::{Outgoing, Patch};
@@ -61,37 +61,19 @@ pub(crate) type Named = (&'static str, fn() -> Box<dyn Scenario>);
 
 /// All of them, sorted by their names.
 pub(crate) const ALL: &[Named] = &[
-    ("call/handshake/100B", || {
-        Call::boxed(Cast::SMALL, SMALL, true)
-    }),
-    ("call/handshake/64KiB", || {
-        Call::boxed(Cast::SMALL, LARGE, true)
-    }),
+    ("call/handshake/100B", || whole_call(Cast::SMALL, SMALL)),
+    ("call/handshake/64KiB", || whole_call(Cast::SMALL, LARGE)),
     ("call/list/2000-tools", || list(MANY, true)),
-    ("call/stateless/100B", || {
-        Call::boxed(STATELESS, SMALL, true)
-    }),
-    ("call/stateless/64KiB", || {
-        Call::boxed(STATELESS, LARGE, true)
-    }),
+    ("call/stateless/100B", || whole_call(STATELESS, SMALL)),
+    ("call/stateless/64KiB", || whole_call(STATELESS, LARGE)),
     ("catalog/lookup/2000-tools", || lookup(50, 40)),
     ("catalog/lookup/5-tools", || lookup(1, 5)),
-    ("hub/call/1-session", || {
-        Call::boxed(Cast::SMALL, SMALL, false)
-    }),
-    ("hub/call/1000-sessions", || {
-        Call::boxed(CROWD, SMALL, false)
-    }),
-    ("hub/call/2000-tools", || Call::boxed(MANY, SMALL, false)),
-    ("hub/call/handshake-to-stateless", || {
-        Call::boxed(FORWARD, SMALL, false)
-    }),
-    ("hub/call/stateless", || {
-        Call::boxed(STATELESS, SMALL, false)
-    }),
-    ("hub/call/stateless-to-handshake", || {
-        Call::boxed(BACKWARD, SMALL, false)
-    }),
+    ("hub/call/1-session", || hub_call(Cast::SMALL)),
+    ("hub/call/1000-sessions", || hub_call(CROWD)),
+    ("hub/call/2000-tools", || hub_call(MANY)),
+    ("hub/call/handshake-to-stateless", || hub_call(FORWARD)),
+    ("hub/call/stateless", || hub_call(STATELESS)),
+    ("hub/call/stateless-to-handshake", || hub_call(BACKWARD)),
     ("hub/list/2000-tools", || list(MANY, false)),
     ("hub/list/5-tools", || list(Cast::SMALL, false)),
     ("hub/notice/of-client", notice),
@@ -187,10 +169,6 @@ fn list(cast: Cast, with_wire: bool) -> Box<dyn Scenario> {
     let mut gateway = Gateway::new(cast);
     let mut asking = Gateway::new(cast);
     let text = texts::request(cast.client_era, 7, "tools/list", "");
-    let answered = |outcome| match outcome {
-        Outcome::ToClient(_, message, true) => message,
-        _ => panic!("no list"),
-    };
     if with_wire {
         let run = move |text| {
             let event = gateway.post(0, text);
@@ -224,7 +202,8 @@ fn progress() -> Box<dyn Scenario> {
     let tool = texts::served(0, 0);
     let params = format!(r#""name":"{tool}","_meta":{{"progressToken":"p"}}"#);
     let call = gateway.post(0, texts::request(Era::Handshake, 7, "tools/call", &params));
-    let (life, id) = sent(gateway.play(call));
+    let (life, message) = passed(gateway.play(call));
+    let id = own_id(&message);
     let params = format!(r#""progressToken":{id},"progress":1,"message":"half of it is done""#);
     let mut line = texts::notice("notifications/progress", &params);
     line.push(b'\n');
@@ -235,101 +214,112 @@ fn progress() -> Box<dyn Scenario> {
     Box::new(Plain::new(move || reading.read(life, &line), run))
 }
 
-/// Which child has a call now, and under which id.
-fn sent(outcome: Outcome) -> (Life, u64) {
+/// A tool is called, and its server answers: what the hub does about it.
+fn hub_call(cast: Cast) -> Box<dyn Scenario> {
+    let mut rehearsal = Rehearsal::new(cast, SMALL);
+    let mut reading = Gateway::new(cast);
+    let mut gateway = Gateway::new(cast);
+    let make = move || {
+        let call = rehearsal.next();
+        let post = reading.post(call.client, call.request);
+        (post, reading.read(call.life, &call.answer))
+    };
+    let run = move |(post, word)| {
+        black_box(passed(gateway.play(post)));
+        black_box(answered(gateway.play(word)));
+    };
+    Box::new(Plain::new(make, run))
+}
+
+/// The same with all that is done to the messages: they are read, understood,
+/// and written with other ids.
+fn whole_call(cast: Cast, payload: usize) -> Box<dyn Scenario> {
+    let mut rehearsal = Rehearsal::new(cast, payload);
+    let mut gateway = Gateway::new(cast);
+    let mut batch = Vec::new();
+    let run = move |call: Played| {
+        let post = gateway.post(call.client, call.request);
+        let (_, request) = passed(gateway.play(post));
+        write_line(&request, &mut batch);
+        drop(request);
+        let word = gateway.read(call.life, &call.answer);
+        black_box(write_body(answered(gateway.play(word))));
+    };
+    Box::new(Plain::new(move || rehearsal.next(), run))
+}
+
+/// Plays calls ahead. The id under which the hub will pass a call on must be
+/// known beforehand, for the answer; and hubs that hear the same do the same.
+struct Rehearsal {
+    gateway: Gateway,
+    payload: usize,
+    /// How many it has played.
+    count: usize,
+}
+
+/// A call as it was played.
+struct Played {
+    client: usize,
+    /// What that client posted.
+    request: Vec<u8>,
+    /// The child that got it.
+    life: Life,
+    /// The line that the child wrote.
+    answer: Vec<u8>,
+}
+
+impl Rehearsal {
+    fn new(cast: Cast, payload: usize) -> Rehearsal {
+        Rehearsal {
+            gateway: Gateway::new(cast),
+            payload,
+            count: 0,
+        }
+    }
+
+    /// The next call: of another client, tool and server each time.
+    fn next(&mut self) -> Played {
+        let Rehearsal { gateway, count, .. } = self;
+        let cast = gateway.cast;
+        let client = *count % cast.clients;
+        let tool = texts::served(*count % cast.servers, *count % cast.tools);
+        let request = texts::call(cast.client_era, *count as u64, &tool, self.payload);
+        *count += 1;
+        let post = gateway.post(client, request.clone());
+        let (life, message) = passed(gateway.play(post));
+        let mut answer = texts::answer(cast.server_era, own_id(&message), self.payload);
+        answer.push(b'\n');
+        let word = gateway.read(life, &answer);
+        answered(gateway.play(word));
+        Played {
+            client,
+            request,
+            life,
+            answer,
+        }
+    }
+}
+
+/// The request that a child got.
+fn passed(outcome: Outcome) -> (Life, Outgoing) {
     match outcome {
-        Outcome::ToChild(life, message) => match message.id {
-            Some(Patch::Number(id)) => (life, id),
-            _ => panic!("a call without an id of the gateway's own"),
-        },
+        Outcome::ToChild(life, message) => (life, message),
         _ => panic!("no child got the call"),
     }
 }
 
-/// A tool is called, and its server answers.
-///
-/// The id under which the hub will pass a call on must be known before, for the
-/// answer. Hubs that hear the same do the same: so another one plays each call
-/// ahead.
-struct Call {
-    payload: usize,
-    /// Whether reading and writing the messages is part of it.
-    with_wire: bool,
-    ahead: Gateway,
-    gateway: Gateway,
-    prepared: VecDeque<Prepared>,
-    /// How many were prepared so far.
-    count: usize,
-    batch: Vec<u8>,
-}
-
-enum Prepared {
-    /// A client's POST, and the line of the child that answers it.
-    Bytes(usize, Vec<u8>, Life, Vec<u8>),
-    /// What the hub is told of the same.
-    Events(Event, Event),
-}
-
-impl Call {
-    fn boxed(cast: Cast, payload: usize, with_wire: bool) -> Box<dyn Scenario> {
-        Box::new(Call {
-            payload,
-            with_wire,
-            ahead: Gateway::new(cast),
-            gateway: Gateway::new(cast),
-            prepared: VecDeque::new(),
-            count: 0,
-            batch: Vec::new(),
-        })
+/// The answer that a client got.
+fn answered(outcome: Outcome) -> Outgoing {
+    match outcome {
+        Outcome::ToClient(_, message, true) => message,
+        _ => panic!("no client got an answer"),
     }
 }
 
-impl Scenario for Call {
-    fn prepare(&mut self) {
-        let cast = self.ahead.cast;
-        let (number, client) = (self.count, self.count % cast.clients);
-        self.count += 1;
-        let tool = texts::served(number % cast.servers, number % cast.tools);
-        let request = texts::call(cast.client_era, number as u64, &tool, self.payload);
-        let post = self.ahead.post(client, request.clone());
-        let (life, id) = sent(self.ahead.play(post));
-        let mut answer = texts::answer(cast.server_era, id, self.payload);
-        answer.push(b'\n');
-        let word = self.ahead.read(life, &answer);
-        self.ahead.play(word);
-        self.prepared.push_back(match self.with_wire {
-            true => Prepared::Bytes(client, request, life, answer),
-            false => Prepared::Events(
-                self.gateway.post(client, request),
-                self.gateway.read(life, &answer),
-            ),
-        });
-    }
-
-    fn run(&mut self) {
-        match self.prepared.pop_front().expect("it was prepared") {
-            Prepared::Bytes(client, request, life, answer) => {
-                let post = self.gateway.post(client, request);
-                match self.gateway.play(post) {
-                    Outcome::ToChild(_, message) => write_line(&message, &mut self.batch),
-                    _ => panic!("no child got the call"),
-                }
-                let word = self.gateway.read(life, &answer);
-                match self.gateway.play(word) {
-                    Outcome::ToClient(_, message, true) => black_box(write_body(message)),
-                    _ => panic!("no answer"),
-                };
-            }
-            Prepared::Events(post, word) => {
-                let passed = self.gateway.play(post);
-                assert!(matches!(passed, Outcome::ToChild(..)), "no child got it");
-                drop(passed);
-                let answered = self.gateway.play(word);
-                assert!(
-                    matches!(answered, Outcome::ToClient(_, _, true)),
-                    "no answer"
-                );
-            }
-        }
+/// The id that the gateway has given a request.
+fn own_id(message: &Outgoing) -> u64 {
+    match message.id {
+        Some(Patch::Number(id)) => id,
+        _ => panic!("a request without an id of the gateway's own"),
     }
 }
