@@ -30,6 +30,10 @@ elif ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   need "Python's venv with pip" "apt install python3-venv python3-pip" "dnf install python3-pip" "brew install python"
 fi
 command -v git >/dev/null || need "git (mcp-server-git is tested on a repository)" "apt install git" "dnf install git" "brew install git"
+# For `make counts`, which says so by itself where it is called alone. There is none for macOS.
+if [[ $(uname) == Linux ]] && ! command -v valgrind >/dev/null; then
+  need "valgrind" "apt install valgrind" "dnf install valgrind" "none"
+fi
 [[ $missing -eq 0 ]] || exit 1
 
 # What the installed packages depend on: the lock files, this file, and the two interpreters.
