@@ -78,6 +78,11 @@ impl HttpClient {
         }
     }
 
+    /// Lets go of its connection; the next request opens another.
+    pub fn let_go(&mut self) {
+        *self = HttpClient::new(self.address, self.token);
+    }
+
     /// Whether a request can be sent: no answer is awaited.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)

@@ -80,12 +80,14 @@ fn told(held: &Held) -> Value {
     })
 }
 
-/// Opens sessions that listen.
+/// Opens sessions that listen and do no more, as those of clients that have been idle for a
+/// while: HTTP clients keep a connection for the next request for some seconds only.
 fn open(fleet: &mut Fleet, target: &Target, sessions: usize) -> Result<Vec<usize>> {
     let mut opened = Vec::new();
     for _ in 0..sessions {
         let place = fleet.open(target)?;
         fleet.listen(place)?;
+        fleet.session(place).rest();
         opened.push(place);
     }
     Ok(opened)

@@ -122,6 +122,10 @@ impl Session for LegacySse {
         true
     }
 
+    fn rest(&mut self) {
+        self.posts.let_go();
+    }
+
     fn leave(&mut self, _: &Poller) -> Result<()> {
         Ok(())
     }

@@ -49,6 +49,10 @@ pub trait Session {
     /// Whether the stream that was asked for is there.
     fn is_listening(&self) -> bool;
 
+    /// Lets go of the connection for requests, as clients do that have had none to make for some
+    /// seconds. What is listened to stays.
+    fn rest(&mut self);
+
     /// Says that it is over, where the transport has a word for it. When the session is free
     /// again, the server has heard it.
     ///

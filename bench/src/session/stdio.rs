@@ -106,6 +106,8 @@ impl Session for Stdio {
         true
     }
 
+    fn rest(&mut self) {}
+
     fn leave(&mut self, _: &Poller) -> Result<()> {
         Ok(())
     }

@@ -144,6 +144,10 @@ impl Session for Streamable {
         self.is_listening
     }
 
+    fn rest(&mut self) {
+        self.posts.let_go();
+    }
+
     fn leave(&mut self, poller: &Poller) -> Result<()> {
         let line = request_line("DELETE", &self.url, "application/json, text/event-stream");
         let pieces = [line.as_bytes(), self.marks.as_bytes(), b"\r\n"];
