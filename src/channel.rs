@@ -18,19 +18,35 @@ use nix::sys::eventfd::EventFd;
 
 /// A channel of so many slots, which are allocated at once.
 pub fn bounded<T>(slots: usize) -> (Sender<T>, Receiver<T>) {
-    let (sender, receiver) = crossbeam_channel::bounded(slots);
+    with_bed(crossbeam_channel::bounded(slots), usize::MAX)
+}
+
+/// A channel of at most so many slots, which are allocated as they are needed: for
+/// one of many channels that are nearly always empty. Nobody can wait for a slot;
+/// and where several fill slots at once, a few more than these may be full.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the limit is kept here: nothing is put in past it"
+)]
+pub fn growing<T>(slots: usize) -> (Sender<T>, Receiver<T>) {
+    with_bed(crossbeam_channel::unbounded(), slots)
+}
+
+fn with_bed<T>(
+    (sender, receiver): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
+    most: usize,
+) -> (Sender<T>, Receiver<T>) {
     let bed = Arc::new(Bed::default());
     let sender = Sender {
         slots: Some(sender),
+        most,
         bed: Arc::clone(&bed),
     };
-    (
-        sender,
-        Receiver {
-            slots: receiver,
-            bed,
-        },
-    )
+    let receiver = Receiver {
+        slots: receiver,
+        bed,
+    };
+    (sender, receiver)
 }
 
 /// How a reader that sleeps is woken.
@@ -97,6 +113,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Sender<T> {
     /// There until it is dropped.
     slots: Option<crossbeam_channel::Sender<T>>,
+    /// How many of them may be full, where they are not made beforehand.
+    most: usize,
     bed: Arc<Bed>,
 }
 
@@ -108,7 +126,8 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Puts something in, and waits for a slot if it must.
+    /// Puts something in, and waits for a slot if it must. Not for a channel that
+    /// grows.
     ///
     /// # Errors
     /// The reader has left.
@@ -123,6 +142,9 @@ impl<T> Sender<T> {
     /// # Errors
     /// There is none, or the reader has left.
     pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
+        if self.most != usize::MAX && self.len() >= self.most {
+            return Err(TrySendError::Full(item));
+        }
         self.slots().try_send(item)?;
         self.bed.wake();
         Ok(())
@@ -143,6 +165,7 @@ impl<T> Clone for Sender<T> {
     fn clone(&self) -> Sender<T> {
         Sender {
             slots: self.slots.clone(),
+            most: self.most,
             bed: Arc::clone(&self.bed),
         }
     }
@@ -312,6 +335,18 @@ mod tests {
         sender.try_send(1).unwrap();
         assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
         assert_eq!(receiver.recv_deadline(past), Ok(1));
+    }
+
+    #[test]
+    fn one_that_grows_has_its_end() {
+        let (sender, receiver) = growing(3);
+        (1..=3).for_each(|number| sender.try_send(number).unwrap());
+        assert_eq!(sender.try_send(4), Err(TrySendError::Full(4)));
+        assert_eq!(receiver.recv_deadline(in_time()), Ok(1));
+        sender.try_send(5).unwrap();
+        assert_eq!(sender.try_send(6), Err(TrySendError::Full(6)));
+        drop(receiver);
+        assert_eq!(sender.try_send(7), Err(TrySendError::Disconnected(7)));
     }
 
     #[test]

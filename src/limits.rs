@@ -291,6 +291,10 @@ pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Most header fields in a head; past it 431. Every lookup walks the fields, so they must stay few.
 pub const HTTP_HEADERS_MAX: usize = 100;
 
+/// Headers for which there is room on a connection's stack from the first; few clients send more. Heads of more are
+/// parsed a second time.
+pub const HTTP_HEADERS_MOSTLY: usize = 20;
+
 /// Longest line that announces a chunk, in bytes; past it 400. Sixteen digits and an extension that nobody sends.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
 

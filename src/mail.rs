@@ -18,7 +18,7 @@ use std::time::Instant;
 use crossbeam_channel::{RecvTimeoutError, TryRecvError, TrySendError};
 
 use crate::budget::Budget;
-use crate::channel::{Alarm, Receiver, Sender, bounded, park_until};
+use crate::channel::{Alarm, Receiver, Sender, bounded, growing, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
 use crate::mail::pen::{Desk, Pen, Round, Written, load_of};
@@ -273,7 +273,7 @@ impl Outbox {
     /// # Errors
     /// The dispatcher has ended.
     pub fn open(inbox: &Inbox, connection: u64, slots: usize, cut: Cut) -> Result<Outbox, Ended> {
-        let (sender, receiver) = bounded(slots);
+        let (sender, receiver) = growing(slots);
         let desk = Arc::<Desk>::default();
         let letter = Letter::Open {
             connection,

@@ -174,6 +174,11 @@ const CAPACITIES: &[(&str, &str, &str)] = &[
         "the constructor, whose callers name the constant",
     ),
     (
+        "src/channel.rs",
+        "",
+        "slots that are made as they are needed, and counted before anything is put in",
+    ),
+    (
         "src/child/mod.rs",
         "recipe.queue_slots",
         "`max_queue_size`, bounded by limits::MAX_QUEUE_SIZE, and a reserve of limits.rs (run::recipe)",

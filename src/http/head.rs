@@ -126,6 +126,26 @@ impl Head {
     /// # Errors
     /// See [`HeadError`]; the connection cannot be read any further.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+        let mut places = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MOSTLY];
+        match self.parse_into(bytes, &mut places) {
+            Err(HeadError::TooManyHeaders) => self.parse_many(bytes),
+            parsed => parsed,
+        }
+    }
+
+    /// The same for heads of many headers. Room for these on the stack of every connection would be a page of memory
+    /// for each.
+    #[inline(never)]
+    fn parse_many(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+        let mut places = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MAX];
+        self.parse_into(bytes, &mut places)
+    }
+
+    fn parse_into<'h>(
+        &mut self,
+        bytes: &'h [u8],
+        places: &mut [MaybeUninit<httparse::Header<'h>>],
+    ) -> Result<Option<usize>, HeadError> {
         let line_end = bytes
             .iter()
             .take(limits::HTTP_REQUEST_LINE_BYTES_MAX)
@@ -133,9 +153,8 @@ impl Head {
         if line_end.is_none() && bytes.len() >= limits::HTTP_REQUEST_LINE_BYTES_MAX {
             return Err(HeadError::RequestLineTooLong);
         }
-        let mut places = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MAX];
         let mut request = httparse::Request::new(&mut []);
-        let length = match request.parse_with_uninit_headers(bytes, &mut places) {
+        let length = match request.parse_with_uninit_headers(bytes, places) {
             Ok(httparse::Status::Complete(length)) if length <= limits::HTTP_HEAD_BYTES_MAX => {
                 length
             }

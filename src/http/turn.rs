@@ -296,6 +296,8 @@ impl Exchange for Turn<'_, '_> {
                 "an answer with this status has no body to stream",
             ));
         }
+        // A stream may last for days, and reads nothing.
+        self.connection.socket.release();
         let old = self.connection.head.is_http_1_0();
         self.prepare(
             status,
