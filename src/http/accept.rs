@@ -28,7 +28,9 @@ pub fn next_id() -> ConnectionId {
 
 /// Lets more connections wait to be accepted than the standard library does.
 fn deepen(listener: &TcpListener) -> io::Result<()> {
-    let backlog = Backlog::new(limits::HTTP_BACKLOG)?;
+    // The crate refuses more than the C library has a name for, which is 128 with musl; the kernel's own limit is
+    // what counts.
+    let backlog = Backlog::new(limits::HTTP_BACKLOG).unwrap_or(Backlog::MAXALLOWABLE);
     // Of one that listens already this only changes the number.
     Ok(listen(listener, backlog)?)
 }
