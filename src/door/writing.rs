@@ -167,7 +167,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Runs the stream to its end, and tells the hub if the client ended it.
-    pub fn run(mut self) {
+    pub fn run(&mut self) {
         let bell = self.outbox.hangup_bell();
         let watching = self.exchange.watch(Box::new(bell));
         // What was said first goes out before anything is waited for.

@@ -46,7 +46,7 @@ impl Shared {
 /// Serves a connection to its end; the whole work of a `conn-N` thread.
 pub fn run(shared: &Shared, peer: &Arc<Peer>, place: Place) {
     let served = catch_unwind(AssertUnwindSafe(|| {
-        let connection = Connection::new(shared, Arc::clone(peer), place.is_spare);
+        let connection = Connection::boxed(shared, Arc::clone(peer), place.is_spare);
         if let Ok(mut connection) = connection {
             let cut = Arc::clone(peer);
             let cut = Box::new(move || {
@@ -105,6 +105,16 @@ impl<'a> Connection<'a> {
             head: Head::default(),
             scratch: Vec::new(),
         })
+    }
+
+    /// Off the stack, of which the thread of an idle stream shall touch two pages and no third.
+    #[inline(never)]
+    fn boxed(
+        shared: &'a Shared,
+        peer: Arc<Peer>,
+        is_spare: bool,
+    ) -> io::Result<Box<Connection<'a>>> {
+        Connection::new(shared, peer, is_spare).map(Box::new)
     }
 
     fn serve(&mut self, handler: &mut dyn Handler) {
