@@ -55,7 +55,9 @@ class Judge:
         """In each round, mcproxy's figure by the best peer's; and who that is, as a unit."""
         peers = [peer for peer in self.results.run["peers"] if peer in self.results.gateways(cell)]
         name = self.results.best(cell, peers, figure, best)
-        unit = f" × {self.results.run['gateways'][name]['title']}" if name else ""
+        titles = {peer: self.results.run["gateways"][peer]["title"] for peer in peers}
+        out = [title for peer, title in titles.items() if not self.results.spread(cell, peer, figure)]
+        unit = f" × {titles[name]}" + (f"; failed: {', '.join(out)}" if out else "") if name else ""
         return self.results.ratios(cell, OWN, peers, figure, best), unit
 
     def quotient(self, cell, other, figure, other_figure=None):

@@ -152,7 +152,7 @@ def limit_tasks(bench, cell, clients, payload):
 def calls_mode(bench):
     """Calls per second, latency and CPU over each transport."""
     cells = [(transport, clients, SMALL) for transport in ("http", "sse") for clients in CLIENTS]
-    for transport, clients, payload in [*cells, ("http", 8, LARGE), ("stdio", 1, SMALL)]:
+    for transport, clients, payload in [*cells, ("http", 1, LARGE), ("http", 8, LARGE), ("stdio", 1, SMALL)]:
         cell = f"calls/{transport}/{clients}/{payload}"
         if transport == "http":
             yield from limit_tasks(bench, cell, clients, payload)

@@ -29,10 +29,10 @@ STYLE = """
 
 
 def nice(value):
-    """The least of 1, 2, 2.5 and 5 times a power of ten that is not below the value."""
+    """The least round figure that is not below the value, and whose quarters are round as well."""
     power = 1
     while True:
-        for step in (1, 2, 2.5, 5):
+        for step in (1, 2, 3, 4, 6, 8):
             if step * power >= value:
                 return step * power
         power *= 10

@@ -27,7 +27,8 @@ def results(cells, **run):
     names = {"mcproxy": "mcproxy", "slow": "slow peer", "fast": "fast peer"}
     known = {"version": "1", "remark": "", "bytes": 2_097_152, "commands": ["x"]}
     return figures.Results({
-        "cells": cells, "peers": ["slow", "fast"], "gateways": {key: {"title": title, **known} for key, title in names.items()},
+        "cells": cells, "peers": ["slow", "fast"],
+        "gateways": {key: {"title": title, **known} for key, title in names.items()},
         "machine": {"processor": "a processor"}, "date": "2026-01-02", "command": "make bench", "mcproxy": "v1",
         "missing": [], "rounds": 3, "payload": 100, "legs": 2, **run,
     })
@@ -65,7 +66,10 @@ class Figures(unittest.TestCase):
         self.assertIsNone(results(cells).best("c", ["slow"], "f"))
 
     def test_figures_have_three_digits_that_mean_something(self):
-        said = {0: "0", 12: "12", 0.5: "0.50", -0.001: "0.00", -0.5: "-0.50", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000"}
+        said = {
+            0: "0", 12: "12", 0.5: "0.50", -0.001: "0.00", -0.5: "-0.50", 1.234: "1.23", 12.34: "12.3",
+            123.4: "123", 1234: "1,230", 52_749: "52,700", 611_111: "611,000",
+        }
         for value, text in said.items():
             self.assertEqual(figures.number(value), text)
         self.assertEqual(figures.number(None), "–")
@@ -83,8 +87,18 @@ class Marks(unittest.TestCase):
         self.assertEqual(verdicts({}, "Streamable HTTP ×8: ≥ 3 × the calls"), ["not measured"])
 
     def test_a_mark_is_missed_if_a_round_failed(self):
-        cells = {"calls/sse/64/100": {"mcproxy": rounds("calls_per_second", 9, "died"), "fast": rounds("calls_per_second", 1)}}
+        cells = {"calls/sse/64/100": {
+            "mcproxy": rounds("calls_per_second", 9, "died"), "fast": rounds("calls_per_second", 1),
+        }}
         self.assertEqual(verdicts(cells, "HTTP+SSE ×64: ≥ 3"), ["**missed**"])
+
+    def test_a_mark_names_the_peers_that_failed(self):
+        cells = {"calls/http/8/65536": {
+            "mcproxy": rounds("calls_per_second", 9), "fast": rounds("calls_per_second", "died"),
+            "slow": rounds("calls_per_second", 3, "died"),
+        }}
+        reached = [mark.reached for mark in marks.of(results(cells)) if mark.wanted.startswith("64 KiB ×8: ≥ 2")]
+        self.assertEqual(reached, ["3.00 × slow peer; failed: fast peer"])
 
     def test_less_is_better_for_times(self):
         cell = "calls/sse/1/100"
@@ -122,8 +136,10 @@ class Marks(unittest.TestCase):
 class Document(unittest.TestCase):
     CELLS = {
         f"calls/http/{clients}/100": {
-            "limit-http": rounds("calls_per_second", 100_000), "mcproxy": rounds("calls_per_second", 40_000, 50_000, 45_000),
-            "fast": rounds("calls_per_second", 10_000, "wrong payload", 9_000), "slow": rounds("calls_per_second", "it died <1>"),
+            "limit-http": rounds("calls_per_second", 100_000),
+            "mcproxy": rounds("calls_per_second", 40_000, 50_000, 45_000),
+            "fast": rounds("calls_per_second", 10_000, "wrong payload", 9_000),
+            "slow": rounds("calls_per_second", "it died <1>"),
         } for clients in (1, 8, 64)
     }
 
@@ -162,7 +178,8 @@ class Drawing(unittest.TestCase):
             self.assertIn(word, words)
 
     def test_bars_are_as_long_as_their_figures(self):
-        panels = [("p", [("a", "own", [figures.Spread(50, 40, 60)] * 3), ("b", "peer", [figures.Spread(100, 100, 100)] * 3)])]
+        rows = [("a", "own", [figures.Spread(50, 40, 60)] * 3), ("b", "peer", [figures.Spread(100, 100, 100)] * 3)]
+        panels = [("p", rows)]
         text = plot.svg(panels, "t", "n")
         own, peer = (
             float(re.search(rf'<rect class="{kind}0" x="{plot.LABELS}" y="[\d.]+" width="([\d.]+)"', text)[1])
@@ -172,7 +189,7 @@ class Drawing(unittest.TestCase):
         self.assertEqual(text.count('class="spread"'), 3)
 
     def test_the_scale_ends_at_a_round_figure(self):
-        for value, end in ((1, 1), (3, 5), (61_000, 100_000), (101, 200), (210, 250)):
+        for value, end in ((1, 1), (5, 6), (61_000, 80_000), (81_000, 100_000), (101, 200)):
             self.assertEqual(plot.nice(value), end)
 
     def test_nothing_is_drawn_of_nothing(self):
