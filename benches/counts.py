@@ -82,9 +82,9 @@ def machine():
     """What the counts depend on beside the code."""
     first_line = lambda *words: subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[0]
     return {
-        "rustc": first_line("rustc", "--version"),
+        "rustc": first_line("rustc", "--version").removeprefix("rustc "),
         "libc": " ".join(platform.libc_ver()),
-        "valgrind": first_line("valgrind", "--version"),
+        "valgrind": first_line("valgrind", "--version").removeprefix("valgrind-"),
         "machine": platform.machine(),
     }
 
@@ -119,7 +119,7 @@ def shown(what, number):
 def judge(name, now, before):
     """Whether a scenario passes, and what is said of it."""
     if before is None:
-        return False, [f"{name} is not in {BASELINE.name}: accept it with `make counts-accept`"]
+        return False, [f"{name} is not in {BASELINE.name}: `make counts-accept`"]
     said, passes = [], True
     for what, number in now.items():
         was = before[what]
@@ -127,7 +127,7 @@ def judge(name, now, before):
         change = f"{name}: {shown(what, number)} where it took {shown(what, was)} ({part})"
         if number > was * (1 + TOLERANCE) and number > was + SLACK[what]:
             passes = False
-            said.append(f"{change}: make it less, or say in the commit why it must be and `make counts-accept`")
+            said.append(f"{change}: too much")
         elif number < was * (1 - TOLERANCE) and number < was - SLACK[what]:
             said.append(f"{change}: better; `make counts-accept` keeps it so")
     return passes, said
@@ -144,6 +144,8 @@ def compare(counted):
     for _, (_, said) in sorted(verdicts.items()):
         print(*said, sep="\n", end="\n" if said else "")
     failed = sum(not passes for passes, _ in verdicts.values())
+    if failed:
+        print("What takes too much takes less again, or the commit says why it must, with `make counts-accept` in it.")
     here = machine()
     differing = [f"{key} {here[key]}, not {around.get(key)}" for key in here if here[key] != around.get(key)]
     if failed and taken and differing:
