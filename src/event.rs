@@ -7,7 +7,8 @@
 pub mod report;
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::event::report::Told;
@@ -73,15 +74,74 @@ pub struct OutboxId {
 /// carries as a whole, and so ends with it, has 128 random bits as hexadecimal
 /// text, minted by the doors, for the hub has no dice. That of a session over
 /// Streamable HTTP is sealed by the hub, and outlives the process.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId {
+    text: Arc<str>,
+    hash: u64,
+}
+
+impl SessionId {
+    /// The id of that text.
+    pub fn new(text: impl Into<Arc<str>>) -> SessionId {
+        /// The same for all ids of the process, so that equal ones hash alike,
+        /// and drawn anew for each process, so that nobody can choose texts
+        /// whose hashes are alike.
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let text = text.into();
+        let hash = KEYS.hash_one(&*text);
+        SessionId { text, hash }
+    }
+
+    /// As clients write it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// It brings its hash: many a table is asked for one session in the course of
+/// one event, and the text is long.
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// What a session is entered under.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionKey(pub Arc<str>);
+pub enum SessionKey {
+    /// The id that its client knows.
+    Id(SessionId),
+    /// Of a request of the stateless era, which is a session of its own, its
+    /// number. No client can ask for that.
+    Lone(u64),
+}
+
+impl SessionKey {
+    /// The key of the session whose id has this text.
+    pub fn of_id(text: impl Into<Arc<str>>) -> SessionKey {
+        SessionKey::Id(SessionId::new(text))
+    }
+
+    /// The id as clients write it; empty where there is none.
+    pub fn id(&self) -> &str {
+        match self {
+            SessionKey::Id(id) => id.as_str(),
+            SessionKey::Lone(_) => "",
+        }
+    }
+}
 
 /// A session id is a secret: whoever knows it can speak in the session.
 /// Traces and logs show its beginning only.
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.0.chars().take(6).collect();
-        write!(f, "SessionKey({shown}…)")
+        match self {
+            SessionKey::Id(id) => {
+                let shown: String = id.as_str().chars().take(6).collect();
+                write!(f, "SessionKey({shown}…)")
+            }
+            SessionKey::Lone(number) => write!(f, "SessionKey(lone {number})"),
+        }
     }
 }
 

@@ -185,7 +185,7 @@ impl Gateway {
         nonce[..8].copy_from_slice(&u64::from(self.exchanges).to_le_bytes());
         // As the door takes both from the headers.
         let session = self.sessions[client].as_ref();
-        let session = session.map(|key| SessionKey((&*key.0).into()));
+        let session = session.map(|key| SessionKey::of_id(key.id()));
         let version = match self.cast.client_era {
             Era::Handshake => session.as_ref().map(|_| "2025-11-25"),
             Era::Stateless => Some("2026-07-28"),

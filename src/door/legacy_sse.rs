@@ -44,7 +44,7 @@ pub fn open(
         Found::Parcel(Parcel::Opened {
             session: Some(key), ..
         }) => {
-            let endpoint = format!("{path}?{}={}", SESSION[0], key.0);
+            let endpoint = format!("{path}?{}={}", SESSION[0], key.id());
             run(connection, exchange, &endpoint, extra)
         }
         found => connection.answer_found(exchange, &found, extra),
@@ -102,7 +102,7 @@ fn session_in(query: Option<&str>) -> Option<SessionKey> {
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .find(|(name, _)| SESSION.contains(name))
-        .map(|(_, key)| SessionKey(key.into()))
+        .map(|(_, key)| SessionKey::of_id(key))
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_session_is_found_under_either_spelling() {
-        let key = |query| session_in(Some(query)).map(|key| key.0.to_string());
+        let key = |query| session_in(Some(query)).map(|key| key.id().to_string());
         assert_eq!(key("session_id=ab"), Some("ab".into()));
         assert_eq!(key("x=1&sessionId=cd"), Some("cd".into()));
         assert_eq!(key("session=ab"), None);

@@ -43,5 +43,5 @@ pub fn fresh_nonce() -> Result<Nonce, getrandom::Error> {
 /// # Errors
 /// The system has no randomness to give.
 pub fn fresh_session() -> Result<SessionKey, getrandom::Error> {
-    Ok(SessionKey(fresh_nonce()?.to_string().into()))
+    Ok(SessionKey::of_id(fresh_nonce()?.to_string()))
 }

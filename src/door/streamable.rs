@@ -22,7 +22,7 @@ fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
     exchange
         .head()
         .get(SESSION)
-        .map(|key| SessionKey(key.into()))
+        .map(|key| SessionKey::of_id(key))
 }
 
 fn version_of(exchange: &dyn Exchange) -> Option<String> {
@@ -171,7 +171,7 @@ fn answer_post(
                 }
             }
             Found::Parcel(Parcel::Welcome { session, message }) => {
-                let mut headers = vec![(SESSION, &*session.0)];
+                let mut headers = vec![(SESSION, session.id())];
                 headers.extend_from_slice(extra);
                 return answer_json(exchange, vec![message], form, &headers);
             }
@@ -260,7 +260,7 @@ fn answer_stream(
     };
     let mut headers = extra.to_vec();
     if let Some(key) = &session {
-        headers.push((SESSION, &key.0));
+        headers.push((SESSION, key.id()));
     }
     connection.answer_stream(exchange, &headers, |stream| {
         stream.take(opened);

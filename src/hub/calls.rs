@@ -2,13 +2,13 @@
 //! to a child, from the moment it is taken on to the child's answer or end.
 //! A book only; what to do with an answer is decided elsewhere.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
+use crate::hub::ids::IdMap;
 use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
@@ -79,7 +79,7 @@ pub struct Call {
 /// All calls.
 #[derive(Debug, Default)]
 pub struct Calls {
-    book: HashMap<OwnId, Call>,
+    book: IdMap<OwnId, Call>,
     serial: u64,
 }
 

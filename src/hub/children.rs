@@ -1,13 +1,14 @@
 //! The children: each is a place that one life after another fills. Here is
 //! what is known of them; `upkeep` acts on it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::catalog::left_out::Sentences;
 use crate::catalog::offer::Offer;
 use crate::event::{Life, Load, Moment, ServerId, SessionKey};
 use crate::hub::condition::{Condition, Seen};
+use crate::hub::ids::IdMap;
 use crate::hub::lifecycle::Phase;
 use crate::hub::resting::Kept;
 use crate::hub::timers::TimerKey;
@@ -303,7 +304,7 @@ impl Child {
 #[derive(Debug, Default)]
 pub struct Children {
     book: BTreeMap<ChildId, Child>,
-    lives: HashMap<Life, ChildId>,
+    lives: IdMap<Life, ChildId>,
     serial: u32,
     last_life: u64,
 }

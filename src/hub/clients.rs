@@ -55,8 +55,7 @@ impl Hub {
                 self.post_initialize(address, fresh, message, hello);
             }
             Body::Single(ClientMessage::Stateless(message, meta)) => {
-                let key = SessionKey(fresh.to_string().into());
-                self.post_lone(address, &key, message, *meta);
+                self.post_lone(address, message, *meta);
             }
             // That era has none over HTTP that mean anything.
             Body::Single(ClientMessage::Message(message))

@@ -38,6 +38,7 @@ pub mod figures;
 pub mod going;
 pub mod greeting;
 pub mod hearing;
+pub mod ids;
 pub mod inventory;
 pub mod leases;
 pub mod leasing;
@@ -72,7 +73,7 @@ pub mod upkeep;
 pub mod views;
 pub mod watching;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +150,7 @@ pub struct Hub {
     figures: Figures,
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
-    shelf: HashMap<View, Arc<Catalog>>,
+    shelf: BTreeMap<View, Arc<Catalog>>,
     /// What those views showed that have changed since clients were last told.
     outdated: BTreeMap<View, Arc<Catalog>>,
     /// Whether the time for telling them is set.
@@ -165,8 +166,7 @@ pub struct Hub {
     replay_bytes: usize,
     /// Clients that wait for servers in their first start.
     waiters: Vec<Waiter>,
-    /// How many requests of the stateless era have come on streams that carry
-    /// many.
+    /// How many requests of the stateless era have come.
     lone_serial: u64,
     /// Whether an outbox that holds much was given more.
     is_crowded: bool,
@@ -205,7 +205,7 @@ impl Hub {
             fans: Fans::default(),
             figures: Figures::default(),
             timers: Timers::default(),
-            shelf: HashMap::new(),
+            shelf: BTreeMap::new(),
             outdated: BTreeMap::new(),
             telling: false,
             resettling: Resettling::default(),

@@ -124,7 +124,7 @@ impl Hub {
 
     /// What each view showed so far is what its clients know until they are told.
     fn shelve_what_was_told(&mut self) {
-        for (view, catalog) in self.shelf.drain() {
+        for (view, catalog) in std::mem::take(&mut self.shelf) {
             self.outdated.entry(view).or_insert(catalog);
         }
     }

@@ -67,7 +67,7 @@ impl Hub {
             own: false,
             gap: false,
         };
-        (SessionKey(id.into()), kept)
+        (SessionKey::of_id(id), kept)
     }
 
     /// Enters a session again that is not in the book, if its id says that there
@@ -80,7 +80,7 @@ impl Hub {
         let unknown = || (Standing::NotFound, Refusal::UnknownSession);
         let payload = self
             .seal
-            .open(Purpose::SessionId, &context_of(view), &key.0);
+            .open(Purpose::SessionId, &context_of(view), key.id());
         let ticket = payload.ok().and_then(|bytes| Ticket::decode(&bytes));
         let ticket = ticket.ok_or_else(unknown)?;
         let name = name_of(ticket.nonce);

@@ -3,12 +3,13 @@
 //! connection breaks. A request of the stateless era, which says all this of
 //! itself, is entered as a session of one request: a *lone* one. A book only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::catalog::merge::Catalog;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
+use crate::hub::ids::IdMap;
 use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
@@ -249,7 +250,7 @@ impl Replay {
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    book: HashMap<SessionKey, Session>,
+    book: IdMap<SessionKey, Session>,
 }
 
 impl Sessions {

@@ -42,7 +42,6 @@ impl Hub {
     pub(super) fn post_lone(
         &mut self,
         address: Address,
-        key: &SessionKey,
         message: Arc<Message>,
         meta: RequestMeta,
     ) {
@@ -50,16 +49,17 @@ impl Hub {
             let id = message.marks.id.map(|span| message.json(span));
             return self.refuse(address.outbox, Standing::Busy, &Refusal::Stopping, id);
         }
+        let key = self.lone_key();
         // The session comes before its stream, which is entered with it.
         self.sessions
             .insert(key.clone(), Session::new(address.view, self.now));
-        let stream = self.open_stream(key, address.outbox, StreamKind::Post { owed: 1 });
+        let stream = self.open_stream(&key, address.outbox, StreamKind::Post { owed: 1 });
         let way = Way {
             stream,
             carrier: None,
             mirrored: address.mirrored,
         };
-        self.take_lone(key, way, message, meta);
+        self.take_lone(&key, way, message, meta);
     }
 
     /// Such a request on a stream that carries many.
@@ -73,9 +73,7 @@ impl Hub {
         let Some(view) = self.view_of(carrier) else {
             return;
         };
-        self.lone_serial += 1;
-        // Nobody can ask for it by this name: it is no session of a client.
-        let key = SessionKey(format!("lone-{}", self.lone_serial).into());
+        let key = self.lone_key();
         self.sessions
             .insert(key.clone(), Session::new(view, self.now));
         let way = Way {
@@ -84,6 +82,11 @@ impl Hub {
             mirrored: Vec::new(),
         };
         self.take_lone(&key, way, message, meta);
+    }
+
+    fn lone_key(&mut self) -> SessionKey {
+        self.lone_serial += 1;
+        SessionKey::Lone(self.lone_serial)
     }
 
     fn take_lone(&mut self, key: &SessionKey, way: Way, message: Arc<Message>, meta: RequestMeta) {

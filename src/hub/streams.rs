@@ -5,10 +5,10 @@
 //! every admission is checked against these counts first, an outbox that a
 //! door made with the slots it announced never overflows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::event::{Load, Moment, OutboxId, SessionKey};
+use crate::hub::ids::IdMap;
 use crate::limits;
 use crate::wire::awaited::Awaited;
 use crate::wire::sse::{Epoch, EventId};
@@ -144,10 +144,10 @@ impl Stream {
 /// All streams.
 #[derive(Debug, Default)]
 pub struct Streams {
-    book: HashMap<StreamId, Stream>,
-    by_outbox: HashMap<OutboxId, StreamId>,
+    book: IdMap<StreamId, Stream>,
+    by_outbox: IdMap<OutboxId, StreamId>,
     /// Large answers that ended their streams and are still being written.
-    last: HashMap<OutboxId, Unread>,
+    last: IdMap<OutboxId, Unread>,
     serial: u64,
     epoch: Epoch,
 }

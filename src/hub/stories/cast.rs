@@ -114,12 +114,12 @@ pub(super) fn nonce(name: &str) -> Nonce {
 /// What stories call the session of that id: the text in its nonce, which stands
 /// behind the two bytes that name the forms of seal and ticket.
 pub(super) fn session_name(key: &SessionKey) -> String {
-    let bytes = URL_SAFE_NO_PAD.decode(&*key.0).unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(key.id()).unwrap_or_default();
     match bytes.get(2..18).filter(|_| bytes.len() > 2 + 16 + 32) {
         Some(nonce) => String::from_utf8_lossy(nonce)
             .trim_end_matches('\0')
             .to_owned(),
-        None => key.0.to_string(),
+        None => key.id().to_string(),
     }
 }
 
@@ -455,7 +455,7 @@ impl World {
         let client = &self.clients[who];
         let word = FromClient::Open {
             view: client.view.clone(),
-            fresh: SessionKey(format!("{who}-{}", client.exchanges + 1).into()),
+            fresh: SessionKey::of_id(format!("{who}-{}", client.exchanges + 1)),
             slots: crate::limits::OUTBOX_SLOTS,
         };
         self.begin(who, word)

@@ -209,23 +209,25 @@ fn an_id_is_short_visible_ascii() {
     let info = format!(r#"{{"name":"{name}","version":"{version}"}}"#);
     let hello = format!(r#"{{"protocolVersion":"2025-11-25","clientInfo":{info}}}"#);
     w.posts("bob", &request("0", "initialize", &hello));
-    let id = w.clients["bob"].session.clone().expect("she has one").0;
+    let key = w.clients["bob"].session.clone().expect("she has one");
+    let id = key.id();
     assert!(id.len() < 200, "{} characters", id.len());
     assert!(id.bytes().all(|b| b.is_ascii_graphic()));
-    assert!(!format!("{:?}", SessionKey(id.clone())).contains(&id[..20]));
+    assert!(!format!("{key:?}").contains(&id[..20]));
 }
 
 #[test]
 fn a_forged_id_and_one_of_another_key_or_token_is_unknown() {
     let mut w = World::ready(&["git"]);
     w.connect(&["ann"]);
-    let id = w.clients["ann"].session.clone().expect("she has one").0;
+    let key = w.clients["ann"].session.clone().expect("she has one");
+    let id = key.id();
     restart(&mut w);
     for place in 0..id.len() {
         let mut bytes = id.as_bytes().to_vec();
         bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(bytes).expect("ASCII");
-        w.clients.get_mut("ann").expect("she is there").session = Some(SessionKey(forged.into()));
+        w.clients.get_mut("ann").expect("she is there").session = Some(SessionKey::of_id(forged));
         assert!(!is_known(&mut w, "ann"), "{place}");
     }
     for seal in [
@@ -234,7 +236,7 @@ fn a_forged_id_and_one_of_another_key_or_token_is_unknown() {
     ] {
         let kept = outset();
         w.hub = Hub::new(w.plan.clone(), Outset { seal, ..kept });
-        w.clients.get_mut("ann").expect("she is there").session = Some(SessionKey(id.clone()));
+        w.clients.get_mut("ann").expect("she is there").session = Some(key.clone());
         assert!(!is_known(&mut w, "ann"));
     }
     let is_session = |record: &Record| !matches!(record, Record::Lists { .. });
@@ -260,8 +262,8 @@ fn the_id_of_a_session_that_a_stream_carries_opens_nothing() {
     let mut w = World::ready(&["git"]);
     w.open(&["bob"]);
     assert_eq!(
-        w.clients["bob"].session.as_ref().expect("he has one").0,
-        "bob-1".into()
+        w.clients["bob"].session.as_ref().expect("he has one").id(),
+        "bob-1"
     );
     restart(&mut w);
     w.clients.get_mut("bob").expect("he is there").whole = None;
@@ -728,7 +730,7 @@ fn a_flood_of_forged_ids_leaves_nothing_behind() {
     for number in 0..1_000 {
         let forged = format!("AQ{}", "x".repeat(number % 300));
         w.come("eve", View::Merged);
-        w.clients.get_mut("eve").expect("she is there").session = Some(SessionKey(forged.into()));
+        w.clients.get_mut("eve").expect("she is there").session = Some(SessionKey::of_id(forged));
         w.posts("eve", &request("1", "ping", ""));
     }
     assert_eq!((w.hub.sessions.len(), w.hub.timers.len()), (1, timers));

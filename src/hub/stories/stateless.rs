@@ -463,7 +463,7 @@ fn no_session_can_be_found_under_the_name_of_a_request() {
     calls(&mut w, "ann", "1", "");
     w.forget();
     w.clients.get_mut("ann").expect("she has come").session =
-        Some(crate::event::SessionKey("ann-1".into()));
+        Some(crate::event::SessionKey::of_id("ann-1"));
     w.posts("ann", &request("1", "ping", ""));
     let trace = w.trace();
     assert!(trace[0].contains("NotFound"), "{trace:?}");

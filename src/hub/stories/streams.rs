@@ -590,7 +590,7 @@ fn who_takes_nothing_of_much_is_slower_than_who_takes_little() {
             connection,
             exchange: 1,
         };
-        let key = SessionKey("who".into());
+        let key = SessionKey::of_id("who");
         let id = streams.open(key, outbox, StreamKind::Listen, true);
         (outbox, id)
     };
@@ -617,7 +617,7 @@ fn a_large_answer_counts_until_all_but_little_of_it_is_written() {
         connection: 1,
         exchange: 1,
     };
-    let key = SessionKey("who".into());
+    let key = SessionKey::of_id("who");
     let id = streams.open(key, outbox, StreamKind::Listen, true);
     let now = Moment::default();
     assert!(!streams.count(id, 1, now), "that is little");
@@ -639,7 +639,7 @@ fn what_lies_where_nobody_reads_crowds_nobody() {
         connection: 1,
         exchange: 1,
     };
-    let key = SessionKey("who".into());
+    let key = SessionKey::of_id("who");
     let id = streams.open(key, outbox, StreamKind::Listen, true);
     streams.detach(outbox);
     let much = limits::UNREAD_ANSWER_BYTES_LEAST;

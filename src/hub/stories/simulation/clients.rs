@@ -93,7 +93,7 @@ impl Simulation {
     }
 
     pub(super) fn fresh(&self, who: &str) -> SessionKey {
-        SessionKey(format!("{who}-{}", self.world.clients[who].exchanges + 1).into())
+        SessionKey::of_id(format!("{who}-{}", self.world.clients[who].exchanges + 1))
     }
 
     /// The id that a session of Streamable HTTP gets which begins now.
@@ -150,7 +150,7 @@ impl Simulation {
             view: client.view.clone(),
             session: client.session.clone().filter(|_| knows_its_session),
             version,
-            fresh: nonce(&self.fresh(who).0),
+            fresh: nonce(&self.fresh(who).id()),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
         };
@@ -380,7 +380,7 @@ impl Simulation {
                     let error = r#"{"code":-1,"message":"no"}"#;
                     return format!(r#"{{"jsonrpc":"2.0","id":{number},"error":{error}}}"#);
                 }
-                let from = format!(r#"{{"from":"{}"}}"#, session.0);
+                let from = format!(r#"{{"from":"{}"}}"#, session.id());
                 result(&number.to_string(), &from)
             }
             8 => notice("notifications/roots/list_changed", ""),

@@ -148,7 +148,7 @@ impl Simulation {
                 if self.world.clients[who].session.as_ref() != Some(&session) {
                     return;
                 }
-                let from = format!(r#"{{"from":"{}"}}"#, session.0);
+                let from = format!(r#"{{"from":"{}"}}"#, session.id());
                 self.posts(who, session.clone(), &result(&number.to_string(), &from));
             }
         }

@@ -395,7 +395,7 @@ impl Judge {
             );
             asking.keys.push(key.clone());
             asking.lives.insert(life);
-            let put_to = SessionKey(asking.mark.as_str().into());
+            let put_to = SessionKey::of_id(asking.mark.as_str());
             self.put_to
                 .insert((life, params["question"].to_string()), put_to);
         }
@@ -429,7 +429,7 @@ impl Judge {
         let text = text(message);
         if let Some(from) = after(&text, "\"from\":\"") {
             let put_to = &self.put_to[&(life, id_of(message))];
-            assert_eq!(*put_to.0, *from, "another answered for it: {text}");
+            assert_eq!(put_to.id(), &*from, "another answered for it: {text}");
         }
     }
 
@@ -442,7 +442,7 @@ impl Judge {
         for part in text.split("\"from\":\"").skip(1) {
             let from = part.split('"').next().unwrap_or_default();
             assert_eq!(
-                *self.marks[&mark].0, *from,
+                self.marks[&mark].id(), from,
                 "another answered for it: {text}"
             );
         }
