@@ -4,26 +4,29 @@
 //! A low room: everyone may read it, and it knows only the shapes of `wire`.
 //! Nothing here acts.
 
+pub mod ids;
+pub mod reading;
 pub mod report;
+pub mod session_id;
 
+use std::borrow::Cow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::report::Told;
+use crate::event::session_id::SessionId;
 use crate::record::Record;
-use crate::wire::envelope::{self, Kind, Malformed, Message};
-use crate::wire::handshake::{self, ClientHello, ServerHello};
+use crate::wire::envelope::{Malformed, Message};
+use crate::wire::handshake::{ClientHello, ServerHello};
 use crate::wire::input::InputRequired;
 use crate::wire::items::Page;
-use crate::wire::method::Method;
 use crate::wire::mirrored::Sent;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
 use crate::wire::session_id::Nonce;
 use crate::wire::sse::EventId;
-use crate::wire::stateless::{self, RequestMeta};
+use crate::wire::stateless::RequestMeta;
 
 /// A point in time, counted from the start of the program. The hub never reads
 /// a clock; each event is handed in with the moment it was taken up.
@@ -70,44 +73,8 @@ pub struct OutboxId {
     pub exchange: u32,
 }
 
-/// The id of a session, visible ASCII as Streamable HTTP asks. One that a stream
-/// carries as a whole, and so ends with it, has 128 random bits as hexadecimal
-/// text, minted by the doors, for the hub has no dice. That of a session over
-/// Streamable HTTP is sealed by the hub, and outlives the process.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionId {
-    text: Arc<str>,
-    hash: u64,
-}
-
-impl SessionId {
-    /// The id of that text.
-    pub fn new(text: impl Into<Arc<str>>) -> SessionId {
-        /// The same for all ids of the process, so that equal ones hash alike,
-        /// and drawn anew for each process, so that nobody can choose texts
-        /// whose hashes are alike.
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let text = text.into();
-        let hash = KEYS.hash_one(&*text);
-        SessionId { text, hash }
-    }
-
-    /// As clients write it.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-/// It brings its hash: many a table is asked for one session in the course of
-/// one event, and the text is long.
-impl Hash for SessionId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
 /// What a session is entered under.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SessionKey {
     /// The id that its client knows.
     Id(SessionId),
@@ -127,20 +94,6 @@ impl SessionKey {
         match self {
             SessionKey::Id(id) => id.as_str(),
             SessionKey::Lone(_) => "",
-        }
-    }
-}
-
-/// A session id is a secret: whoever knows it can speak in the session.
-/// Traces and logs show its beginning only.
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionKey::Id(id) => {
-                let shown: String = id.as_str().chars().take(6).collect();
-                write!(f, "SessionKey({shown}…)")
-            }
-            SessionKey::Lone(number) => write!(f, "SessionKey(lone {number})"),
         }
     }
 }
@@ -191,9 +144,10 @@ pub enum FromClient {
         /// The `Mcp-Session-Id` header, if there was one.
         session: Option<SessionKey>,
         /// The `MCP-Protocol-Version` header, if there was one.
-        version: Option<String>,
-        /// What tells a session from all others that this POST opens.
-        fresh: Nonce,
+        version: Option<Cow<'static, str>>,
+        /// What tells a session from all others that this POST opens: an
+        /// `initialize` has one.
+        fresh: Option<Nonce>,
         /// What the headers repeat of a stateless call's arguments.
         mirrored: Vec<Sent>,
         /// One message, or the members of a batch.
@@ -207,7 +161,7 @@ pub enum FromClient {
         /// The `Mcp-Session-Id` header, if there was one.
         session: Option<SessionKey>,
         /// The `MCP-Protocol-Version` header, if there was one.
-        version: Option<String>,
+        version: Option<Cow<'static, str>>,
         /// The `Last-Event-ID` header, if it was one of ours.
         resume: Option<EventId>,
     },
@@ -270,60 +224,10 @@ pub enum ClientMessage {
     /// An `initialize` request, with its parameters read.
     Initialize(Arc<Message>, Box<ClientHello>),
     /// A request of the stateless era, with what it says of its client read.
-    Stateless(Arc<Message>, Box<RequestMeta>),
+    Stateless(Arc<Message>, RequestMeta),
     /// Something that is no JSON-RPC message, or that its era does not allow:
     /// the refusal is its answer.
     Malformed(Malformed),
-}
-
-impl Body {
-    /// Understands what came without headers of its own: one message or a batch.
-    pub fn read(bytes: Vec<u8>) -> Body {
-        Body::read_with(bytes, |message| message)
-    }
-
-    /// The same; `weigh` makes each message count as it shall.
-    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> Body {
-        let read = |bytes| ClientMessage::read_with(bytes, &weigh);
-        match envelope::split_batch(&bytes) {
-            Ok(Some(members)) => Body::Batch(members.into_iter().map(read).collect()),
-            Ok(None) => Body::Single(read(bytes)),
-            Err(malformed) => Body::Single(ClientMessage::Malformed(malformed)),
-        }
-    }
-}
-
-impl ClientMessage {
-    /// Understands one message; `weigh` makes it count as it shall.
-    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> ClientMessage {
-        match Message::parse(bytes) {
-            Ok(message) => ClientMessage::of(Arc::new(weigh(message))),
-            Err(malformed) => ClientMessage::Malformed(malformed),
-        }
-    }
-
-    /// Parameters are read of `initialize`, and of each request of the stateless
-    /// era what it says of its client.
-    pub fn of(message: Arc<Message>) -> ClientMessage {
-        match message.kind {
-            Kind::Request(_) if message.marks.version.is_some() => {
-                match stateless::read_request_meta(&message) {
-                    Ok(meta) => ClientMessage::Stateless(message, Box::new(meta)),
-                    Err(malformed) => ClientMessage::Malformed(malformed),
-                }
-            }
-            Kind::Request(Method::Initialize) => match handshake::read_client_hello(&message) {
-                Ok(hello) => ClientMessage::Initialize(message, Box::new(hello)),
-                Err(sentence) => ClientMessage::Malformed(stateless::refusal(
-                    &message,
-                    envelope::INVALID_PARAMS,
-                    sentence,
-                    None,
-                )),
-            },
-            _ => ClientMessage::Message(message),
-        }
-    }
 }
 
 /// What the gateway can be asked about itself.

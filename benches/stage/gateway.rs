@@ -199,8 +199,8 @@ impl Gateway {
             word: FromClient::Post {
                 view: View::Merged,
                 session,
-                version: version.map(str::to_owned),
-                fresh: Nonce(nonce),
+                version: version.map(Into::into),
+                fresh: Some(Nonce(nonce)),
                 mirrored: Vec::new(),
                 body: Body::read_with(bytes, |message| message.weighing(budget)),
             },

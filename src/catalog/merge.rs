@@ -12,7 +12,7 @@ use crate::catalog::route::{Found, Route, UriRoutes};
 use crate::catalog::template::Template;
 use crate::event::ServerId;
 use crate::limits;
-use crate::wire::envelope::Message;
+use crate::wire::envelope::{Message, quoted};
 use crate::wire::items::{self, Item, ItemKind};
 use crate::wire::mirrored::Mirrored;
 
@@ -189,6 +189,7 @@ impl Picked<'_> {
             },
             route: Route {
                 server: self.admitted.source.server,
+                replacement: self.served.as_ref().map(|_| quoted(&original).into()),
                 original,
             },
             marks: self.marks,

@@ -15,6 +15,9 @@ pub struct Route {
     pub server: ServerId,
     /// The name the server gave it.
     pub original: Arc<str>,
+    /// The same as JSON text, where it is served under another: what takes the
+    /// place of that in each call.
+    pub replacement: Option<Arc<str>>,
 }
 
 /// Who knows a URI. URIs are never rewritten, so several servers can claim

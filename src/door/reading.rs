@@ -84,7 +84,7 @@ fn read_stateless(message: Message, head: &Head) -> Result<(ClientMessage, Vec<S
             let meta = stateless::read_request_meta(&message)?;
             headers::check_names(head, &message)?;
             let mirrored = headers::mirrored(head, &message)?;
-            let message = ClientMessage::Stateless(message.into(), meta.into());
+            let message = ClientMessage::Stateless(message.into(), meta);
             Ok((message, mirrored))
         }
         Kind::Notification(_) => Ok((ClientMessage::Message(message.into()), Vec::new())),

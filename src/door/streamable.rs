@@ -1,6 +1,7 @@
 //! Streamable HTTP (2025-03-26 to 2026-07-28, basic/transports): POST, GET and
 //! DELETE on one endpoint, POST alone in the stateless era.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::budget::Weight;
@@ -8,25 +9,30 @@ use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
 use crate::door::{headers, pens, writing};
-use crate::event::{Body, FromClient, Load, Parcel, SessionKey, View};
+use crate::event::{Body, ClientMessage, FromClient, Load, Parcel, SessionKey, View};
 use crate::http::{BodyError, Exchange};
 use crate::limits;
 use crate::mail::Found;
+use crate::wire::handshake::Revision;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::pieces::Pieces;
+use crate::wire::stateless;
 
 const SESSION: &str = "Mcp-Session-Id";
 const LAST_EVENT: &str = "Last-Event-ID";
 
 fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
-    exchange
-        .head()
-        .get(SESSION)
-        .map(|key| SessionKey::of_id(key))
+    exchange.head().get(SESSION).map(SessionKey::of_id)
 }
 
-fn version_of(exchange: &dyn Exchange) -> Option<String> {
-    exchange.head().get(headers::VERSION).map(str::to_owned)
+/// The version that a header names; of those that are known no copy is made.
+fn version_of(exchange: &dyn Exchange) -> Option<Cow<'static, str>> {
+    let name = exchange.head().get(headers::VERSION)?;
+    Some(match Revision::from_name(name) {
+        Some(revision) => revision.name().into(),
+        None if name == stateless::VERSION => stateless::VERSION.into(),
+        None => name.to_owned().into(),
+    })
 }
 
 /// Whether the client takes this media type (RFC 9110, section 12.5.1).
@@ -96,9 +102,6 @@ pub fn post(
     let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
-    let Ok(fresh) = fresh_nonce() else {
-        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
-    };
     let Posted {
         body,
         is_stateless,
@@ -110,6 +113,13 @@ pub fn post(
     );
     // Its messages count by themselves now.
     drop(weight);
+    let fresh = match body {
+        Body::Single(ClientMessage::Initialize(..)) => Some(fresh_nonce()),
+        _ => None,
+    };
+    let Ok(fresh) = fresh.transpose() else {
+        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
+    };
     let form = match body {
         Body::Batch(_) => Form::Batch,
         Body::Single(_) if is_stateless => Form::Stateless,

@@ -43,22 +43,37 @@ pub fn write_head(
         check_header(name, value)?;
     }
     out.clear();
-    write!(out, "HTTP/1.1 {status} {}\r\n", reason(status))?;
+    // Piece by piece: every answer has a head, and `write!` takes ten times as long.
+    let mut add = |pieces: &[&str]| {
+        for piece in pieces {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    };
+    let mut digits = itoa::Buffer::new();
+    add(&[
+        "HTTP/1.1 ",
+        digits.format(status),
+        " ",
+        reason(status),
+        "\r\n",
+    ]);
     for (name, value) in headers {
-        write!(out, "{name}: {value}\r\n")?;
+        add(&[name, ": ", value, "\r\n"]);
     }
     match framing {
         AnswerFraming::Length(_) if !has_body(status) => {}
-        AnswerFraming::Length(length) => write!(out, "Content-Length: {length}\r\n")?,
-        AnswerFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        AnswerFraming::Length(length) => {
+            add(&["Content-Length: ", digits.format(length), "\r\n"]);
+        }
+        AnswerFraming::Chunked => add(&["Transfer-Encoding: chunked\r\n"]),
         AnswerFraming::UntilClose => {}
     }
     match persistence {
         Persistence::Keep => {}
-        Persistence::KeepAloud => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
+        Persistence::KeepAloud => add(&["Connection: keep-alive\r\n"]),
+        Persistence::Close => add(&["Connection: close\r\n"]),
     }
-    out.extend_from_slice(b"\r\n");
+    add(&["\r\n"]);
     Ok(())
 }
 

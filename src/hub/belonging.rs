@@ -45,17 +45,18 @@ impl Hub {
         if self.sessions.get(key).is_none() {
             self.revive(key, &address.view)?;
         }
-        let is_at = |s: &&Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
-        if self.sessions.get(key).filter(is_at).is_none() {
+        let is_at = |s: &Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
+        let Some((key, _)) = self.sessions.entry(key).filter(|(_, s)| is_at(s)) else {
             return Err((Standing::NotFound, Refusal::UnknownSession));
-        }
-        self.hear(key);
+        };
+        let key = key.clone();
+        self.hear(&key);
         match &address.version {
             Some(version) if Revision::from_name(version).is_none() => Err((
                 Standing::BadRequest,
-                Refusal::UnknownVersion(version.clone()),
+                Refusal::UnknownVersion(version.to_string()),
             )),
-            _ => Ok(key.clone()),
+            _ => Ok(key),
         }
     }
 

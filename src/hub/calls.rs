@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::ids::IdMap;
 use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
-use crate::hub::ids::IdMap;
 use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::catalog::left_out::Sentences;
 use crate::catalog::offer::Offer;
+use crate::event::ids::IdMap;
 use crate::event::{Life, Load, Moment, ServerId, SessionKey};
 use crate::hub::condition::{Condition, Seen};
-use crate::hub::ids::IdMap;
 use crate::hub::lifecycle::Phase;
 use crate::hub::resting::Kept;
 use crate::hub::timers::TimerKey;
@@ -303,7 +303,9 @@ impl Child {
 /// All children, and which of them the words of a life belong to.
 #[derive(Debug, Default)]
 pub struct Children {
-    book: BTreeMap<ChildId, Child>,
+    book: IdMap<ChildId, Child>,
+    /// Those in the book, in the order they were made.
+    order: Vec<ChildId>,
     lives: IdMap<Life, ChildId>,
     serial: u32,
     last_life: u64,
@@ -315,6 +317,7 @@ impl Children {
         self.serial += 1;
         let id = ChildId(self.serial);
         self.book.insert(id, child);
+        self.order.push(id);
         id
     }
 
@@ -375,16 +378,21 @@ impl Children {
 
     /// Strikes a child out.
     pub fn remove(&mut self, id: ChildId) -> Option<Child> {
+        // Ids grow, so the order is sorted.
+        if let Ok(place) = self.order.binary_search(&id) {
+            self.order.remove(place);
+        }
         self.book.remove(&id)
     }
 
     /// All of them, in the order they were made.
     pub fn iter(&self) -> impl Iterator<Item = (ChildId, &Child)> {
-        self.book.iter().map(|(&id, child)| (id, child))
+        let ids = self.order.iter().copied();
+        ids.filter_map(|id| Some((id, self.get(id)?)))
     }
 
     /// The ids of all of them.
     pub fn ids(&self) -> Vec<ChildId> {
-        self.book.keys().copied().collect()
+        self.order.clone()
     }
 }

@@ -1,6 +1,7 @@
 //! What the doors pass on: posts, streams that open and break, sessions that
 //! begin and end.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::{Body, ClientMessage, Effect, OutboxId, Parcel, SessionKey, Standing, View};
@@ -26,14 +27,14 @@ pub(super) struct Address {
     pub(super) outbox: OutboxId,
     pub(super) view: View,
     pub(super) session: Option<SessionKey>,
-    pub(super) version: Option<String>,
+    pub(super) version: Option<Cow<'static, str>>,
     /// What the headers repeat of a stateless call's arguments.
     pub(super) mirrored: Vec<Sent>,
 }
 
 impl Hub {
     /// A Streamable HTTP POST.
-    pub(super) fn post(&mut self, address: Address, fresh: Nonce, body: Body) {
+    pub(super) fn post(&mut self, address: Address, fresh: Option<Nonce>, body: Body) {
         let outbox = address.outbox;
         // Where a reload has taken the view away, what is under way may be answered
         // for, and taken back.
@@ -42,8 +43,8 @@ impl Hub {
         {
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
         }
-        match body {
-            Body::Single(ClientMessage::Malformed(malformed)) => {
+        match (body, fresh) {
+            (Body::Single(ClientMessage::Malformed(malformed)), _) => {
                 self.verdict(
                     outbox,
                     Standing::BadRequest,
@@ -51,20 +52,20 @@ impl Hub {
                 );
             }
             // A session id that comes with it is one the client has given up.
-            Body::Single(ClientMessage::Initialize(message, hello)) => {
+            (Body::Single(ClientMessage::Initialize(message, hello)), Some(fresh)) => {
                 self.post_initialize(address, fresh, message, hello);
             }
-            Body::Single(ClientMessage::Stateless(message, meta)) => {
-                self.post_lone(address, message, *meta);
+            (Body::Single(ClientMessage::Stateless(message, meta)), _) => {
+                self.post_lone(address, message, meta);
             }
             // That era has none over HTTP that mean anything.
-            Body::Single(ClientMessage::Message(message))
+            (Body::Single(ClientMessage::Message(message)), _)
                 if matches!(message.kind, Kind::Notification(_))
                     && address.version.as_deref() == Some(stateless::VERSION) =>
             {
                 self.verdict(outbox, Standing::Accepted, None);
             }
-            body => match self.known_session(&address) {
+            (body, _) => match self.known_session(&address) {
                 Ok(session) => self.post_body(outbox, &session, body),
                 // It is known, but cannot be entered again now.
                 Err((Standing::Busy, refusal)) if body_id(&body).is_some() => {
@@ -124,28 +125,23 @@ impl Hub {
     }
 
     fn post_body(&mut self, outbox: OutboxId, key: &SessionKey, body: Body) {
-        let messages = match self.admit(key, 0, body) {
-            Ok(messages) => messages,
+        if let Err((standing, refusal)) = self.admit(key, 0, &body) {
+            let id = body_id(&body);
             // Inside a session a busy gateway is no fault of the request: some
             // clients give up the whole session at any status but 200.
-            Err((Standing::Busy, refusal, Some(id))) => {
-                return self.refuse(outbox, Standing::Answered, &refusal, Some(&id));
-            }
-            Err((standing, refusal, id)) => {
-                return self.refuse(outbox, standing, &refusal, id.as_deref());
-            }
-        };
-        let owed = messages.iter().filter(|m| is_owed(m)).count();
+            let standing = match (standing, id) {
+                (Standing::Busy, Some(_)) => Standing::Answered,
+                _ => standing,
+            };
+            return self.refuse(outbox, standing, &refusal, id);
+        }
+        let owed = owed_in(&body);
         if owed == 0 {
-            for message in messages {
-                self.take_quiet(key, message);
-            }
+            body.each(|message| self.take_quiet(key, message));
             return self.verdict(outbox, Standing::Accepted, None);
         }
         let stream = self.open_stream(key, outbox, StreamKind::Post { owed });
-        for message in messages {
-            self.take(key, stream, message);
-        }
+        body.each(|message| self.take(key, stream, message));
     }
 
     /// Whether a session may have all these messages taken up: all or none.
@@ -153,41 +149,36 @@ impl Hub {
         &self,
         key: &SessionKey,
         unread: usize,
-        body: Body,
-    ) -> Result<Vec<ClientMessage>, (Standing, Refusal, Option<String>)> {
-        let id = body_id(&body).map(str::to_owned);
+        body: &Body,
+    ) -> Result<(), (Standing, Refusal)> {
         let Some(session) = self.sessions.get(key) else {
-            return Err((Standing::NotFound, Refusal::UnknownSession, id));
+            return Err((Standing::NotFound, Refusal::UnknownSession));
         };
-        let messages = match body {
-            Body::Single(message) => vec![message],
-            Body::Batch(messages) => {
-                let revision = session.revision.unwrap_or(Revision::LATEST);
-                // The schema of 2024-11-05 knows single messages only, the changelog of
-                // 2025-06-18 takes arrays out again.
-                if revision != Revision::V2025_03_26 {
-                    let refusal = Refusal::BatchNotAllowed(revision.name());
-                    return Err((Standing::BadRequest, refusal, None));
-                }
-                // Their headers could say nothing of each.
-                let is_stateless = |m: &ClientMessage| matches!(m, ClientMessage::Stateless(..));
-                if messages.iter().any(is_stateless) {
-                    let refusal = Refusal::BatchNotAllowed(stateless::VERSION);
-                    return Err((Standing::BadRequest, refusal, None));
-                }
-                let initialize = |m: &ClientMessage| matches!(m, ClientMessage::Initialize(..));
-                if messages.iter().any(initialize) {
-                    return Err((Standing::BadRequest, Refusal::InitializeInBatch, None));
-                }
-                messages
+        if let Body::Batch(messages) = body {
+            let revision = session.revision.unwrap_or(Revision::LATEST);
+            // The schema of 2024-11-05 knows single messages only, the changelog of
+            // 2025-06-18 takes arrays out again.
+            if revision != Revision::V2025_03_26 {
+                let refusal = Refusal::BatchNotAllowed(revision.name());
+                return Err((Standing::BadRequest, refusal));
             }
-        };
-        let owed = messages.iter().filter(|m| is_owed(m)).count();
+            // Their headers could say nothing of each.
+            let is_stateless = |m: &ClientMessage| matches!(m, ClientMessage::Stateless(..));
+            if messages.iter().any(is_stateless) {
+                let refusal = Refusal::BatchNotAllowed(stateless::VERSION);
+                return Err((Standing::BadRequest, refusal));
+            }
+            let initialize = |m: &ClientMessage| matches!(m, ClientMessage::Initialize(..));
+            if messages.iter().any(initialize) {
+                return Err((Standing::BadRequest, Refusal::InitializeInBatch));
+            }
+        }
+        let owed = owed_in(body);
         let max = session.unanswered_max;
         if owed > 0 && session.unanswered + unread + owed > max {
-            return Err((Standing::Busy, Refusal::SessionBusy(max), id));
+            return Err((Standing::Busy, Refusal::SessionBusy(max)));
         }
-        Ok(messages)
+        Ok(())
     }
 
     /// Takes up one message of a client; `stream` takes its answer.
@@ -205,7 +196,7 @@ impl Hub {
             }
             ClientMessage::Stateless(message, meta) => {
                 self.count_request(key);
-                self.take_carried(key, stream, message, *meta);
+                self.take_carried(key, stream, message, meta);
             }
             other => self.take_quiet(key, other),
         }
@@ -239,15 +230,18 @@ impl Hub {
         message: Arc<Message>,
         hello: Option<Box<ClientHello>>,
     ) {
-        self.count_request(key);
-        let text = |span| Arc::from(message.json(span));
-        let caller = Caller {
-            session: key.clone(),
-            stream,
-            id: message.marks.id.map_or_else(|| "null".into(), text),
-            progress_token: message.marks.progress_token.map(text),
-        };
-        if let Some(stream) = self.streams.get_mut(stream) {
+        let caller = caller_of(key, stream, &message);
+        self.take_up_request(caller, message, hello);
+    }
+
+    pub(super) fn take_up_request(
+        &mut self,
+        caller: Caller,
+        message: Arc<Message>,
+        hello: Option<Box<ClientHello>>,
+    ) {
+        self.count_request(&caller.session);
+        if let Some(stream) = self.streams.get_mut(caller.stream) {
             stream.owes(&caller.id);
         }
         self.request(Need {
@@ -329,21 +323,17 @@ impl Hub {
             return self.put(stream, refusal_to(&refusal, id), false);
         }
         let unread = self.streams.get(stream).map_or(0, |s| s.load.messages);
-        match self.admit(key, unread as usize, body) {
-            Ok(messages) => {
+        match (self.admit(key, unread as usize, &body), body_id(&body)) {
+            (Ok(()), _) => {
                 self.verdict(outbox, Standing::Accepted, None);
-                for message in messages {
-                    self.take(key, stream, message);
-                }
+                body.each(|message| self.take(key, stream, message));
             }
             // Some clients are deaf for ever after a status that is no success.
-            Err((Standing::Busy, refusal, Some(id))) => {
+            (Err((Standing::Busy, refusal)), Some(id)) => {
                 self.verdict(outbox, Standing::Accepted, None);
-                self.put(stream, refusal_to(&refusal, &id), false);
+                self.put(stream, refusal_to(&refusal, id), false);
             }
-            Err((standing, refusal, id)) => {
-                self.refuse(outbox, standing, &refusal, id.as_deref());
-            }
+            (Err((standing, refusal)), id) => self.refuse(outbox, standing, &refusal, id),
         }
     }
 
@@ -410,6 +400,17 @@ impl Hub {
     }
 }
 
+/// Who asks with this request.
+pub(super) fn caller_of(key: &SessionKey, stream: StreamId, message: &Message) -> Caller {
+    let text = |span| Arc::from(message.json(span));
+    Caller {
+        session: key.clone(),
+        stream,
+        id: message.marks.id.map_or_else(|| "null".into(), text),
+        progress_token: message.marks.progress_token.map(text),
+    }
+}
+
 /// Whether a message must be answered.
 fn is_owed(message: &ClientMessage) -> bool {
     match message {
@@ -420,12 +421,17 @@ fn is_owed(message: &ClientMessage) -> bool {
     }
 }
 
+/// How many messages in it must be answered.
+fn owed_in(body: &Body) -> usize {
+    match body {
+        Body::Single(message) => usize::from(is_owed(message)),
+        Body::Batch(messages) => messages.iter().filter(|m| is_owed(m)).count(),
+    }
+}
+
 /// Whether there is anything in it that wants an answer.
 fn wants_answers(body: &Body) -> bool {
-    match body {
-        Body::Single(message) => is_owed(message),
-        Body::Batch(messages) => messages.iter().any(is_owed),
-    }
+    owed_in(body) > 0
 }
 
 /// Whether this is a request for all that, with nothing wrong but its

@@ -38,7 +38,7 @@ impl Hub {
         let origin = self.calls.get(call).and_then(|call| call.origin.as_ref());
         let session = origin.and_then(|key| self.sessions.get(key));
         let hello = session.and_then(|session| session.hello.as_ref());
-        let capabilities = hello.map_or("{}".to_owned(), |h| without_tasks(&h.capabilities));
+        let capabilities = hello.map_or("{}".into(), |h| without_tasks(&h.capabilities));
         let info = hello.map_or(OWN_INFO, |hello| &hello.info);
         // Who has asked for no level gets all, as from a server that decides for
         // itself (2025-11-25, logging, "Setting Log Level").

@@ -94,6 +94,13 @@ impl Hub {
         self.abandon(id, Some(&refusal));
     }
 
+    /// Sets a call's time, where none is set.
+    pub(super) fn arm(&mut self, id: OwnId) {
+        if self.calls.get(id).is_some_and(|call| call.timer.is_none()) {
+            self.rearm(id);
+        }
+    }
+
     /// Counts a call's time anew.
     pub(super) fn rearm(&mut self, id: OwnId) {
         let Some(call) = self.calls.get_mut(id) else {

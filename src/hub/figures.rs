@@ -2,9 +2,9 @@
 //! often that failed, how often it was started again, and how long its answers
 //! took lately. A book only; what counts as what is said where it is counted.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::event::ids::IdMap;
 use crate::event::{Moment, ServerId};
 use crate::limits;
 
@@ -12,7 +12,7 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct Figures {
     // Boxed, for the room of a dozen is set aside where there is one.
-    book: BTreeMap<ServerId, Box<Tally>>,
+    book: IdMap<ServerId, Box<Tally>>,
 }
 
 /// The figures of one server.

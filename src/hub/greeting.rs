@@ -71,7 +71,10 @@ impl Hub {
             .filter(|session| session.lone.is_none())
             .and_then(|session| session.hello.as_ref());
         if let Some(hello) = hello {
-            return (without_tasks(&hello.capabilities), hello.info.to_string());
+            return (
+                without_tasks(&hello.capabilities).into_owned(),
+                hello.info.to_string(),
+            );
         }
         let capabilities = match (child.era, self.server_of(child).scope) {
             (Some(Era::Stateless) | None, _) => STATELESS_CAPABILITIES,

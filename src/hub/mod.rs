@@ -38,7 +38,6 @@ pub mod figures;
 pub mod going;
 pub mod greeting;
 pub mod hearing;
-pub mod ids;
 pub mod inventory;
 pub mod leases;
 pub mod leasing;

@@ -10,7 +10,7 @@ use crate::hub::calls::{Asker, Call};
 use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::Phase;
 use crate::hub::refusal::Refusal;
-use crate::hub::requests::{Need, json_string};
+use crate::hub::requests::Need;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::wire::envelope::{Kind, Message};
@@ -22,7 +22,7 @@ use crate::wire::own_id::{OwnId, Purpose};
 pub(super) struct Passage {
     pub(super) server: ServerId,
     pub(super) method: Method,
-    /// The name the server knows, where the client's was another.
+    /// The name the server knows, as JSON text, where the client's was another.
     pub(super) name: Option<Arc<str>>,
     pub(super) uri: Option<Arc<str>>,
 }
@@ -123,8 +123,8 @@ impl Hub {
             return None;
         }
         if self.children.get(child)?.phase == Phase::Ready {
-            self.rearm(id);
             self.send_held(child);
+            self.arm(id);
         } else {
             self.wait_for_start(id, child);
             self.wake(child);
@@ -365,9 +365,9 @@ impl Hub {
     }
 }
 
-/// A request, and the name that the server knows instead of its own.
+/// A request, and the name (JSON text) that the server knows instead of its own.
 pub(super) fn to_be_named(message: Arc<Message>, name: Option<Arc<str>>) -> Outgoing {
     let mut message = Outgoing::plain(message);
-    message.name = name.map(|name| Patch::Json(json_string(&name)));
+    message.name = name.map(Patch::Json);
     message
 }

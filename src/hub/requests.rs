@@ -328,8 +328,3 @@ fn asks(need: &Need) -> Asks {
         _ => Asks::Other,
     }
 }
-
-/// A text as a JSON string.
-pub(super) fn json_string(text: &str) -> Arc<str> {
-    serde_json::Value::from(text).to_string().into()
-}

@@ -18,7 +18,8 @@ impl Hub {
     /// A tool or a prompt: its name leads to its server.
     pub(super) fn by_name(&mut self, need: Need, method: Method) {
         let is_tool = method == Method::ToolsCall;
-        let Some(name) = text(&need.message, need.message.marks.name) else {
+        let message = Arc::clone(&need.message);
+        let Some(name) = message.marks.name.and_then(|span| message.text(span)) else {
             let refusal = Refusal::BadParameter {
                 method: if is_tool { "tools/call" } else { "prompts/get" },
                 needs: "\"name\", a string",
@@ -42,7 +43,7 @@ impl Hub {
                 let passage = Passage {
                     server: route.server,
                     method,
-                    name: (*route.original != *name).then_some(route.original),
+                    name: route.replacement,
                     uri: None,
                 };
                 self.pass(need, passage);
@@ -221,7 +222,7 @@ impl Hub {
                     let passage = Passage {
                         server: route.server,
                         method: Method::Complete,
-                        name: (*route.original != *name).then_some(route.original),
+                        name: route.replacement,
                         uri: None,
                     };
                     self.pass(need, passage);

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::catalog::merge::Catalog;
+use crate::event::ids::IdMap;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
-use crate::hub::ids::IdMap;
 use crate::hub::leases::LeaseId;
 use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
@@ -262,6 +262,12 @@ impl Sessions {
     /// The session of that key.
     pub fn get(&self, key: &SessionKey) -> Option<&Session> {
         self.book.get(key)
+    }
+
+    /// The session of that key, and the key as it was entered: to hold this is to
+    /// share its text.
+    pub fn entry(&self, key: &SessionKey) -> Option<(&SessionKey, &Session)> {
+        self.book.get_key_value(key)
     }
 
     /// The session of that key, to change it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::event::{SessionKey, Standing};
 use crate::hub::Hub;
-use crate::hub::clients::Address;
+use crate::hub::clients::{Address, caller_of, method_of};
 use crate::hub::leasing::may_ask;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
@@ -39,12 +39,7 @@ impl Hub {
     }
 
     /// A POST that is such a request.
-    pub(super) fn post_lone(
-        &mut self,
-        address: Address,
-        message: Arc<Message>,
-        meta: RequestMeta,
-    ) {
+    pub(super) fn post_lone(&mut self, address: Address, message: Arc<Message>, meta: RequestMeta) {
         if self.stopping {
             let id = message.marks.id.map(|span| message.json(span));
             return self.refuse(address.outbox, Standing::Busy, &Refusal::Stopping, id);
@@ -91,14 +86,14 @@ impl Hub {
 
     fn take_lone(&mut self, key: &SessionKey, way: Way, message: Arc<Message>, meta: RequestMeta) {
         let stream = way.stream;
-        let id = message.marks.id.map_or("null", |span| message.json(span));
-        let method = crate::hub::clients::method_of(&message);
+        let caller = caller_of(key, stream, &message);
+        let method = method_of(&message);
         if let Some(session) = self.sessions.get_mut(key) {
             session.lone = Some(Box::new(Lone {
                 request: may_ask(&method).then(|| message.clone()),
                 lease: None,
                 method,
-                id: id.into(),
+                id: caller.id.clone(),
                 stream,
                 carrier: way.carrier,
                 mirrored: way.mirrored,
@@ -107,7 +102,7 @@ impl Hub {
                 filter: None,
             }));
             session.level = meta.level;
-            session.hello = Some(Box::new(meta.hello));
+            session.hello = Some(meta.hello);
         }
         if let Some(level) = meta.level
             && let Some(view) = self.view_of(key)
@@ -115,7 +110,7 @@ impl Hub {
             self.listeners.insert(key.clone());
             self.ask_for_level(&view, level);
         }
-        self.take_request(key, stream, message, None);
+        self.take_up_request(caller, message, None);
     }
 
     /// Answers such a request, now or later.

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
+use crate::event::ids::IdMap;
 use crate::event::{Load, Moment, OutboxId, SessionKey};
-use crate::hub::ids::IdMap;
 use crate::limits;
 use crate::wire::awaited::Awaited;
 use crate::wire::sse::{Epoch, EventId};

@@ -10,9 +10,9 @@ use crate::hub::children::{Child, ChildId};
 use crate::hub::lifecycle::Phase;
 use crate::hub::passing::Passage;
 use crate::hub::refusal::Refusal;
-use crate::hub::requests::{Need, json_string};
+use crate::hub::requests::Need;
 use crate::limits;
-use crate::wire::envelope::{Kind, Message};
+use crate::wire::envelope::{Kind, Message, quoted};
 use crate::wire::method::Method;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
@@ -188,5 +188,5 @@ impl Hub {
 }
 
 fn uri_params(uri: &str) -> String {
-    format!(r#"{{"uri":{}}}"#, json_string(uri))
+    format!(r#"{{"uri":{}}}"#, quoted(uri))
 }

@@ -3,6 +3,8 @@
 //! `io.modelcontextprotocol/tasks`) are between a client and a server that are
 //! both of it. Those of the handshake era are not routed, and so for nobody.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::catalog::route::Found;
@@ -78,16 +80,20 @@ impl Hub {
 
 /// The capabilities of a client of the handshake era without tasks: it could do
 /// nothing with those of either era.
-pub(super) fn without_tasks(capabilities: &str) -> String {
+pub(super) fn without_tasks(capabilities: &str) -> Cow<'_, str> {
+    // Seldom is there a word of them, or an escape behind which there could be.
+    if !capabilities.contains("tasks") && !capabilities.contains('\\') {
+        return Cow::Borrowed(capabilities);
+    }
     match serde_json::from_str::<Value>(capabilities) {
         Ok(Value::Object(mut members)) => {
             let had_old = members.remove("tasks").is_some();
             if take_extension(&mut members) || had_old {
-                return Value::Object(members).to_string();
+                return Value::Object(members).to_string().into();
             }
-            capabilities.to_owned()
+            capabilities.into()
         }
-        _ => "{}".to_owned(),
+        _ => "{}".into(),
     }
 }
 

@@ -44,13 +44,14 @@ impl Hub {
 
     /// The servers of a view that can run, in the order of the configuration.
     pub(super) fn servers_of_view(&self, view: &View) -> Vec<ServerId> {
-        let can_run = |id: ServerId| self.plan.servers.runs(id) && self.mains.contains_key(&id);
-        self.plan
-            .servers
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| can_run(*id) && self.shows(view, *id))
-            .collect()
+        let servers = self.plan.servers.iter().map(|(id, _)| id);
+        servers.filter(|id| self.is_in_view(view, *id)).collect()
+    }
+
+    /// Whether a server is one of these.
+    fn is_in_view(&self, view: &View, id: ServerId) -> bool {
+        let can_run = self.plan.servers.runs(id) && self.mains.contains_key(&id);
+        can_run && self.shows(view, id)
     }
 
     /// Whether a view shows a server. None shows one that the configuration names
@@ -267,10 +268,11 @@ impl Hub {
             };
             !child.settled && !does_without
         };
-        let servers = self.servers_of_view(view).into_iter();
-        let children = servers.filter_map(|server| self.main_child(server));
-        let missed = children.filter(is_missed);
-        let ends = missed.map(|child| child.awaited.after(self.plan.connection_timeout));
+        // Nearly always none is missed, so that is looked at first.
+        let mains = self.mains.values().filter_map(|id| self.children.get(*id));
+        let missed = mains.filter(is_missed);
+        let shown = missed.filter(|child| self.is_in_view(view, child.server));
+        let ends = shown.map(|child| child.awaited.after(self.plan.connection_timeout));
         ends.filter(|end| *end > self.now).max()
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::ServerId;
+use crate::event::ids::IdMap;
 
 /// What is drawn from one configuration.
 #[derive(Debug, Clone)]
@@ -103,7 +104,7 @@ pub enum Readiness {
 /// configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Servers {
-    book: BTreeMap<ServerId, ServerPlan>,
+    book: IdMap<ServerId, ServerPlan>,
     order: Vec<ServerId>,
     /// What servers were that the configuration names no more.
     gone: BTreeMap<ServerId, ServerPlan>,

@@ -164,13 +164,14 @@ impl Message {
     /// Says why the bytes are no JSON-RPC message.
     pub fn parse(bytes: Vec<u8>) -> Result<Message, Malformed> {
         let mut text = utf8(bytes)?;
-        let found = read::understand(&text)?;
+        let mut marks = Marks::default();
+        let found = read::understand(&text, &mut marks)?;
         text.truncate(found.end);
         Ok(Message {
             text,
             newlines: found.newlines,
             kind: found.kind,
-            marks: found.marks,
+            marks,
             weight: Weight::default(),
         })
     }
@@ -211,8 +212,9 @@ impl Message {
 
     /// With all parts of a text of our own marked.
     fn marked(mut self) -> Message {
-        if let Ok(found) = read::understand(&self.text) {
-            self.marks = found.marks;
+        let mut marks = Marks::default();
+        if read::understand(&self.text, &mut marks).is_ok() {
+            self.marks = marks;
         }
         self
     }
@@ -236,7 +238,10 @@ impl Message {
             }
         }
         text.push('}');
-        debug_assert!(read::understand(&text).is_ok(), "our own text: {text}");
+        debug_assert!(
+            read::understand(&text, &mut Marks::default()).is_ok(),
+            "our own text: {text}"
+        );
         Message {
             newlines: memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some(),
             text,

@@ -1,6 +1,8 @@
 //! What the two sides tell each other in `initialize`, in the handshake era
 //! (2024-11-05 to 2025-11-25).
 
+use std::borrow::Cow;
+
 use crate::limits::{CLIENT_CAPABILITIES_BYTES_MAX, CLIENT_INFO_BYTES_MAX};
 use crate::wire::envelope::{Message, quoted, shown};
 use crate::wire::items::ItemKind;
@@ -61,7 +63,7 @@ impl Revision {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientHello {
     /// The revision it asks for, as it wrote it.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// Its capabilities, as JSON text; `{}` if it named none.
     pub capabilities: Box<str>,
     /// Its `clientInfo`, as JSON text; `{}` if it named none.
@@ -152,7 +154,7 @@ pub fn read_client_hello(message: &Message) -> Result<ClientHello, String> {
         ));
     }
     Ok(ClientHello {
-        version,
+        version: version.into(),
         capabilities: capabilities.into(),
         info: shortened(info)?,
         can: read_client_can(capabilities)?,

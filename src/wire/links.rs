@@ -1,7 +1,9 @@
 //! The resources that a result links to. Links need not be listed by their
 //! server, so the gateway must remember who told of them to route their reading.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::limits::RESOURCE_LINKS_MAX;
 use crate::wire::envelope::{Kind, Message};
@@ -12,6 +14,10 @@ use crate::wire::scan::{self, Fault, Scanner, Shape};
 /// reading them then asks around.
 const LINK: &str = "resource_link";
 
+/// The search for it, prepared once: to prepare it takes longer than to search
+/// a short answer.
+static LINK_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(LINK));
+
 impl Message {
     /// The `uri`s of the links in the `content` of a result, in order, at most
     /// [`RESOURCE_LINKS_MAX`] of them.
@@ -19,7 +25,7 @@ impl Message {
         let mut links = Vec::new();
         if let (Kind::Answer { failed: false }, Some(outcome)) = (&self.kind, self.marks.outcome) {
             let result = self.json(outcome);
-            if memmem::find(result.as_bytes(), LINK.as_bytes()).is_some() {
+            if LINK_FINDER.find(result.as_bytes()).is_some() {
                 // A result of another shape has no links.
                 let _ = collect(result, &mut links);
             }

@@ -2,7 +2,6 @@
 //! it is written. All other bytes travel as they came.
 
 use std::borrow::Cow;
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -306,8 +305,9 @@ impl Message {
 impl Patch {
     fn write_to(&self, out: &mut Vec<u8>) {
         match self {
-            // Writing to a `Vec` cannot fail, and formats without a detour.
-            Patch::Number(number) => drop(write!(out, "{number}")),
+            Patch::Number(number) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            }
             Patch::Json(json) => out.extend_from_slice(json.as_bytes()),
         }
     }

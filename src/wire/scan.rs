@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::JSON_DEPTH_MAX;
+use crate::wire::scan::plain::plain_end;
+
+mod plain;
 
 /// A cursor over JSON text. Each method that reads a value leaves the cursor
 /// right behind it.
@@ -99,6 +102,9 @@ pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
 /// When `text` is no object, no JSON, or is nested too deep.
 pub fn members<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<Value>; N], Fault> {
     let mut found = [None; N];
+    if text == "{}" {
+        return Ok(found); // capabilities, mostly
+    }
     let mut scanner = Scanner::new(text);
     scanner.object(|scanner, key| {
         let value = scanner.value()?;
@@ -109,6 +115,14 @@ pub fn members<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<Va
     })?;
     scanner.finish()?;
     Ok(found)
+}
+
+/// A key as it is written.
+enum Quoted<'a> {
+    /// Without its quotes, for there are no escapes in it.
+    Plain(&'a str),
+    /// With its quotes.
+    Escaped(&'a str),
 }
 
 /// What a value must begin with, said once for all faults of that kind.
@@ -147,7 +161,27 @@ impl<'a> Scanner<'a> {
     /// When the value is no JSON or is nested too deep.
     pub fn value(&mut self) -> Result<Value, Fault> {
         let shape = self.shape()?;
-        let (start, base) = (self.at, self.depth);
+        let start = self.at;
+        match shape {
+            Shape::Object | Shape::Array => self.nested()?,
+            _ => self.flat(shape)?,
+        }
+        let end = self.at;
+        Ok(Value { shape, start, end })
+    }
+
+    /// Reads a value that holds none, the cursor on its first byte.
+    fn flat(&mut self, shape: Shape) -> Result<(), Fault> {
+        match shape {
+            Shape::String => self.string().map(drop),
+            Shape::Number => self.number(),
+            _ => self.literal(),
+        }
+    }
+
+    /// Reads an object or an array, the cursor on its bracket.
+    fn nested(&mut self) -> Result<(), Fault> {
+        let base = self.depth;
         // The kinds of the open brackets, the innermost lowest, 1 for an object.
         let mut objects: u128 = 0;
         loop {
@@ -165,17 +199,12 @@ impl<'a> Scanner<'a> {
                         continue;
                     }
                 }
-                Shape::String => {
-                    self.string()?;
-                }
-                Shape::Number => self.number()?,
-                Shape::Boolean | Shape::Null => self.literal()?,
+                flat => self.flat(flat)?,
             }
             // A value has ended, and with it perhaps what held it.
             loop {
                 if self.depth == base {
-                    let end = self.at;
-                    return Ok(Value { shape, start, end });
+                    return Ok(());
                 }
                 let in_object = objects & 1 == 1;
                 if self.another(if in_object { b'}' } else { b']' })? {
@@ -205,9 +234,13 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut more = self.open(b'}')?;
         while more {
-            let quoted = self.key()?;
-            let key = text(quoted).unwrap_or(Cow::Borrowed(quoted));
-            member(self, &key)?;
+            match self.key()? {
+                Quoted::Plain(key) => member(self, key)?,
+                Quoted::Escaped(quoted) => {
+                    let key = text(quoted).unwrap_or(Cow::Borrowed(quoted));
+                    member(self, &key)?;
+                }
+            }
             more = self.another(b'}')?;
         }
         Ok(Value {
@@ -309,32 +342,40 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a key and its colon; gives the key with its quotes.
-    fn key(&mut self) -> Result<&'a str, Fault> {
+    /// Reads a key and its colon.
+    fn key(&mut self) -> Result<Quoted<'a>, Fault> {
         if self.token() != Some(b'"') {
             return Err(self.fault("expected a key in quotes"));
         }
         let start = self.at;
-        self.string()?;
-        let quoted = &self.text[start..self.at];
+        let is_plain = self.string()?;
+        let end = self.at;
         if self.token() != Some(b':') {
             return Err(self.fault("expected `:` after the key"));
         }
         self.at += 1;
-        Ok(quoted)
+        Ok(match is_plain {
+            true => Quoted::Plain(&self.text[start + 1..end - 1]),
+            false => Quoted::Escaped(&self.text[start..end]),
+        })
     }
 
-    /// Reads a string, the cursor on its opening quote.
-    fn string(&mut self) -> Result<(), Fault> {
+    /// Reads a string, the cursor on its opening quote. Whether it is without
+    /// escapes, and so is the text that it means.
+    fn string(&mut self) -> Result<bool, Fault> {
+        let mut is_plain = true;
         self.at += 1;
         loop {
             self.at = plain_end(self.text.as_bytes(), self.at);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    return Ok(is_plain);
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    is_plain = false;
+                    self.escape()?;
+                }
                 Some(_) => return Err(self.fault("raw control character in a string")),
                 None => return Err(self.fault("the string does not end")),
             }
@@ -422,60 +463,6 @@ impl<'a> Scanner<'a> {
             },
         }
     }
-}
-
-/// The place of the first quote, backslash or control character at or behind
-/// `from`, or the length of `bytes`. Eight bytes a step, and once the string
-/// has proved to be long, many: in a message of any size nearly all bytes are
-/// string contents.
-fn plain_end(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let found = special_bytes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-        if at - from == LONG {
-            at += plain_blocks(&bytes[at..]);
-        }
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .position(|byte| is_special(*byte))
-        .unwrap_or(rest.len())
-}
-
-/// From how many plain bytes on a string is taken to be long.
-const LONG: usize = 32;
-
-/// How many bytes at the beginning are plain, in whole blocks of 64. Without a
-/// branch inside a block, the compiler makes vector instructions of it.
-fn plain_blocks(bytes: &[u8]) -> usize {
-    let is_plain = |block: &&[u8; 64]| {
-        let special = block
-            .iter()
-            .fold(0, |seen, byte| seen | u8::from(is_special(*byte)));
-        special == 0
-    };
-    let (blocks, _) = bytes.as_chunks::<64>();
-    64 * blocks.iter().take_while(is_plain).count()
-}
-
-fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < b' '
-}
-
-/// Sets the top bit of each byte of `word` that ends a plain run. A borrow can
-/// set too many, but only above the lowest one that is right, and only the
-/// lowest is looked at.
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let quotes = below(word ^ (ONES * u64::from(b'"')), 1);
-    let backslashes = below(word ^ (ONES * u64::from(b'\\')), 1);
-    (below(word, 0x20) | quotes | backslashes) & (ONES * 0x80)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Ticket {
         };
         let (name, version) = (or_unknown(&self.name), or_unknown(&self.version));
         ClientHello {
-            version: self.revision.name().to_owned(),
+            version: self.revision.name().into(),
             capabilities: capabilities_of(self.can).into(),
             info: format!(r#"{{"name":{name},"version":{version}}}"#).into(),
             can: self.can,
@@ -209,7 +209,7 @@ mod tests {
 
     fn hello(info: &str) -> ClientHello {
         ClientHello {
-            version: "2025-06-18".to_owned(),
+            version: "2025-06-18".into(),
             capabilities: r#"{"x":1}"#.into(),
             info: info.into(),
             can: ClientCan::default(),
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_version_that_is_not_known_is_carried_as_the_one_agreed_on() {
         let mut hello = hello("{}");
-        hello.version = "1999-01-01".to_owned();
+        hello.version = "1999-01-01".into();
         let ticket = Ticket::new(Nonce([0; 16]), 7, &hello);
         assert_eq!(ticket.hello().version, "2025-11-25");
     }

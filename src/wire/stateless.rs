@@ -46,7 +46,7 @@ pub const UNSUPPORTED_VERSION: i32 = -32022;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestMeta {
     /// Who it is and what it can be asked.
-    pub hello: ClientHello,
+    pub hello: Box<ClientHello>,
     /// The least grave log message it wants of this request; none at all if it
     /// names no level.
     pub level: Option<LogLevel>,
@@ -117,12 +117,12 @@ pub fn read_request_meta(message: &Message) -> Result<RequestMeta, Malformed> {
         return Err(refusal(message, MISSING_CAPABILITY, sentence, Some(data)));
     }
     Ok(RequestMeta {
-        hello: ClientHello {
+        hello: Box::new(ClientHello {
             can: handshake::read_client_can(capabilities).map_err(refused)?,
-            version: version.into_owned(),
+            version: VERSION.into(),
             capabilities: capabilities.into(),
             info: info.unwrap_or("{}").into(),
-        },
+        }),
         level,
         filter,
     })
@@ -283,24 +283,25 @@ pub fn introduction(
     info: &str,
     level: Option<LogLevel>,
 ) -> Option<Change> {
+    // Beside those two: four keys, the version and a level.
+    const OTHERS: usize = 224;
     let marks = &message.marks;
-    let version = quoted(VERSION);
-    let level = level.map(|level| quoted(level.name()));
-    let members: Vec<String> = [
-        (META_VERSION, marks.version, Some(version.as_str())),
-        (META_INFO, marks.client_info, Some(info)),
-        (
-            META_CAPABILITIES,
-            marks.client_capabilities,
-            Some(capabilities),
-        ),
-        (META_LOG_LEVEL, marks.log_level, level.as_deref()),
-    ]
-    .into_iter()
-    .filter(|(_, there, _)| there.is_none())
-    .filter_map(|(key, _, json)| Some(format!("\"{key}\":{}", json?)))
-    .collect();
-    (!members.is_empty()).then(|| Change::Front(Object::Meta, members.join(",").into()))
+    let mut members = String::with_capacity(capabilities.len() + info.len() + OTHERS);
+    let mut add = |key, there: Option<Span>, json: [&str; 3]| {
+        if there.is_none() {
+            let comma = if members.is_empty() { "" } else { "," };
+            members.extend([comma, "\"", key, "\":"]);
+            members.extend(json);
+        }
+    };
+    add(META_VERSION, marks.version, ["\"", VERSION, "\""]);
+    add(META_INFO, marks.client_info, ["", info, ""]);
+    let can = ["", capabilities, ""];
+    add(META_CAPABILITIES, marks.client_capabilities, can);
+    if let Some(level) = level {
+        add(META_LOG_LEVEL, marks.log_level, ["\"", level.name(), "\""]);
+    }
+    (!members.is_empty()).then(|| Change::Front(Object::Meta, members.into()))
 }
 
 /// The result of `server/discover`. Capabilities and server info are JSON text.

@@ -130,9 +130,13 @@ fn numbered(left_out: &BTreeMap<ServerId, Vec<String>>) -> Vec<String> {
     left_out.iter().flat_map(of).collect()
 }
 
+/// Where a name leads that is served under another.
 fn route(server: ServerId, original: &str) -> Option<Route> {
-    let original = original.into();
-    Some(Route { server, original })
+    Some(Route {
+        server,
+        original: original.into(),
+        replacement: Some(format!("\"{original}\"").into()),
+    })
 }
 
 #[test]

@@ -359,8 +359,8 @@ impl World {
         let word = FromClient::Post {
             view: client.view.clone(),
             session: client.session.clone(),
-            version: client.version.clone(),
-            fresh: nonce(&format!("{who}-{}", client.exchanges + 1)),
+            version: client.version.clone().map(Into::into),
+            fresh: Some(nonce(&format!("{who}-{}", client.exchanges + 1))),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
         };
@@ -431,7 +431,7 @@ impl World {
         let word = FromClient::Listen {
             view: client.view.clone(),
             session: client.session.clone(),
-            version: client.version.clone(),
+            version: client.version.clone().map(Into::into),
             resume: resume.map(|event| self.event_id(event)),
         };
         self.begin(who, word)

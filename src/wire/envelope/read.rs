@@ -13,15 +13,16 @@ use crate::wire::stateless;
 /// What was understood of a message.
 pub(super) struct Found {
     pub(super) kind: Kind,
-    pub(super) marks: Marks,
     /// Whether line breaks stand between its tokens.
     pub(super) newlines: bool,
     /// Where the message ends; only white space stands behind.
     pub(super) end: usize,
 }
 
-/// Understands the message that is all of `text`.
-pub(super) fn understand(text: &str) -> Result<Found, Malformed> {
+/// Understands the message that is all of `text`. Where its parts stand is noted
+/// in `marks`, which were empty: they are too many to be handed from one to the
+/// next.
+pub(super) fn understand(text: &str, marks: &mut Marks) -> Result<Found, Malformed> {
     if u32::try_from(text.len()).is_err() {
         return Err(Malformed {
             code: PARSE_ERROR,
@@ -41,10 +42,9 @@ pub(super) fn understand(text: &str) -> Result<Found, Malformed> {
     // Line breaks behind the message are cut off with the rest there.
     let newlines = scanner.newlines();
     scanner.finish().map_err(broken)?;
-    match reader.judge(message.shape) {
-        Ok((kind, marks)) => Ok(Found {
+    match reader.judge(message.shape, marks) {
+        Ok(kind) => Ok(Found {
             kind,
-            marks,
             newlines,
             end: message.end,
         }),
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
 
 /// The judgement on what was found.
 impl<'a> Reader<'a> {
-    fn judge(&self, shape: Shape) -> Result<(Kind, Marks), Refused> {
+    fn judge(&self, shape: Shape, marks: &mut Marks) -> Result<Kind, Refused> {
         if shape != Shape::Object {
             return invalid(format!("the message is {shape}: it must be an object"));
         }
@@ -273,13 +273,10 @@ impl<'a> Reader<'a> {
             _ => return invalid("\"jsonrpc\" is not \"2.0\""),
         }
         let kind = self.kind()?;
-        let mut marks = Marks {
-            id: self.span(Part::Id),
-            ..Marks::default()
-        };
+        marks.id = self.span(Part::Id);
         match &kind {
             Kind::Request(method) | Kind::Notification(method) => {
-                self.mark_params(method, &mut marks)?;
+                self.mark_params(method, marks)?;
             }
             Kind::Answer { .. } => {
                 marks.outcome = self.any_span(Part::Result).or(self.any_span(Part::Error));
@@ -291,7 +288,7 @@ impl<'a> Reader<'a> {
                 marks.error_code = self.span(Part::ErrorCode);
             }
         }
-        Ok((kind, marks))
+        Ok(kind)
     }
 
     fn kind(&self) -> Result<Kind, Refused> {

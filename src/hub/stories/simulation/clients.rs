@@ -149,8 +149,8 @@ impl Simulation {
         let word = FromClient::Post {
             view: client.view.clone(),
             session: client.session.clone().filter(|_| knows_its_session),
-            version,
-            fresh: nonce(&self.fresh(who).id()),
+            version: version.map(Into::into),
+            fresh: Some(nonce(self.fresh(who).id())),
             mirrored: Vec::new(),
             body: Body::read(text.into()),
         };

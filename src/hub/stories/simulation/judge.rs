@@ -429,7 +429,7 @@ impl Judge {
         let text = text(message);
         if let Some(from) = after(&text, "\"from\":\"") {
             let put_to = &self.put_to[&(life, id_of(message))];
-            assert_eq!(put_to.id(), &*from, "another answered for it: {text}");
+            assert_eq!(put_to.id(), from, "another answered for it: {text}");
         }
     }
 
@@ -442,7 +442,8 @@ impl Judge {
         for part in text.split("\"from\":\"").skip(1) {
             let from = part.split('"').next().unwrap_or_default();
             assert_eq!(
-                self.marks[&mark].id(), from,
+                self.marks[&mark].id(),
+                from,
                 "another answered for it: {text}"
             );
         }
