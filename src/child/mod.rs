@@ -35,7 +35,7 @@ use std::sync::Arc;
 use crossbeam_channel::TrySendError;
 
 use crate::budget::Budget;
-use crate::channel::{Sender, bounded};
+use crate::channel::{Sender, growing};
 use crate::child::last_lines::LastLines;
 use crate::child::process::Process;
 use crate::child::reaper::Reaper;
@@ -190,7 +190,7 @@ pub fn start(
     (inbox, budget): (Inbox, Arc<Budget>),
     reaper: &Reaper,
 ) -> io::Result<Handle> {
-    let (queue, waiting) = bounded(recipe.queue_slots);
+    let (queue, waiting) = growing(recipe.queue_slots);
     let shortcut = Shortcut::new(recipe.taken_messages);
     let process = Arc::new(Process::starting(life, &recipe.name));
     let last_lines = Arc::default();
