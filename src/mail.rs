@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::channel::{Alarm, Receiver, Sender, bounded, growing, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
-use crate::mail::pen::{Desk, Pen, Round, Written, load_of};
+use crate::mail::pen::{Desk, Pen, Round, Written};
 use crate::plan::Drawn;
 use crate::plan::changes::Changes;
 
@@ -141,8 +141,8 @@ impl fmt::Debug for OutboxSender {
 enum Item {
     /// A parcel for an exchange.
     Parcel(u32, Box<Parcel>),
-    /// What of a parcel could not be written with the pen that was lent.
-    Rest(u32, Vec<u8>, Load),
+    /// The pen that was lent could not write everything: its owner is to look.
+    Unwritten,
     /// The peer of that exchange has left.
     Hangup(u32),
     /// The dispatcher has ended.
@@ -168,7 +168,7 @@ impl OutboxSender {
         let (written, taken) = self.desk.write(turn, &parcel, has_turn, is_worth_telling);
         let item = match written {
             Written::All | Written::Last => return Ok(taken),
-            Written::Part(rest) => Item::Rest(exchange, rest, load_of(&parcel)),
+            Written::Part(_) => Item::Unwritten,
             Written::Nothing => Item::Parcel(exchange, Box::new(parcel)),
         };
         match self.sender.try_send(item) {
@@ -351,6 +351,9 @@ impl Outbox {
             let back = self.desk.take_back();
             *pen = back.pen;
             self.taken += back.taken;
+            if let Some((rest, load)) = back.rest {
+                return Found::Rest(rest, load);
+            }
             if back.is_over {
                 return Found::Answered;
             }
@@ -380,12 +383,9 @@ impl Outbox {
             Item::Parcel(exchange, parcel) if exchange == self.exchange => {
                 Some(Found::Parcel(*parcel))
             }
-            Item::Rest(exchange, rest, load) if exchange == self.exchange => {
-                Some(Found::Rest(rest, load))
-            }
             Item::Hangup(exchange) if exchange == self.exchange => Some(Found::Hangup),
             Item::Ended => Some(Found::Ended),
-            Item::Parcel(..) | Item::Rest(..) | Item::Hangup(_) => None,
+            Item::Parcel(..) | Item::Unwritten | Item::Hangup(_) => None,
         }
     }
 

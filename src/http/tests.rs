@@ -12,6 +12,7 @@ use crate::http::settings::Settings;
 use crate::http::{ConnectionId, Cut, Exchange, Handler, Running, Service, server};
 
 mod bodies;
+mod couriers;
 mod limits;
 mod lives;
 mod splits;

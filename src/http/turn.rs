@@ -350,7 +350,13 @@ impl Exchange for Turn<'_, '_> {
         let is_plain = !head.is_http_1_0() && head.method() != "HEAD";
         let goes_on = !self.closing && !self.connection.shared.is_closed();
         let framing = match self.stage {
-            Stage::Unanswered if is_plain && goes_on && self.body.is_done() => {
+            // Who has the next request at hand already need not wait for it at the socket.
+            Stage::Unanswered
+                if is_plain
+                    && goes_on
+                    && self.body.is_done()
+                    && self.connection.socket.unread().is_empty() =>
+            {
                 AnswerFraming::Length(0)
             }
             Stage::Streaming if is_plain => self.framing,
@@ -365,6 +371,8 @@ impl Exchange for Turn<'_, '_> {
             Stage::Unanswered => Stage::Answered,
             stage => stage,
         };
+        // A courier that has sent a whole answer said otherwise.
+        self.connection.socket.peer().set_idle(false);
         if rest.is_empty() {
             self.stage = stage;
             return Ok(());

@@ -22,7 +22,8 @@ pub enum Written {
     All,
     /// The same, and that was the answer: the exchange is over.
     Last,
-    /// These bytes must follow before anything else does.
+    /// These bytes must follow before anything else does: the owner finds them
+    /// with its pen.
     Part(Vec<u8>),
     /// Nothing was written, for it is not for a pen.
     Nothing,
@@ -41,6 +42,8 @@ struct Lent {
     is_spent: bool,
     /// It has written the last parcel of its exchange.
     is_over: bool,
+    /// What it could not write of a parcel, and what that weighs.
+    rest: Option<(Vec<u8>, Load)>,
     /// In which round it has written last.
     round: Option<Round>,
     /// What it has written that the hub was not told of.
@@ -72,6 +75,9 @@ pub struct TakenBack {
     pub pen: Option<Box<dyn Pen>>,
     /// Whether the exchange is over.
     pub is_over: bool,
+    /// What it could not write of a parcel, and what that weighs: to be written
+    /// before anything else.
+    pub rest: Option<(Vec<u8>, Load)>,
     /// What was written and not reported to the hub.
     pub taken: Load,
 }
@@ -92,6 +98,7 @@ impl Desk {
         TakenBack {
             pen: lent.pen,
             is_over: lent.is_over,
+            rest: lent.rest,
             taken: lent.taken,
         }
     }
@@ -117,12 +124,14 @@ impl Desk {
         let Some(pen) = lent.pen.as_mut().filter(|_| is_ours && has_turn()) else {
             return (Written::Nothing, None);
         };
-        let written = pen.write(parcel);
+        let mut written = pen.write(parcel);
         lent.round = Some(round);
         lent.is_spent = written != Written::All;
         lent.is_over = written == Written::Last;
-        if written == Written::All {
-            lent.taken += load_of(parcel);
+        match &mut written {
+            Written::All => lent.taken += load_of(parcel),
+            Written::Part(rest) => lent.rest = Some((std::mem::take(rest), load_of(parcel))),
+            Written::Last | Written::Nothing => {}
         }
         let told = enough(&lent.taken).then(|| std::mem::take(&mut lent.taken));
         (written, told)
