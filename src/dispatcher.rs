@@ -109,6 +109,7 @@ impl Dispatcher {
         let mut effects = Vec::new();
         self.hub.start(self.moment(), &mut effects);
         self.carry_out(&mut effects);
+        self.work_off(&mut effects);
         while !self.finished {
             self.round = self.round.next();
             if let Some(letter) = self.next_letter() {

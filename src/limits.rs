@@ -295,6 +295,9 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 /// parsed a second time.
 pub const HTTP_HEADERS_MOSTLY: usize = 20;
 
+/// What a courier keeps of its buffers between two pieces of a stream, in bytes: as much as most events take.
+pub const HTTP_COURIER_KEEP_BYTES: usize = 1024;
+
 /// Longest line that announces a chunk, in bytes; past it 400. Sixteen digits and an extension that nobody sends.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
 
@@ -419,6 +422,8 @@ pub const CHILD_STDERR_READ_BYTES: usize = 4 * 1024;
 /// How long a message may be that the dispatcher writes into a child's stdin itself: to copy more costs it longer than
 /// to wake the thread whose work that is.
 pub const SHORTCUT_BYTES_MAX: usize = 8 << 10;
+/// What it keeps of its buffer between two writes.
+pub const SHORTCUT_KEEP_BYTES: usize = 4 << 10;
 /// And how many bytes of them it gathers before it lets that thread do the rest: what a pipe takes at once.
 pub const SHORTCUT_BATCH_BYTES: usize = 32 << 10;
 /// Bytes that `F_GETPIPE_SZ` would have said where it fails: Linux's default since 2.6.11.
@@ -763,6 +768,10 @@ pub const TAKEN_MESSAGES: u32 = 16;
 
 /// And after how many bytes.
 pub const TAKEN_BYTES: u64 = 256 << 10;
+
+/// And after how many bytes of what a child was written: by the dispatcher and by the thread at its pipe, each of which
+/// counts for itself.
+pub const CHILD_TAKEN_BYTES: u64 = TAKEN_BYTES / 2;
 
 /// A queue that the configuration made short is told of sooner, after this part
 /// of it, so that the untold part never fills it.

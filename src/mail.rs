@@ -346,11 +346,12 @@ impl Outbox {
                 Found::Nothing => {}
                 found => return found,
             }
-            self.desk.lend(self.exchange, pen.take());
+            let taken = std::mem::take(&mut self.taken);
+            self.desk.lend(self.exchange, pen.take(), taken);
             let slept = self.receiver.sleep_by(nap.alarm(), || nap.sleep());
             let back = self.desk.take_back();
             *pen = back.pen;
-            self.taken += back.taken;
+            self.taken = back.taken;
             if let Some((rest, load)) = back.rest {
                 return Found::Rest(rest, load);
             }

@@ -94,14 +94,15 @@ impl Shortcut {
             return Some((lines.split_off(written), load));
         }
         self.lines.clear();
+        self.lines.shrink_to(limits::SHORTCUT_KEEP_BYTES);
         self.untold += load;
         None
     }
 
     /// What was written, if it is enough to tell the hub of it.
     pub fn taken(&mut self) -> Option<Load> {
-        let is_enough =
-            self.untold.messages >= self.taken_messages || self.untold.bytes >= limits::TAKEN_BYTES;
+        let is_enough = self.untold.messages >= self.taken_messages
+            || self.untold.bytes >= limits::CHILD_TAKEN_BYTES;
         is_enough.then(|| std::mem::take(&mut self.untold))
     }
 

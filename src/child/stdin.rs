@@ -150,7 +150,9 @@ impl Writer {
     fn tell_taken(&mut self, load: Load) {
         self.untold.messages += load.messages;
         self.untold.bytes += load.bytes;
-        if self.untold.messages >= self.taken_messages || self.untold.bytes >= limits::TAKEN_BYTES {
+        if self.untold.messages >= self.taken_messages
+            || self.untold.bytes >= limits::CHILD_TAKEN_BYTES
+        {
             let taken = std::mem::take(&mut self.untold);
             self.report.tell(FromChild::Taken(taken));
         }

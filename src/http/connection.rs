@@ -26,7 +26,7 @@ pub struct Shared {
     /// Who notices that a peer left.
     pub watch: Arc<Watch>,
     /// Set once, when no further connection is to be accepted.
-    pub closed: AtomicBool,
+    pub closed: Arc<AtomicBool>,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
 }

@@ -3,17 +3,21 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::socket::{MsgFlags, send};
 
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::peer::Peer;
+use crate::limits;
 
 /// The way to one peer, for one exchange.
 #[derive(Debug)]
 pub struct Courier {
     peer: Arc<Peer>,
     framing: AnswerFraming,
+    /// Whether clients are to come by new connections, which an answer has to say: then none is sent from here.
+    closed: Arc<AtomicBool>,
     body: Vec<u8>,
     /// The whole of what is sent at once.
     bytes: Vec<u8>,
@@ -31,11 +35,13 @@ pub enum Sent {
 }
 
 impl Courier {
-    /// For an exchange whose body will have this framing; the length that it may name means nothing.
-    pub fn new(peer: Arc<Peer>, framing: AnswerFraming) -> Courier {
+    /// For an exchange whose body will have this framing; the length that it may name means nothing. Once `closed` is
+    /// set it sends no answer.
+    pub fn new(peer: Arc<Peer>, framing: AnswerFraming, closed: Arc<AtomicBool>) -> Courier {
         Courier {
             peer,
             framing,
+            closed,
             body: Vec::new(),
             bytes: Vec::new(),
         }
@@ -48,6 +54,9 @@ impl Courier {
         headers: &[(&str, &str)],
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Sent {
+        if self.closed.load(Ordering::SeqCst) {
+            return Sent::Nothing;
+        }
         self.body.clear();
         write(&mut self.body);
         let framing = AnswerFraming::Length(self.body.len());
@@ -81,11 +90,16 @@ impl Courier {
         self.bytes.extend_from_slice(&self.body);
         self.bytes.extend_from_slice(end);
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        match send(self.peer.stream.as_raw_fd(), &self.bytes, flags) {
+        let sent = match send(self.peer.stream.as_raw_fd(), &self.bytes, flags) {
             Ok(sent) if sent == self.bytes.len() => Sent::All,
             Ok(sent) => Sent::Part(self.bytes.split_off(sent)),
             Err(_) => Sent::Nothing,
+        };
+        for buffer in [&mut self.body, &mut self.bytes] {
+            buffer.clear();
+            buffer.shrink_to(limits::HTTP_COURIER_KEEP_BYTES);
         }
+        sent
     }
 }
 
@@ -117,11 +131,21 @@ mod tests {
     #[test]
     fn an_answer_is_whole() {
         let (peer, mut client) = pair();
-        let mut courier = Courier::new(peer, AnswerFraming::Length(0));
+        let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
         let sent = courier.answer(200, &[("A", "b")], |out| out.extend_from_slice(b"body"));
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(read(&mut client, expected.len()), expected);
+    }
+
+    #[test]
+    fn none_is_sent_once_clients_are_to_come_anew() {
+        let (peer, _client) = pair();
+        let closed = Arc::<AtomicBool>::default();
+        let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&closed));
+        assert_eq!(courier.answer(200, &[], |_| {}), Sent::All);
+        closed.store(true, Ordering::SeqCst);
+        assert_eq!(courier.answer(200, &[], |_| {}), Sent::Nothing);
     }
 
     #[test]
@@ -131,7 +155,7 @@ mod tests {
             (AnswerFraming::UntilClose, &b"hello"[..]),
         ] {
             let (peer, mut client) = pair();
-            let mut courier = Courier::new(peer, framing);
+            let mut courier = Courier::new(peer, framing, Arc::default());
             for _ in 0..2 {
                 let sent = courier.piece(|out| out.extend_from_slice(b"hello"));
                 assert_eq!(sent, Sent::All);
@@ -143,7 +167,7 @@ mod tests {
     #[test]
     fn what_the_kernel_does_not_take_comes_back() {
         let (peer, mut client) = pair();
-        let mut courier = Courier::new(peer, AnswerFraming::UntilClose);
+        let mut courier = Courier::new(peer, AnswerFraming::UntilClose, Arc::default());
         let mut expected = Vec::new();
         let rest = loop {
             let piece = vec![expected.len() as u8; 300_001];
@@ -166,7 +190,7 @@ mod tests {
         let (peer, client) = pair();
         drop(client);
         peer.cut();
-        let mut courier = Courier::new(peer, AnswerFraming::Chunked);
+        let mut courier = Courier::new(peer, AnswerFraming::Chunked, Arc::default());
         assert_eq!(courier.piece(|out| out.push(b'x')), Sent::Nothing);
     }
 }

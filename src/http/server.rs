@@ -33,7 +33,7 @@ pub fn start(
         settings,
         table,
         watch: Arc::clone(&watch),
-        closed: AtomicBool::new(false),
+        closed: Arc::default(),
         stopping: AtomicBool::new(false),
     });
     let accepting =

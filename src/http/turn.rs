@@ -363,7 +363,8 @@ impl Exchange for Turn<'_, '_> {
             _ => return None,
         };
         let peer = Arc::clone(self.connection.socket.peer());
-        Some(Courier::new(peer, framing))
+        let closed = Arc::clone(&self.connection.shared.closed);
+        Some(Courier::new(peer, framing, closed))
     }
 
     fn complete(&mut self, rest: &[u8]) -> io::Result<()> {

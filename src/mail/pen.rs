@@ -83,11 +83,13 @@ pub struct TakenBack {
 }
 
 impl Desk {
-    /// Lends a pen.
-    pub fn lend(&self, exchange: u32, pen: Option<Box<dyn Pen>>) {
+    /// Lends a pen, and has it go on counting from what was written and not
+    /// reported.
+    pub fn lend(&self, exchange: u32, pen: Option<Box<dyn Pen>>, taken: Load) {
         *self.lock() = Lent {
             pen,
             exchange,
+            taken,
             ..Lent::default()
         };
     }
