@@ -115,8 +115,13 @@ impl Hub {
     /// Whether the session's `initialize` waits for first starts, so that what
     /// was sent behind it has to wait as well.
     fn awaits_initialize(&self, session: &SessionKey) -> bool {
-        let mine = |w: &Waiter| w.need.hello.is_some() && w.need.caller.session == *session;
-        self.waiters.iter().any(mine)
+        self.greeting_of(session).is_some()
+    }
+
+    /// The session's `initialize`, while it waits.
+    fn greeting_of(&self, session: &SessionKey) -> Option<&Waiter> {
+        let mine = |w: &&Waiter| w.need.hello.is_some() && w.need.caller.session == *session;
+        self.waiters.iter().find(mine)
     }
 
     fn initialize(&mut self, mut need: Need) {
@@ -197,6 +202,9 @@ impl Hub {
         let view = self.view_of(&need.caller.session);
         let end = view.and_then(|view| self.waits_until(&view, asks(&need)));
         let deadline = end.map_or(latest, |end| end.min(latest));
+        // Nothing of a session is answered before its `initialize`.
+        let greeting = self.greeting_of(&need.caller.session);
+        let deadline = greeting.map_or(deadline, |w| w.deadline.max(deadline));
         self.timers.set(deadline, Timer::FirstStarts);
         self.waiters.push(Waiter { need, deadline });
     }
