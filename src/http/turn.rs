@@ -339,6 +339,8 @@ impl Exchange for Turn<'_, '_> {
     }
 
     fn watch(&mut self, hangup: Box<dyn FnOnce() + Send>) -> Watching {
+        // What is watched waits long, a stream for hours, and nothing is read meanwhile.
+        self.connection.socket.release();
         self.connection
             .shared
             .watch
