@@ -742,6 +742,10 @@ const _: () = assert!(
 
 // ---- mail
 
+/// For how many streams the hub's table of them keeps room when they end: 100 KiB at the most, and enough for callers
+/// that come and go, each with a stream for its answer.
+pub const STREAMS_ROOM_KEPT: usize = 128;
+
 /// How many letters the inbox of the dispatcher holds. A burst of that many is
 /// worked off in about a millisecond; whoever comes later waits that long.
 pub const INBOX_SLOTS: usize = 512;

@@ -250,44 +250,48 @@ impl Replay {
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    book: IdMap<SessionKey, Session>,
+    /// Boxed: a table has room for twice as many as it held at most, and sessions are large.
+    book: IdMap<SessionKey, Box<Session>>,
 }
 
 impl Sessions {
     /// Enters a session.
     pub fn insert(&mut self, key: SessionKey, session: Session) {
-        self.book.insert(key, session);
+        self.book.insert(key, Box::new(session));
     }
 
     /// The session of that key.
     pub fn get(&self, key: &SessionKey) -> Option<&Session> {
-        self.book.get(key)
+        self.book.get(key).map(Box::as_ref)
     }
 
     /// The session of that key, and the key as it was entered: to hold this is to
     /// share its text.
     pub fn entry(&self, key: &SessionKey) -> Option<(&SessionKey, &Session)> {
-        self.book.get_key_value(key)
+        let (key, session) = self.book.get_key_value(key)?;
+        Some((key, session.as_ref()))
     }
 
     /// The session of that key, to change it.
     pub fn get_mut(&mut self, key: &SessionKey) -> Option<&mut Session> {
-        self.book.get_mut(key)
+        self.book.get_mut(key).map(Box::as_mut)
     }
 
     /// Strikes a session out.
     pub fn remove(&mut self, key: &SessionKey) -> Option<Session> {
-        self.book.remove(key)
+        self.book.remove(key).map(|session| *session)
     }
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
-        self.book.iter()
+        self.book
+            .iter()
+            .map(|(key, session)| (key, session.as_ref()))
     }
 
     /// All of them, in no order, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&SessionKey, &mut Session)> {
-        self.book.iter_mut()
+        (self.book.iter_mut()).map(|(key, session)| (key, session.as_mut()))
     }
 
     /// The keys that pass a test, in the order of the keys, so that what is
@@ -311,7 +315,7 @@ impl Sessions {
         self.book
             .iter()
             .filter(|(key, session)| test(key, session))
-            .min_by_key(|&(key, session)| (session.heard, key))
+            .min_by_key(|(key, session)| (session.heard, *key))
             .map(|(key, _)| key.clone())
     }
 

@@ -302,6 +302,11 @@ impl Streams {
     /// Strikes a stream out.
     pub fn close(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.book.remove(&id)?;
+        // The memory of a crowd that has left.
+        if self.book.len() < self.book.capacity() / 8 {
+            self.book
+                .shrink_to((2 * self.book.len()).max(limits::STREAMS_ROOM_KEPT));
+        }
         if let Some(outbox) = stream.outbox {
             self.by_outbox.remove(&outbox);
             if stream.load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST {
