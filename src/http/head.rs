@@ -125,6 +125,9 @@ impl Head {
     ///
     /// # Errors
     /// See [`HeadError`]; the connection cannot be read any further.
+    // Never inlined: the places of all the fields there may be are 3 KiB of stack, which would lie below all that
+    // the connection does, also while it waits.
+    #[inline(never)]
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         let mut places = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MOSTLY];
         match self.parse_into(bytes, &mut places) {
