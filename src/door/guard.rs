@@ -96,11 +96,12 @@ impl Guard {
     }
 
     fn allows_host(&self, host: &str) -> bool {
-        let host = host.to_ascii_lowercase();
-        let name = name_of(&host);
-        let listed = |allowed: &String| *allowed == host || *allowed == name;
+        let name = name_of(host);
+        let listed = |allowed: &String| {
+            allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(name)
+        };
         is_loopback(name)
-            || (!name.is_empty() && name == self.bound_host.to_ascii_lowercase())
+            || (!name.is_empty() && name.eq_ignore_ascii_case(&self.bound_host))
             || self.allow_hosts.iter().any(listed)
     }
 }
@@ -123,8 +124,13 @@ fn name_of(authority: &str) -> &str {
 /// Whether a host name means this machine (RFC 6761, section 6.3; the whole of
 /// 127.0.0.0/8, and `::1`).
 pub fn is_loopback(name: &str) -> bool {
-    name == "localhost"
-        || name.ends_with(".localhost")
+    let ends_so = |end: &[u8]| {
+        let bytes = name.as_bytes();
+        let start = bytes.len().checked_sub(end.len());
+        start.is_some_and(|start| bytes[start..].eq_ignore_ascii_case(end))
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || ends_so(b".localhost")
         || name
             .parse()
             .is_ok_and(|address: IpAddr| address.is_loopback())

@@ -286,8 +286,11 @@ impl Connection {
         route: Route,
         extra: &[(&str, &str)],
     ) -> io::Result<()> {
-        let method = exchange.head().method().to_owned();
-        match (route, method.as_str()) {
+        let asked = exchange.head().method();
+        // One of those that are served by any endpoint, or none: then no text is copied for it.
+        let mut known = ["GET", "HEAD", "POST", "DELETE"].into_iter();
+        let method = known.find(|method| *method == asked).unwrap_or_default();
+        match (route, method) {
             (Route::Mcp(view), "POST") => streamable::post(self, exchange, view, extra),
             (Route::Mcp(_), "GET" | "DELETE") if headers::name_stateless(exchange.head()) => {
                 not_allowed(exchange, "POST", extra)

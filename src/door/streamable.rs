@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::io;
 
+use memchr::memchr;
+
 use crate::budget::Weight;
 use crate::door::fresh_nonce;
 use crate::door::http::Connection;
@@ -36,26 +38,29 @@ fn version_of(exchange: &dyn Exchange) -> Option<Cow<'static, str>> {
 }
 
 /// Whether the client takes this media type (RFC 9110, section 12.5.1).
-fn accepts(exchange: &dyn Exchange, kind: &str, subtype: &str) -> bool {
-    exchange
-        .head()
-        .get_all("Accept")
-        .flat_map(|value| value.split(','))
-        .map(|range| range.split(';').next().unwrap_or_default().trim())
-        .filter_map(|range| range.split_once('/'))
-        .any(|(a, b)| {
-            (a == "*" && b == "*")
-                || (a.eq_ignore_ascii_case(kind) && (b == "*" || b.eq_ignore_ascii_case(subtype)))
+fn accepts(exchange: &dyn Exchange, kind: &[u8], subtype: &[u8]) -> bool {
+    let takes = |range: &[u8]| {
+        let range = without_parameters(range);
+        memchr(b'/', range).is_some_and(|slash| {
+            let (a, b) = (&range[..slash], &range[slash + 1..]);
+            (a == b"*" && b == b"*")
+                || (a.eq_ignore_ascii_case(kind) && (b == b"*" || b.eq_ignore_ascii_case(subtype)))
         })
+    };
+    let mut values = exchange.head().get_all("Accept");
+    values.any(|value| value.as_bytes().split(|&b| b == b',').any(takes))
 }
 
 /// Whether the body is declared to be JSON.
 fn is_json(exchange: &dyn Exchange) -> bool {
-    exchange
-        .head()
-        .get("Content-Type")
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+    let media = exchange.head().get("Content-Type").map(str::as_bytes);
+    media.is_some_and(|media| without_parameters(media).eq_ignore_ascii_case(b"application/json"))
+}
+
+/// A media type or range without what stands behind the first semicolon.
+fn without_parameters(media: &[u8]) -> &[u8] {
+    let end = memchr(b';', media).unwrap_or(media.len());
+    media[..end].trim_ascii()
 }
 
 /// The body of a POST, which must be JSON, and what it counts while it is read;
@@ -94,7 +99,7 @@ pub fn post(
     view: View,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if !accepts(exchange, "application", "json") || !accepts(exchange, "text", "event-stream") {
+    if !accepts(exchange, b"application", b"json") || !accepts(exchange, b"text", b"event-stream") {
         let sentence = "not acceptable: the client must accept both application/json and \
                         text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
@@ -294,7 +299,7 @@ pub fn get(
     view: View,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if !accepts(exchange, "text", "event-stream") {
+    if !accepts(exchange, b"text", b"event-stream") {
         let sentence = "not acceptable: the client must accept text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
     }

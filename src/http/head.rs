@@ -6,6 +6,8 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
+use memchr::{memchr, memchr_iter};
+
 use crate::limits;
 
 /// Where a piece of text lies in a head.
@@ -13,6 +15,12 @@ use crate::limits;
 struct Span {
     start: u16,
     end: u16,
+}
+
+impl Span {
+    fn len(self) -> usize {
+        usize::from(self.end - self.start)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +82,10 @@ impl Head {
 
     /// The values of all headers `name` (in any case), in order.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let wanted = move |field: &&Field| self.slice(field.name).eq_ignore_ascii_case(name);
+        // By their lengths most names are told apart without a look at the text: each request is asked for a dozen.
+        let wanted = move |field: &&Field| {
+            field.name.len() == name.len() && self.slice(field.name).eq_ignore_ascii_case(name)
+        };
         self.fields
             .iter()
             .filter(wanted)
@@ -149,10 +160,8 @@ impl Head {
         bytes: &'h [u8],
         places: &mut [MaybeUninit<httparse::Header<'h>>],
     ) -> Result<Option<usize>, HeadError> {
-        let line_end = bytes
-            .iter()
-            .take(limits::HTTP_REQUEST_LINE_BYTES_MAX)
-            .position(|&b| b == b'\n');
+        let line = &bytes[..bytes.len().min(limits::HTTP_REQUEST_LINE_BYTES_MAX)];
+        let line_end = memchr(b'\n', line);
         if line_end.is_none() && bytes.len() >= limits::HTTP_REQUEST_LINE_BYTES_MAX {
             return Err(HeadError::RequestLineTooLong);
         }
@@ -306,10 +315,10 @@ impl Head {
     }
 
     fn has_connection_option(&self, option: &str) -> bool {
-        let mut options = self
-            .get_all("connection")
-            .flat_map(|value| value.split(','));
-        options.any(|found| found.trim_matches([' ', '\t']).eq_ignore_ascii_case(option))
+        self.get_all("connection").any(|value| {
+            let mut options = value.as_bytes().split(|&b| b == b',');
+            options.any(|found| found.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+        })
     }
 
     fn slice(&self, span: Span) -> &str {
@@ -345,14 +354,10 @@ fn strip_scheme(target: &str) -> Option<&str> {
 
 /// `httparse` takes a bare line feed for a line end, as RFC 9112 section 2.2 allows; a proxy before us may not.
 fn refuse_bare_line_feeds(head: &[u8]) -> Result<(), HeadError> {
-    let mut before = 0;
-    for &byte in head {
-        if byte == b'\n' && before != b'\r' {
-            return Err(HeadError::Malformed(
-                "a line ends without a carriage return",
-            ));
-        }
-        before = byte;
+    if memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r') {
+        return Err(HeadError::Malformed(
+            "a line ends without a carriage return",
+        ));
     }
     Ok(())
 }
