@@ -3,7 +3,7 @@
 
 pub mod last_words;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,14 @@ use crate::channel::Receiver;
 use crate::child::reaper::Reaper;
 use crate::child::{self, Handle};
 use crate::dispatcher::last_words::{Ending, LastWords};
+use crate::event::ids::IdMap;
 use crate::event::report::Told;
 use crate::event::{
     Effect, Event, FromChild, FromClient, Life, Moment, OutboxId, Parcel, ServerId, Signal,
 };
 use crate::hub::Hub;
 use crate::limits;
-use crate::mail::pen::Round;
+use crate::mail::pen::Hand;
 use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
@@ -30,8 +31,8 @@ pub struct Dispatcher {
     hub: Hub,
     letters: Receiver<Letter>,
     inbox: Inbox,
-    outboxes: HashMap<u64, OutboxSender>,
-    children: HashMap<Life, Held>,
+    outboxes: IdMap<u64, OutboxSender>,
+    children: IdMap<Life, Held>,
     /// What the lives that are over had last written on stderr.
     last_words: LastWords,
     /// How to start the child of each server.
@@ -39,10 +40,12 @@ pub struct Dispatcher {
     reaper: Reaper,
     keeper: Keeper,
     began: Instant,
+    /// What time it was when the letter at hand was opened, or the last wait ended.
+    moment: Moment,
     /// When an orderly end becomes a disorderly one.
     patience: Option<Instant>,
     finished: bool,
-    round: Round,
+    hand: Hand,
     /// For whom messages are gathered.
     gathering: Vec<Life>,
     /// What the carrying out of effects has led to, for the hub to hear of next.
@@ -88,16 +91,17 @@ impl Dispatcher {
             hub,
             letters,
             inbox,
-            outboxes: HashMap::new(),
-            children: HashMap::new(),
+            outboxes: IdMap::default(),
+            children: IdMap::default(),
             last_words: LastWords::default(),
             recipes,
             reaper,
             keeper,
             began: now(),
+            moment: Moment::default(),
             patience: None,
             finished: false,
-            round: Round::default(),
+            hand: Hand::default(),
             gathering: Vec::new(),
             aftermath: VecDeque::new(),
         }
@@ -107,12 +111,16 @@ impl Dispatcher {
     /// that is over.
     pub fn run(mut self) {
         let mut effects = Vec::new();
-        self.hub.start(self.moment(), &mut effects);
+        self.look_at_clock();
+        self.hub.start(self.moment, &mut effects);
         self.carry_out(&mut effects);
         self.work_off(&mut effects);
         while !self.finished {
-            self.round = self.round.next();
-            if let Some(letter) = self.next_letter() {
+            self.hand.next_round();
+            let letter = self.next_letter();
+            self.look_at_clock();
+            self.hub.wall_clock(self.moment, since_1970());
+            if let Some(letter) = letter {
                 self.open(letter, &mut effects);
                 self.open_waiting(&mut effects);
             }
@@ -133,8 +141,10 @@ impl Dispatcher {
         self.outboxes.values().for_each(OutboxSender::end);
     }
 
-    fn moment(&self) -> Moment {
-        Moment(now().duration_since(self.began))
+    /// Looks at the clock: once for each letter, for a call would else pay for a
+    /// dozen looks.
+    fn look_at_clock(&mut self) {
+        self.moment = Moment(now().duration_since(self.began));
     }
 
     /// Waits for a letter, but not beyond the hub's next deadline.
@@ -152,7 +162,10 @@ impl Dispatcher {
     fn open_waiting(&mut self, effects: &mut Vec<Effect>) {
         for _ in 1..limits::LETTERS_AT_ONCE {
             match self.letters.try_recv() {
-                Ok(letter) if !self.finished => self.open(letter, effects),
+                Ok(letter) if !self.finished => {
+                    self.look_at_clock();
+                    self.open(letter, effects);
+                }
                 _ => return,
             }
         }
@@ -195,7 +208,7 @@ impl Dispatcher {
     /// Takes on another configuration. A life that starts from here on is of the
     /// new one; one that runs keeps what it was started with.
     fn reload(&mut self, drawn: Drawn, told: &Sender<Changes>, effects: &mut Vec<Effect>) {
-        let changes = self.hub.reload(self.moment(), drawn.plan, effects);
+        let changes = self.hub.reload(self.moment, drawn.plan, effects);
         if let Some(changes) = changes {
             self.recipes = drawn.recipes;
             self.carry_out(effects);
@@ -206,8 +219,11 @@ impl Dispatcher {
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
-        let moment = self.moment();
-        if self.hub.next_deadline().is_some_and(|due| due <= moment) {
+        if self
+            .hub
+            .next_deadline()
+            .is_some_and(|due| due <= self.moment)
+        {
             self.handle(Event::Tick, effects);
         }
         if self.patience.is_some_and(|end| end <= now()) && !self.finished {
@@ -224,11 +240,10 @@ impl Dispatcher {
         self.work_off(effects);
     }
 
+    /// Has the hub handle what there is, and what comes of it.
     fn work_off(&mut self, effects: &mut Vec<Effect>) {
         while let Some(event) = self.aftermath.pop_front() {
-            let moment = self.moment();
-            self.hub.wall_clock(moment, since_1970());
-            self.hub.handle(moment, event, effects);
+            self.hub.handle(self.moment, event, effects);
             self.carry_out(effects);
         }
     }
@@ -279,7 +294,7 @@ impl Dispatcher {
             self.outboxes.remove(&outbox.connection);
             return;
         }
-        let word = match sender.put(outbox.exchange, parcel, self.round) {
+        let word = match sender.put(outbox.exchange, parcel, &mut self.hand) {
             Ok(None) => return,
             Ok(Some(taken)) => FromClient::Taken(taken),
             Err(Overflow) => {

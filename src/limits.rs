@@ -295,8 +295,9 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 /// parsed a second time.
 pub const HTTP_HEADERS_MOSTLY: usize = 20;
 
-/// What a courier keeps of its buffers between two pieces of a stream, in bytes: as much as most events take.
-pub const HTTP_COURIER_KEEP_BYTES: usize = 1024;
+/// Room that is made for the head of an answer before it is written, in bytes: nearly every one fits, and a buffer that
+/// grows with each line of it is got five times.
+pub const HTTP_ANSWER_HEAD_BYTES: usize = 256;
 
 /// Longest line that announces a chunk, in bytes; past it 400. Sixteen digits and an extension that nobody sends.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
@@ -856,6 +857,9 @@ pub const LETTERS_AT_ONCE: usize = 64;
 /// lent: to copy more costs it longer than to wake the connection's thread, whose
 /// work that is.
 pub const PEN_BYTES_MAX: usize = 8 << 10;
+
+/// What the dispatcher keeps of the page on which it puts together what pens write: any answer for a pen, and its head.
+pub const PEN_PAGE_BYTES: usize = 2 * PEN_BYTES_MAX;
 
 /// How many connections at once can have the dispatcher answer their POST by pen: each needs a descriptor meanwhile.
 /// With many more callers threads are awake anyway, and then waking one costs little.

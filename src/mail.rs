@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::channel::{Alarm, Receiver, Sender, bounded, growing, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
-use crate::mail::pen::{Desk, Pen, Round, Written};
+use crate::mail::pen::{Desk, Hand, Pen, Written};
 use crate::plan::Drawn;
 use crate::plan::changes::Changes;
 
@@ -161,11 +161,11 @@ impl OutboxSender {
         &self,
         exchange: u32,
         parcel: Parcel,
-        round: Round,
+        hand: &mut Hand,
     ) -> Result<Option<Load>, Overflow> {
         let has_turn = || self.sender.is_empty();
-        let turn = (exchange, round);
-        let (written, taken) = self.desk.write(turn, &parcel, has_turn, is_worth_telling);
+        let piece = (exchange, &parcel);
+        let (written, taken) = self.desk.write(hand, piece, has_turn, is_worth_telling);
         let item = match written {
             Written::All | Written::Last => return Ok(taken),
             Written::Part(_) => Item::Unwritten,

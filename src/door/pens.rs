@@ -28,7 +28,7 @@ struct AnswerPen {
 }
 
 impl Pen for AnswerPen {
-    fn write(&mut self, parcel: &Parcel) -> Written {
+    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written {
         let sent = match parcel {
             Parcel::Message {
                 message,
@@ -41,14 +41,14 @@ impl Pen for AnswerPen {
                 };
                 let headers = [writing::JSON_HEADER];
                 self.courier
-                    .answer(status, &headers, |out| message.write_to(out))
+                    .answer(page, status, &headers, |out| message.write_to(out))
             }
             Parcel::Verdict {
                 standing: Standing::Accepted,
                 message: None,
             } => {
                 let status = writing::status_of(Standing::Accepted);
-                self.courier.answer(status, &[], |_| {})
+                self.courier.answer(page, status, &[], |_| {})
             }
             _ => Sent::Nothing,
         };
@@ -82,7 +82,7 @@ struct StreamPen {
 }
 
 impl Pen for StreamPen {
-    fn write(&mut self, parcel: &Parcel) -> Written {
+    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written {
         // The last ends the stream, which is for its own thread to do.
         let Parcel::Message {
             message,
@@ -96,7 +96,7 @@ impl Pen for StreamPen {
             return Written::Nothing;
         }
         let name = self.event_name;
-        let sent = self.courier.piece(|out| {
+        let sent = self.courier.piece(page, |out| {
             sse::write_event(out, name, event.as_ref(), |out| message.write_to(out));
         });
         match sent {

@@ -1,6 +1,8 @@
 //! Writes the head of an answer. Pure: bytes into a buffer.
 
-use std::io::{self, Write};
+use std::io;
+
+use crate::limits;
 
 /// How the body that follows is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +26,10 @@ pub enum Persistence {
     Close,
 }
 
-/// Replaces the contents of `out` with the head of an answer.
+/// Adds the head of an answer to `out`.
 ///
 /// # Errors
-/// `InvalidInput`, for a status that is not final, a header that could be read as more than one header, or one
+/// Nothing was added: /// `InvalidInput`, for a status that is not final, a header that could be read as more than one header, or one
 /// about framing, which is the engine's own business.
 pub fn write_head(
     out: &mut Vec<u8>,
@@ -42,7 +44,8 @@ pub fn write_head(
     for (name, value) in headers {
         check_header(name, value)?;
     }
-    out.clear();
+    // Nearly every head fits.
+    out.reserve(limits::HTTP_ANSWER_HEAD_BYTES);
     // Piece by piece: every answer has a head, and `write!` takes ten times as long.
     let mut add = |pieces: &[&str]| {
         for piece in pieces {
@@ -82,10 +85,14 @@ pub fn has_body(status: u16) -> bool {
     !matches!(status, 204 | 304)
 }
 
-/// Replaces the contents of `out` with the line that announces a chunk of `length` bytes.
-pub fn write_chunk_size(out: &mut Vec<u8>, length: usize) -> io::Result<()> {
-    out.clear();
-    write!(out, "{length:x}\r\n")
+/// Adds the line that announces a chunk of `length` bytes to `out`.
+pub fn write_chunk_size(out: &mut Vec<u8>, length: usize) {
+    let mut shift = (usize::BITS - length.leading_zeros()).div_ceil(4).max(1);
+    while shift > 0 {
+        shift -= 1;
+        out.push(b"0123456789abcdef"[(length >> (4 * shift)) & 0xf]);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The error for a caller that asks for what HTTP cannot carry.
@@ -147,10 +154,26 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerFraming, Persistence, write_head};
+    use super::{AnswerFraming, Persistence, write_chunk_size, write_head};
+
+    #[test]
+    fn the_size_of_a_chunk_is_told_in_hexadecimal_digits() {
+        for (length, line) in [
+            (0, "0\r\n"),
+            (1, "1\r\n"),
+            (15, "f\r\n"),
+            (16, "10\r\n"),
+            (0x00ab_cdef, "abcdef\r\n"),
+            (usize::MAX, "ffffffffffffffff\r\n"),
+        ] {
+            let mut out = Vec::new();
+            write_chunk_size(&mut out, length);
+            assert_eq!(out, line.as_bytes(), "{length}");
+        }
+    }
 
     fn head(status: u16, headers: &[(&str, &str)]) -> Option<String> {
-        let mut out = b"old".to_vec();
+        let mut out = b"before ".to_vec();
         write_head(
             &mut out,
             status,
@@ -159,7 +182,8 @@ mod tests {
             Persistence::Close,
         )
         .ok()?;
-        Some(String::from_utf8(out).unwrap())
+        let text = String::from_utf8(out).unwrap();
+        Some(text.strip_prefix("before ").unwrap().to_owned())
     }
 
     #[test]

@@ -9,7 +9,6 @@ use nix::sys::socket::{MsgFlags, send};
 
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::peer::Peer;
-use crate::limits;
 
 /// The way to one peer, for one exchange.
 #[derive(Debug)]
@@ -18,9 +17,6 @@ pub struct Courier {
     framing: AnswerFraming,
     /// Whether clients are to come by new connections, which an answer has to say: then none is sent from here.
     closed: Arc<AtomicBool>,
-    body: Vec<u8>,
-    /// The whole of what is sent at once.
-    bytes: Vec<u8>,
 }
 
 /// What became of it.
@@ -42,14 +38,13 @@ impl Courier {
             peer,
             framing,
             closed,
-            body: Vec::new(),
-            bytes: Vec::new(),
         }
     }
 
-    /// Sends a whole answer, after which the connection goes on.
+    /// Sends a whole answer, after which the connection goes on. What is sent is put together on the page.
     pub fn answer(
         &mut self,
+        page: &mut Vec<u8>,
         status: u16,
         headers: &[(&str, &str)],
         write: impl FnOnce(&mut Vec<u8>),
@@ -57,14 +52,17 @@ impl Courier {
         if self.closed.load(Ordering::SeqCst) {
             return Sent::Nothing;
         }
-        self.body.clear();
-        write(&mut self.body);
-        let framing = AnswerFraming::Length(self.body.len());
-        let head = answer::write_head(&mut self.bytes, status, headers, framing, Persistence::Keep);
+        page.clear();
+        write(page);
+        let body = page.len();
+        let framing = AnswerFraming::Length(body);
+        let head = answer::write_head(page, status, headers, framing, Persistence::Keep);
         if head.is_err() {
             return Sent::Nothing;
         }
-        let sent = self.send(b"");
+        // The head says how long the body is, and is written when that is known.
+        page.rotate_left(body);
+        let sent = self.send(page);
         if sent == Sent::All {
             // The connection is before its next request, which its thread need not know to be cut.
             self.peer.set_idle(true);
@@ -72,34 +70,26 @@ impl Courier {
         sent
     }
 
-    /// Sends one piece of a stream, which must not be empty.
-    pub fn piece(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Sent {
-        self.body.clear();
-        write(&mut self.body);
-        if self.framing != AnswerFraming::Chunked {
-            self.bytes.clear();
-            return self.send(b"");
+    /// Sends one piece of a stream, which must not be empty. It is put together on the page.
+    pub fn piece(&mut self, page: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Sent {
+        page.clear();
+        write(page);
+        if self.framing == AnswerFraming::Chunked {
+            let piece = page.len();
+            answer::write_chunk_size(page, piece);
+            page.rotate_left(piece);
+            page.extend_from_slice(b"\r\n");
         }
-        match answer::write_chunk_size(&mut self.bytes, self.body.len()) {
-            Ok(()) => self.send(b"\r\n"),
-            Err(_) => Sent::Nothing,
-        }
+        self.send(page)
     }
 
-    fn send(&mut self, end: &[u8]) -> Sent {
-        self.bytes.extend_from_slice(&self.body);
-        self.bytes.extend_from_slice(end);
+    fn send(&mut self, page: &mut Vec<u8>) -> Sent {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let sent = match send(self.peer.stream.as_raw_fd(), &self.bytes, flags) {
-            Ok(sent) if sent == self.bytes.len() => Sent::All,
-            Ok(sent) => Sent::Part(self.bytes.split_off(sent)),
+        match send(self.peer.stream.as_raw_fd(), page, flags) {
+            Ok(sent) if sent == page.len() => Sent::All,
+            Ok(sent) => Sent::Part(page.split_off(sent)),
             Err(_) => Sent::Nothing,
-        };
-        for buffer in [&mut self.body, &mut self.bytes] {
-            buffer.clear();
-            buffer.shrink_to(limits::HTTP_COURIER_KEEP_BYTES);
         }
-        sent
     }
 }
 
@@ -132,7 +122,9 @@ mod tests {
     fn an_answer_is_whole() {
         let (peer, mut client) = pair();
         let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
-        let sent = courier.answer(200, &[("A", "b")], |out| out.extend_from_slice(b"body"));
+        let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], |out| {
+            out.extend_from_slice(b"body")
+        });
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(read(&mut client, expected.len()), expected);
@@ -143,9 +135,12 @@ mod tests {
         let (peer, _client) = pair();
         let closed = Arc::<AtomicBool>::default();
         let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&closed));
-        assert_eq!(courier.answer(200, &[], |_| {}), Sent::All);
+        assert_eq!(courier.answer(&mut Vec::new(), 200, &[], |_| {}), Sent::All);
         closed.store(true, Ordering::SeqCst);
-        assert_eq!(courier.answer(200, &[], |_| {}), Sent::Nothing);
+        assert_eq!(
+            courier.answer(&mut Vec::new(), 200, &[], |_| {}),
+            Sent::Nothing
+        );
     }
 
     #[test]
@@ -157,7 +152,7 @@ mod tests {
             let (peer, mut client) = pair();
             let mut courier = Courier::new(peer, framing, Arc::default());
             for _ in 0..2 {
-                let sent = courier.piece(|out| out.extend_from_slice(b"hello"));
+                let sent = courier.piece(&mut Vec::new(), |out| out.extend_from_slice(b"hello"));
                 assert_eq!(sent, Sent::All);
                 assert_eq!(read(&mut client, expected.len()), expected);
             }
@@ -171,7 +166,7 @@ mod tests {
         let mut expected = Vec::new();
         let rest = loop {
             let piece = vec![expected.len() as u8; 300_001];
-            match courier.piece(|out| out.extend_from_slice(&piece)) {
+            match courier.piece(&mut Vec::new(), |out| out.extend_from_slice(&piece)) {
                 Sent::All => expected.extend_from_slice(&piece),
                 Sent::Part(rest) => {
                     expected.extend_from_slice(&piece);
@@ -180,7 +175,10 @@ mod tests {
                 Sent::Nothing => break Vec::new(),
             }
         };
-        assert_eq!(courier.piece(|out| out.push(b'x')), Sent::Nothing);
+        assert_eq!(
+            courier.piece(&mut Vec::new(), |out| out.push(b'x')),
+            Sent::Nothing
+        );
         let arrived = read(&mut client, expected.len() - rest.len());
         assert!([arrived, rest].concat() == expected);
     }
@@ -191,6 +189,9 @@ mod tests {
         drop(client);
         peer.cut();
         let mut courier = Courier::new(peer, AnswerFraming::Chunked, Arc::default());
-        assert_eq!(courier.piece(|out| out.push(b'x')), Sent::Nothing);
+        assert_eq!(
+            courier.piece(&mut Vec::new(), |out| out.push(b'x')),
+            Sent::Nothing
+        );
     }
 }

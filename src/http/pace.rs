@@ -18,7 +18,8 @@ pub fn now() -> Instant {
 /// kernel takes some megabytes at once, and a peer that reads nothing would have the time of all these.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    started: Instant,
+    /// When it was first asked for, for most waits end before they begin.
+    started: Option<Instant>,
     grace: Duration,
     bytes_per_second: Option<u32>,
     /// When it is over, counted from the start.
@@ -28,10 +29,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A deadline `grace` from now that no progress moves.
+    /// A deadline that no progress moves, `grace` from when the time left is first asked for.
     pub fn fixed(grace: Duration) -> Pace {
         Pace {
-            started: now(),
+            started: None,
             grace,
             bytes_per_second: None,
             end: grace,
@@ -39,7 +40,7 @@ impl Pace {
         }
     }
 
-    /// A deadline `grace` from now, and later by the time that the bytes moved take at `bytes_per_second`.
+    /// The same, and later by the time that the bytes moved take at `bytes_per_second`.
     pub fn moving(grace: Duration, bytes_per_second: u32) -> Pace {
         Pace {
             bytes_per_second: Some(bytes_per_second.max(1)),
@@ -49,7 +50,9 @@ impl Pace {
 
     /// The time left when `moved` bytes have flowed in all; `None` when the deadline is past.
     pub fn left(&mut self, moved: u64) -> Option<Duration> {
-        self.left_after(self.started.elapsed(), moved)
+        let now = now();
+        let started = *self.started.get_or_insert(now);
+        self.left_after(now.duration_since(started), moved)
     }
 
     fn left_after(&mut self, elapsed: Duration, moved: u64) -> Option<Duration> {

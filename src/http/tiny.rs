@@ -352,7 +352,7 @@ impl Exchange for Turn {
         }
         let mut out = Vec::with_capacity(bytes.len() + 16);
         if framing == AnswerFraming::Chunked {
-            answer::write_chunk_size(&mut out, bytes.len())?;
+            answer::write_chunk_size(&mut out, bytes.len());
         }
         out.extend_from_slice(&bytes);
         if framing == AnswerFraming::Chunked {

@@ -202,6 +202,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             (false, true) => Persistence::KeepAloud,
             (false, false) => Persistence::Keep,
         };
+        self.connection.scratch.clear();
         answer::write_head(
             &mut self.connection.scratch,
             status,
@@ -322,7 +323,8 @@ impl Exchange for Turn<'_, '_> {
             self.connection.scratch.clear();
             return self.send(Stage::Streaming, pieces, &[]);
         }
-        answer::write_chunk_size(&mut self.connection.scratch, length)?;
+        self.connection.scratch.clear();
+        answer::write_chunk_size(&mut self.connection.scratch, length);
         self.send(Stage::Streaming, pieces, b"\r\n")
     }
 

@@ -8,11 +8,13 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::event::{Load, Parcel};
+use crate::limits;
 
 /// Writes to one client, for one exchange.
 pub trait Pen: Send {
-    /// Writes a parcel. Must not block.
-    fn write(&mut self, parcel: &Parcel) -> Written;
+    /// Writes a parcel. Must not block. The page is for putting it together, and
+    /// may hold anything before and after.
+    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written;
 }
 
 /// What became of a parcel.
@@ -45,21 +47,26 @@ struct Lent {
     /// What it could not write of a parcel, and what that weighs.
     rest: Option<(Vec<u8>, Load)>,
     /// In which round it has written last.
-    round: Option<Round>,
+    round: Option<u64>,
     /// What it has written that the hub was not told of.
     taken: Load,
 }
 
-/// The dispatcher's rounds, in each of which it opens the letters that are there.
-/// A pen writes once in a round: where more is to be written, its owner is woken
-/// after all, and does it in few writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Round(u64);
+/// The hand of the dispatcher, which guides all pens. It works in rounds, in each
+/// of which it opens the letters that are there. A pen writes once in a round:
+/// where more is to be written, its owner is woken after all, and does it in few
+/// writes.
+#[derive(Debug, Default)]
+pub struct Hand {
+    round: u64,
+    /// Kept from one parcel to the next, so that nothing is allocated for one.
+    page: Vec<u8>,
+}
 
-impl Round {
-    /// The round after this.
-    pub fn next(self) -> Round {
-        Round(self.0.wrapping_add(1))
+impl Hand {
+    /// Begins the next round.
+    pub fn next_round(&mut self) {
+        self.round = self.round.wrapping_add(1);
     }
 }
 
@@ -110,8 +117,8 @@ impl Desk {
     /// and what the pen has written in all since that was last `enough`.
     pub fn write(
         &self,
-        (exchange, round): (u32, Round),
-        parcel: &Parcel,
+        hand: &mut Hand,
+        (exchange, parcel): (u32, &Parcel),
         has_turn: impl Fn() -> bool,
         enough: impl Fn(&Load) -> bool,
     ) -> (Written, Option<Load>) {
@@ -122,12 +129,13 @@ impl Desk {
             Err(TryLockError::WouldBlock) => return (Written::Nothing, None),
         };
         let lent = &mut *lent;
-        let is_ours = lent.exchange == exchange && !lent.is_spent && lent.round != Some(round);
+        let is_ours = lent.exchange == exchange && !lent.is_spent && lent.round != Some(hand.round);
         let Some(pen) = lent.pen.as_mut().filter(|_| is_ours && has_turn()) else {
             return (Written::Nothing, None);
         };
-        let mut written = pen.write(parcel);
-        lent.round = Some(round);
+        let mut written = pen.write(parcel, &mut hand.page);
+        hand.page.shrink_to(limits::PEN_PAGE_BYTES);
+        lent.round = Some(hand.round);
         lent.is_spent = written != Written::All;
         lent.is_over = written == Written::Last;
         match &mut written {

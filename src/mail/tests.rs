@@ -17,7 +17,7 @@ struct Noting {
 }
 
 impl Pen for Noting {
-    fn write(&mut self, parcel: &Parcel) -> Written {
+    fn write(&mut self, parcel: &Parcel, _: &mut Vec<u8>) -> Written {
         let Parcel::Message { message, .. } = parcel else {
             return Written::Nothing;
         };
@@ -49,8 +49,10 @@ fn noticed(number: u32) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"n{number}"}}"#)
 }
 
-fn round(number: u32) -> Round {
-    (0..number % 2).fold(Round::default(), |round, _| round.next())
+fn round(number: u32) -> Hand {
+    let mut hand = Hand::default();
+    (0..number % 2).for_each(|_| hand.next_round());
+    hand
 }
 
 /// An outbox, the dispatcher's end of it, and what is written by pen.
@@ -117,7 +119,7 @@ fn who_sleeps_has_his_parcels_written_and_is_not_woken() {
     let mut nap = Doing(Some(|| {
         for number in 0..40 {
             let taken = sender
-                .put(id, parcel(&noticed(number)), round(number))
+                .put(id, parcel(&noticed(number)), &mut round(number))
                 .unwrap();
             told += taken.unwrap_or_default();
         }
@@ -145,7 +147,7 @@ fn what_is_no_matter_for_a_pen_and_all_behind_it_is_found_in_order() {
     let mut nap = Doing(Some(|| {
         for number in 0..3 {
             sender
-                .put(id, parcel(&noticed(number)), round(number))
+                .put(id, parcel(&noticed(number)), &mut round(number))
                 .unwrap();
         }
     }));
@@ -168,7 +170,9 @@ fn in_one_round_a_pen_writes_once() {
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
         for number in 0..3 {
-            sender.put(id, parcel(&noticed(number)), round(0)).unwrap();
+            sender
+                .put(id, parcel(&noticed(number)), &mut round(0))
+                .unwrap();
         }
     }));
     for number in 1..3 {
@@ -189,8 +193,8 @@ fn a_rest_is_found_before_all_that_follows_it() {
     let id = s.outbox.id().exchange;
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id, parcel(&noticed(0)), round(0)).unwrap();
-        sender.put(id, parcel(&noticed(1)), round(1)).unwrap();
+        sender.put(id, parcel(&noticed(0)), &mut round(0)).unwrap();
+        sender.put(id, parcel(&noticed(1)), &mut round(1)).unwrap();
     }));
     match s.outbox.wait_lending(&mut pen, &mut nap) {
         Found::Rest(rest, load) => assert_eq!((&rest[..], load.messages), (&b"rest"[..], 1)),
@@ -208,7 +212,7 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
         sender
-            .put(id - 1, parcel(&noticed(8)), round(0))
+            .put(id - 1, parcel(&noticed(8)), &mut round(0))
             .map(drop)
             .unwrap();
     }));
@@ -220,12 +224,12 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
     assert_eq!(s.noted(), [""; 0]);
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
-        sender.put(id, parcel(&noticed(9)), round(1)).unwrap();
+        sender.put(id, parcel(&noticed(9)), &mut round(1)).unwrap();
         let verdict = Parcel::Verdict {
             standing: Standing::Accepted,
             message: None,
         };
-        sender.put(id, verdict, round(2)).unwrap();
+        sender.put(id, verdict, &mut round(2)).unwrap();
     }));
     assert!(matches!(
         s.outbox.wait_lending(&mut pen, &mut nap),
@@ -238,11 +242,13 @@ fn an_answer_by_pen_ends_the_exchange_and_the_pen_is_for_no_other() {
 fn with_no_pen_lent_everything_lies_in_the_outbox() {
     let mut s = scene();
     let id = s.outbox.id().exchange;
-    s.sender.put(id, parcel(&noticed(0)), round(0)).unwrap();
+    s.sender
+        .put(id, parcel(&noticed(0)), &mut round(0))
+        .unwrap();
     let sender = &s.sender;
     let mut nap = Doing(Some(|| {
         sender
-            .put(id, parcel(&noticed(1)), round(1))
+            .put(id, parcel(&noticed(1)), &mut round(1))
             .map(drop)
             .unwrap();
     }));
@@ -261,7 +267,7 @@ fn order_is_kept_however_the_two_meet() {
     let dispatcher = threads::spawn("putting", 64 << 10, move || {
         for number in 0..COUNT {
             while sender
-                .put(id, parcel(&noticed(number)), round(number))
+                .put(id, parcel(&noticed(number)), &mut round(number))
                 .is_err()
             {
                 thread::yield_now();

@@ -23,7 +23,9 @@ fn by_courier(exchange: &mut dyn Exchange) {
     };
     let bell = Arc::new(EventFd::new().unwrap());
     let sending = threads::spawn("courier", STACK, move || {
-        courier.answer(200, &[], |out| out.extend_from_slice(path.as_bytes()))
+        courier.answer(&mut Vec::new(), 200, &[], |out| {
+            out.extend_from_slice(path.as_bytes())
+        })
     });
     // Nobody rings: it wakes when the client sends more, or leaves.
     assert!(!exchange.sleep(bell.as_fd(), now() + PATIENCE));
@@ -71,7 +73,9 @@ fn a_rest_follows_what_was_sent() {
         let mut pieces = 0;
         let rest = loop {
             pieces += 1;
-            match courier.piece(|out| out.extend_from_slice(&[b'x'; 400_000])) {
+            match courier.piece(&mut Vec::new(), |out| {
+                out.extend_from_slice(&[b'x'; 400_000])
+            }) {
                 Sent::All => {}
                 Sent::Part(rest) => break rest,
                 Sent::Nothing => {
