@@ -123,7 +123,7 @@ mod tests {
         let (peer, mut client) = pair();
         let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
         let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], |out| {
-            out.extend_from_slice(b"body")
+            out.extend_from_slice(b"body");
         });
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";

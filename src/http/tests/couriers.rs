@@ -24,7 +24,7 @@ fn by_courier(exchange: &mut dyn Exchange) {
     let bell = Arc::new(EventFd::new().unwrap());
     let sending = threads::spawn("courier", STACK, move || {
         courier.answer(&mut Vec::new(), 200, &[], |out| {
-            out.extend_from_slice(path.as_bytes())
+            out.extend_from_slice(path.as_bytes());
         })
     });
     // Nobody rings: it wakes when the client sends more, or leaves.
@@ -74,7 +74,7 @@ fn a_rest_follows_what_was_sent() {
         let rest = loop {
             pieces += 1;
             match courier.piece(&mut Vec::new(), |out| {
-                out.extend_from_slice(&[b'x'; 400_000])
+                out.extend_from_slice(&[b'x'; 400_000]);
             }) {
                 Sent::All => {}
                 Sent::Part(rest) => break rest,
