@@ -26,11 +26,20 @@ impl Child {
     /// # Errors
     /// If it cannot be started.
     pub fn with_pipes(command: &[String]) -> Result<(Child, ChildStdin, ChildStdout)> {
+        let (child, stdin, stdout) = Child::with_blocking_pipes(command)?;
+        never_block(&stdin)?;
+        never_block(&stdout)?;
+        Ok((child, stdin, stdout))
+    }
+
+    /// The same with pipes that block.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn with_blocking_pipes(command: &[String]) -> Result<(Child, ChildStdin, ChildStdout)> {
         let mut child = Child::start(command, Stdio::piped(), Stdio::piped())?;
         let stdin = child.process.stdin.take().expect("its stdin is a pipe");
         let stdout = child.process.stdout.take().expect("its stdout is a pipe");
-        never_block(&stdin)?;
-        never_block(&stdout)?;
         Ok((child, stdin, stdout))
     }
 
@@ -80,7 +89,11 @@ impl Drop for Child {
     }
 }
 
-fn never_block(fd: impl AsFd) -> Result<()> {
+/// Has reading and writing never block.
+///
+/// # Errors
+/// What the system answers.
+pub fn never_block(fd: impl AsFd) -> Result<()> {
     let set = fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
     set.map(drop).map_err(Error::system("a pipe"))
 }

@@ -40,6 +40,8 @@ impl fmt::Display for Error {
     }
 }
 
+impl std::error::Error for Error {}
+
 impl From<lexopt::Error> for Error {
     fn from(error: lexopt::Error) -> Error {
         Error::Usage(error.to_string())

@@ -1,10 +1,12 @@
 //! `bench-limits`: what is possible without a gateway, on the same machine in the same minutes:
-//! the pipe to the child alone, and HTTP with a thread for each connection and nothing behind it.
+//! the pipe to the child alone, HTTP with a thread for each connection and nothing behind it, and
+//! the bare shape of a gateway that has no features.
 
 use std::process::ExitCode;
 
 use bench::commands::{calls, options};
 use bench::error::{Error, Result};
+use bench::shape::{self, Design};
 use bench::{http_server, program};
 use lexopt::Arg::{Long, Value as Word};
 use lexopt::ValueExt;
@@ -14,7 +16,10 @@ const USAGE: &str = "usage: bench-limits pipe [OPTION...]
          calls over the pipes of a bench-echo, which lies beside this program
          --in-flight K (1)  --seconds S (5)  --warmup S (1)  --payload BYTES (100)
        bench-limits serve --port P [--tools N]
-         serves http://127.0.0.1:P/mcp until it is ended; bench-load makes the calls";
+         serves http://127.0.0.1:P/mcp until it is ended; bench-load makes the calls
+       bench-limits shape --port P [--design queues|pens|loop|locked] -- COMMAND ARG...
+         a gateway in front of COMMAND that does nothing but pass messages on, in one of
+         four designs (pens); serves http://127.0.0.1:P/mcp and, over HTTP+SSE, /sse";
 
 fn main() -> ExitCode {
     program::end("bench-limits", run())
@@ -29,6 +34,7 @@ fn run() -> Result<Option<Value>> {
             calls::run(&options).map(Some)
         }
         Some(Word(mode)) if mode == "serve" => serve(&mut arguments).map(|()| None),
+        Some(Word(mode)) if mode == "shape" => bare_shape(&mut arguments).map(|()| None),
         _ => Err(Error::Usage(USAGE.to_owned())),
     }
 }
@@ -50,4 +56,26 @@ fn serve(arguments: &mut lexopt::Parser) -> Result<()> {
     }
     let port = port.ok_or_else(|| Error::Usage(USAGE.to_owned()))?;
     http_server::serve(port, tools)
+}
+
+fn bare_shape(arguments: &mut lexopt::Parser) -> Result<()> {
+    let usage = || Error::Usage(USAGE.to_owned());
+    let (mut port, mut design, mut command) = (None, Design::Pens, Vec::new());
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("port") => port = Some(arguments.value()?.parse()?),
+            Long("design") => {
+                let name = arguments.value()?.string()?;
+                design = Design::named(&name).ok_or_else(usage)?;
+            }
+            Word(program) => {
+                command.push(program.string()?);
+                for argument in arguments.raw_args()? {
+                    command.push(argument.string()?);
+                }
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    shape::serve(design, port.ok_or_else(usage)?, &command)
 }
