@@ -40,6 +40,8 @@ impl Session for Kept {
         true
     }
 
+    fn rest(&mut self) {}
+
     fn leave(&mut self, _: &Poller) -> Result<()> {
         Ok(())
     }
