@@ -48,8 +48,9 @@ pub fn serve(port: u16, command: &[String]) -> Result<()> {
     start("accept", move || {
         drop(http_server::each_connection(&listener, &Arc::new(converse)));
     })?;
-    read_lines(stdout, |messages| {
-        drop(inbox.send(Letter::Answers(messages)))
+    read_lines(stdout, |answers| {
+        // The dispatcher is there as long as the program.
+        let _ = inbox.send(Letter::Answers(answers));
     })
 }
 
