@@ -18,7 +18,7 @@ pub const USAGE: &str = "usage: bench-load MODE [OPTION...] [-- COMMAND ARG...]
   list   ask for the list of tools
          --clients N (1)  --expect N (tools the list must have)
   idle   open sessions that do nothing, and close them again
-         --sessions N (100)  and --pid, which must be there
+         --sessions N (100)  --turns N (1)  and --pid, which must be there
   start  start COMMAND and wait for its port and its tools, again and again
          --port P  --times N (10)  --expect N (1: tools the list must have at least)
 
@@ -51,6 +51,8 @@ pub struct Options {
     pub expect: Option<usize>,
     /// Idle sessions.
     pub sessions: usize,
+    /// How often they are opened and closed.
+    pub turns: usize,
     /// The port that a started gateway listens on.
     pub port: Option<u16>,
     /// How often it is started.
@@ -76,6 +78,7 @@ impl Default for Options {
             pid: None,
             expect: None,
             sessions: 100,
+            turns: 1,
             port: None,
             times: 10,
             command: Vec::new(),
@@ -112,6 +115,7 @@ impl Options {
                 Long("pid") => options.pid = Some(arguments.value()?.parse()?),
                 Long("expect") => options.expect = Some(arguments.value()?.parse()?),
                 Long("sessions") => options.sessions = some(arguments)?,
+                Long("turns") => options.turns = some(arguments)?,
                 Long("port") => options.port = Some(arguments.value()?.parse()?),
                 Long("times") => options.times = some(arguments)?,
                 Long("help") => return Err(Error::Usage(USAGE.to_owned())),
@@ -155,7 +159,7 @@ pub fn missing(option: &str) -> Error {
 /// A number that is one at least.
 fn some(arguments: &mut Parser) -> Result<usize> {
     let number = arguments.value()?.parse()?;
-    let unfit = || Error::Usage("a number of clients, sessions or times is 0".to_owned());
+    let unfit = || Error::Usage("a number of clients, sessions, turns or times is 0".to_owned());
     (number > 0).then_some(number).ok_or_else(unfit)
 }
 
