@@ -150,6 +150,17 @@ def _pypi_mcp_proxy(program, plan):
     return [*command, *(word for words in named for word in words)]
 
 
+def shape(program, design):
+    """A bare gateway of this design: what can be reached without any features, by who has only to pass messages on."""
+    return Gateway(
+        f"shape-{design}", design, "", program, {"http": "/mcp", "sse": "/sse"},
+        lambda program, plan: [
+            str(program), "shape", "--design", design, "--port", str(plan.port), "--", *plan.servers[0].command,
+        ],
+        peer=False,
+    )
+
+
 ONE_PROCESS = "one process of the server for all sessions"
 
 # Folder and program below the cache, title, and the rest of what `Gateway` wants.

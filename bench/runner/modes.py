@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from . import gateways, processes
+from . import gateways, marks, processes
 from .processes import Failed
 
 CLIENTS = (1, 8, 64)
+# The bare gateways whose figures over SSE say more than those over HTTP: the one of mcproxy's design, and the least that
+# can be done.
+TELLING = ("shape-pens", "shape-loop")
 SMALL = 100
 LARGE = 64 * 1024
 SESSIONS = 1000
@@ -25,6 +28,8 @@ COST_CLIENTS = (1, 8, 64, 256, 1000)
 SETTLING_S = 1
 # What a program of the load generator may take beyond the seconds that it was told.
 GRACE_S = 300
+# How often idle sessions come and go beside one caller, so that it is not two moments that are compared.
+TURNS = 5
 # Starts in one round, and stretches of calls after each of which memory is read.
 STARTS = 5
 LEGS = 4
@@ -138,7 +143,7 @@ def calls(bench, gateway, plan, program, clients, payload=SMALL):
 
 
 def limit_tasks(bench, cell, clients, payload):
-    """What the machine gives without a gateway: a pipe to the server, and plain HTTP."""
+    """What the machine gives without a gateway: a pipe to the server, and plain HTTP; and what a bare gateway does."""
     echo = gateways.Gateway(
         "limit-http", "HTTP echo", "", bench.tools / "bench-limits", {"http": "/mcp"},
         lambda program, plan: [str(program), "serve", "--port", str(plan.port)],
@@ -147,6 +152,14 @@ def limit_tasks(bench, cell, clients, payload):
         "pipe", "--in-flight", clients, *bench.timing(), "--payload", payload, program="bench-limits",
     ))
     yield Task(cell, "limit-http", lambda: call_gateway(bench, echo, "http", clients, payload))
+    yield from shape_tasks(bench, cell, marks.SHAPES, lambda one: call_gateway(bench, one, "http", clients, payload))
+
+
+def shape_tasks(bench, cell, shapes, measured):
+    """The same for some of the bare gateways."""
+    for key in shapes:
+        one = gateways.shape(bench.tools / "bench-limits", key.removeprefix("shape-"))
+        yield Task(cell, key, lambda one=one: measured(one))
 
 
 def calls_mode(bench):
@@ -156,6 +169,8 @@ def calls_mode(bench):
         cell = f"calls/{transport}/{clients}/{payload}"
         if transport == "http":
             yield from limit_tasks(bench, cell, clients, payload)
+        if transport == "sse":
+            yield from shape_tasks(bench, cell, TELLING, lambda one, by=clients: call_gateway(bench, one, "sse", by))
         if transport == "stdio":
             yield Task(cell, "limit-pipe", lambda: bench.load(
                 "calls", "--transport", "stdio", "--clients", 1, *bench.timing(), "--payload", SMALL,
@@ -172,6 +187,9 @@ def idle_mode(bench):
             if count == 1 or one.several:
                 yield Task(f"idle/{count}", one.key, lambda one=one, count=count: idle_memory(bench, one, count))
     for transport in ("http", "sse"):
+        yield from shape_tasks(bench, f"sessions/{transport}", TELLING, lambda one, by=transport: (
+            idle_sessions(bench, one, by)
+        ))
         for one in bench.speaking(transport):
             yield Task(f"sessions/{transport}", one.key, lambda one=one, by=transport: idle_sessions(bench, one, by))
 
@@ -194,6 +212,8 @@ def idle_sessions(bench, gateway, transport):
     """What a thousand idle sessions take, of the gateway's memory and of one caller's time, and how much of it is given
     back; also how many servers there are for them."""
     most = {"children": 0, "children_pss": 0}
+    # A peer that starts a server for each session would take minutes for it.
+    turns = 1 if gateway.peer else TURNS
     with serving(gateway, transport, bench.echo(1)) as (plan, program):
 
         def look():
@@ -202,7 +222,8 @@ def idle_sessions(bench, gateway, transport):
 
         look()
         return bench.load(
-            "idle", "--transport", transport, "--url", gateway.url(plan), "--sessions", SESSIONS, *bench.timing(),
+            "idle", "--transport", transport, "--url", gateway.url(plan), "--sessions", SESSIONS, "--turns", turns,
+            *bench.timing(),
             "--tool", gateway.tool(plan.servers[0].name, "t0"), "--pid", program.pid, meanwhile=look,
         ) | most
 

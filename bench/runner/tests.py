@@ -127,6 +127,41 @@ class Marks(unittest.TestCase):
         self.assertEqual(verdicts(cells, "50 children and 2,000 tools, ×8"), ["**missed**"])
         self.assertEqual(verdicts(cells, "cost per call"), ["met"])
 
+    def test_beside_a_mark_stands_what_the_bare_shape_reached(self):
+        cell = "calls/http/8/100"
+        cells = {cell: {
+            "mcproxy": rounds("calls_per_second", 20, 40), "fast": rounds("calls_per_second", 10, 20),
+            "shape-pens": rounds("calls_per_second", 35, 60), "shape-loop": rounds("calls_per_second", 60, 80),
+            "shape-locked": rounds("calls_per_second", 10, 10),
+        }}
+        wanted = "Streamable HTTP ×8: ≥ 3 × the calls"
+
+        def floor():
+            return [mark.floor for mark in marks.of(results(cells)) if mark.wanted.startswith(wanted)]
+
+        # In the two rounds 3.5 and 3 of the peer by the one design, 6 and 4 by the other.
+        self.assertEqual(floor(), ["3.25 `pens`, 5.00 `loop`"])
+        del cells[cell]["shape-loop"]
+        self.assertEqual(floor(), ["3.25 `pens`"])
+        del cells[cell]["shape-pens"], cells[cell]["shape-locked"]
+        self.assertEqual(floor(), ["–"])
+
+    def test_the_floor_of_a_time_is_the_least(self):
+        cell = "calls/http/8/100"
+        cells = {cell: {
+            "mcproxy": rounds("gateway_cpu_us_per_call", 30), "shape-pens": rounds("gateway_cpu_us_per_call", 16),
+            "shape-queues": rounds("gateway_cpu_us_per_call", 31), "shape-loop": rounds("gateway_cpu_us_per_call", 8),
+        }}
+        floors = [mark.floor for mark in marks.of(results(cells)) if mark.wanted.startswith("Streamable HTTP ×8: ≤ 25")]
+        self.assertEqual(floors, ["16 `pens`, 8 `loop`"])
+
+    def test_one_more_caller_is_judged_by_the_turns(self):
+        beginning = "no slower for one more caller"
+        cell = {"p50_us_before": 50, "p50_us_with": 120, "p50_us_ratio": 1.05, "gateway_cpu_us_per_call_ratio": 1.02}
+        self.assertEqual(verdicts({"sessions/sse": {"mcproxy": [cell]}}, beginning), ["met"])
+        slower = {**cell, "p50_us_with": 50, "p50_us_ratio": 1.2}
+        self.assertEqual(verdicts({"sessions/sse": {"mcproxy": [slower]}}, beginning), ["**missed**"])
+
     def test_the_size_of_the_static_binary(self):
         self.assertEqual(verdicts({}, "static", static_bytes=1_572_864), ["met"])
         self.assertEqual(verdicts({}, "static", static_bytes=1_600_000), ["**missed**"])
