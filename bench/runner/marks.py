@@ -54,13 +54,13 @@ class Judge:
         return Mark(wanted, figures.told(spread) + unit, holds(spread.median), floor)
 
     def _floor(self, figure, best):
-        """The median of the bare gateway of mcproxy's own design, and that of the best, if another is better."""
-        reached = {key: spread.median for key in SHAPES if (spread := figure(key))}
+        """What the bare gateway of mcproxy's own design reached, and what the best did, if another was better."""
+        reached = {key: spread for key in SHAPES if (spread := figure(key))}
         if not reached:
             return "–"
-        told = [next(iter(SHAPES))] if next(iter(SHAPES)) in reached else []
-        told += [key for key in [best(reached, key=reached.get)] if key not in told]
-        return ", ".join(f"{figures.number(reached[key])} {SHAPES[key]}" for key in told)
+        told = [key for key in list(SHAPES)[:1] if key in reached]
+        told += [key for key in [best(reached, key=lambda one: reached[one].median)] if key not in told]
+        return ", ".join(f"{figures.told(reached[key])} {SHAPES[key]}" for key in told)
 
     def of(self, cell, figure, factor=1):
         """The figure itself."""

@@ -140,9 +140,9 @@ class Marks(unittest.TestCase):
             return [mark.floor for mark in marks.of(results(cells)) if mark.wanted.startswith(wanted)]
 
         # In the two rounds 3.5 and 3 of the peer by the one design, 6 and 4 by the other.
-        self.assertEqual(floor(), ["3.25 `pens`, 5.00 `loop`"])
+        self.assertEqual(floor(), ["3.25 (3.00–3.50) `pens`, 5.00 (4.00–6.00) `loop`"])
         del cells[cell]["shape-loop"]
-        self.assertEqual(floor(), ["3.25 `pens`"])
+        self.assertEqual(floor(), ["3.25 (3.00–3.50) `pens`"])
         del cells[cell]["shape-pens"], cells[cell]["shape-locked"]
         self.assertEqual(floor(), ["–"])
 
