@@ -48,11 +48,14 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --features tiny_http -- -D warnings
+	cargo fmt --check --manifest-path bench/Cargo.toml
+	cargo clippy --all-targets --locked --manifest-path bench/Cargo.toml -- -D warnings
 
 ## unit         only the project's own tests
 unit:
 	@mkdir -p $(LOGS)
 	cargo test 2>&1 | tee $(LOGS)/1-unit.log
+	cargo test --locked --manifest-path bench/Cargo.toml 2>&1 | tee $(LOGS)/6-bench-programs.log
 	python3 bench/runner/tests.py | tee $(LOGS)/6-bench.log
 
 ## tiny         only the second HTTP engine: its own tests, and the end-to-end tests with it
