@@ -98,11 +98,12 @@ pub fn post(
 
 /// The session that a query names. Our keys need no percent-encoding.
 fn session_in(query: Option<&str>) -> Option<SessionKey> {
-    query?
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(name, _)| SESSION.contains(name))
-        .map(|(_, key)| SessionKey::of_id(key))
+    let key = |pair: &str| {
+        let names = SESSION.iter();
+        let mut values = names.filter_map(|name| pair.strip_prefix(name)?.strip_prefix('='));
+        values.next().map(SessionKey::of_id)
+    };
+    query?.split('&').find_map(key)
 }
 
 #[cfg(test)]

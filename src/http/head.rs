@@ -228,7 +228,8 @@ impl Head {
             ));
         }
         let mut path_start = 0;
-        if let Some(rest) = strip_scheme(text) {
+        let absolute = (!text.starts_with('/')).then(|| strip_scheme(text));
+        if let Some(rest) = absolute.flatten() {
             let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
             // Otherwise a check of Host would be passed by one name while the request is meant for another.
             if !self
@@ -246,7 +247,7 @@ impl Head {
             return Err(HeadError::Malformed("the target is neither a path nor *"));
         }
         let start = target.start + path_start as u16;
-        let mark = path_and_query.find('?').map(|at| start + at as u16);
+        let mark = memchr(b'?', path_and_query.as_bytes()).map(|at| start + at as u16);
         self.path = Span {
             start,
             end: mark.unwrap_or(target.end),
