@@ -81,7 +81,8 @@ impl Bed {
     /// here on wakes it; what was put there before it must look for once more.
     fn lie_down(&self, alarm: Alarm) {
         *lock(&self.alarm) = Some(alarm);
-        self.is_taken.store(true, Ordering::Relaxed);
+        // Released, so that whoever sees it finds this alarm and no older one.
+        self.is_taken.store(true, Ordering::Release);
         // Pairs with that of `wake`: of two threads, of which one fills a slot and
         // looks whether a reader sleeps, and the other says that it sleeps and
         // looks for a full slot, one at least sees what the other did.
@@ -95,7 +96,7 @@ impl Bed {
     /// Wakes the reader, if it sleeps and nobody has woken it yet.
     fn wake(&self) {
         fence(Ordering::SeqCst);
-        if self.is_taken.load(Ordering::Relaxed) && self.is_taken.swap(false, Ordering::Relaxed) {
+        if self.is_taken.load(Ordering::Relaxed) && self.is_taken.swap(false, Ordering::Acquire) {
             let alarm = lock(&self.alarm).take();
             if let Some(alarm) = alarm {
                 alarm.ring();
