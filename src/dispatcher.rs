@@ -277,9 +277,23 @@ impl Dispatcher {
                 }
                 Effect::Bury { life } => self.bury(life),
                 Effect::Keep(record) => self.keeper.keep(record, since_1970().as_secs()),
+                Effect::Recount => self.recount(),
                 Effect::Finished => self.finished = true,
             }
         }
+    }
+
+    /// Asks all outboxes what was taken out of them.
+    fn recount(&mut self) {
+        let untold = self.outboxes.iter().filter_map(|(&connection, sender)| {
+            let (exchange, load) = sender.untold()?;
+            let outbox = OutboxId {
+                connection,
+                exchange,
+            };
+            Some((outbox, load))
+        });
+        self.aftermath.push_back(Event::Recounted(untold.collect()));
     }
 
     fn put_parcel(&mut self, outbox: OutboxId, mut parcel: Parcel) {

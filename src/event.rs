@@ -132,6 +132,8 @@ pub enum Event {
     Stop,
     /// It was asked again: no more patience.
     Hurry,
+    /// What was taken out of outboxes and not told of yet: what an [`Effect::Recount`] has found.
+    Recounted(Vec<(OutboxId, Load)>),
 }
 
 /// What a client did, as the doors tell it.
@@ -384,6 +386,8 @@ pub enum Effect {
     },
     /// Keep this beyond the end of the process.
     Keep(Record),
+    /// Find out what was taken out of all outboxes and not told of yet. [`Event::Recounted`] follows.
+    Recount,
     /// Every child is gone: the dispatcher may end.
     Finished,
 }

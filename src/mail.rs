@@ -178,6 +178,12 @@ impl OutboxSender {
         }
     }
 
+    /// What was taken out and not told of yet, and in which exchange; it is taken
+    /// to be told of now.
+    pub fn untold(&self) -> Option<(u32, Load)> {
+        self.desk.untold()
+    }
+
     /// Ends the connection, and with it whatever lies here.
     pub fn cut(&self) {
         (self.cut)();
@@ -262,8 +268,6 @@ pub struct Outbox {
     receiver: Receiver<Item>,
     sender: Sender<Item>,
     desk: Arc<Desk>,
-    /// Parcels taken out and not yet reported.
-    taken: Load,
 }
 
 impl Outbox {
@@ -291,7 +295,6 @@ impl Outbox {
             receiver,
             sender,
             desk,
-            taken: Load::default(),
         })
     }
 
@@ -302,7 +305,7 @@ impl Outbox {
     /// The dispatcher has ended.
     pub fn begin(&mut self, word: FromClient) -> Result<(), Ended> {
         self.exchange = self.exchange.wrapping_add(1);
-        self.taken = Load::default();
+        self.desk.begin(self.exchange);
         self.say(word)
     }
 
@@ -346,12 +349,10 @@ impl Outbox {
                 Found::Nothing => {}
                 found => return found,
             }
-            let taken = std::mem::take(&mut self.taken);
-            self.desk.lend(self.exchange, pen.take(), taken);
+            self.desk.lend(pen.take());
             let slept = self.receiver.sleep_by(nap.alarm(), || nap.sleep());
             let back = self.desk.take_back();
             *pen = back.pen;
-            self.taken = back.taken;
             if let Some((rest, load)) = back.rest {
                 return Found::Rest(rest, load);
             }
@@ -397,20 +398,17 @@ impl Outbox {
     /// # Errors
     /// The dispatcher has ended.
     pub fn count_taken(&mut self, load: Load) -> Result<(), Ended> {
-        self.taken += load;
-        if !is_worth_telling(&self.taken) {
-            return Ok(());
+        match self.desk.count(load, is_worth_telling) {
+            Some(load) => self.say(FromClient::Taken(load)),
+            None => Ok(()),
         }
-        let load = std::mem::take(&mut self.taken);
-        self.say(FromClient::Taken(load))
     }
 
     /// Counts the last parcels of an exchange as written, or never to be. Of
     /// little the hub expects no word: it ceased to count that with its answer.
     pub fn count_last(&mut self, load: Load) {
-        self.taken += load;
-        let load = std::mem::take(&mut self.taken);
-        if load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST {
+        let is_much = |taken: &Load| taken.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST;
+        if let Some(load) = self.desk.count(load, is_much) {
             // Whoever has ended counts no more.
             let _ = self.say(FromClient::Taken(load));
         }

@@ -165,9 +165,20 @@ impl Hub {
         self.effects.push(Effect::ToClient { outbox, parcel });
     }
 
-    /// If too much lies in all outboxes together, parts with the slowest of those
-    /// who do not read.
-    pub(super) fn part_with_the_slowest(&mut self) {
+    /// If too much lies in all outboxes together, asks whether it does: what the
+    /// doors have written and not told of is little for each, and much for many.
+    pub(super) fn look_at_the_sum(&mut self) {
+        if self.streams.unread_bytes() > limits::OUTBOXES_BYTES_MAX {
+            self.effects.push(Effect::Recount);
+        }
+    }
+
+    /// All was told of that is written. If too much lies in all outboxes together
+    /// nevertheless, parts with the slowest of those who do not read.
+    pub(super) fn recounted(&mut self, untold: &[(OutboxId, Load)]) {
+        for &(outbox, load) in untold {
+            self.streams.recounted(outbox, load);
+        }
         while self.streams.unread_bytes() > limits::OUTBOXES_BYTES_MAX {
             let Some(outbox) = self.streams.slowest() else {
                 return;

@@ -232,6 +232,7 @@ impl Hub {
             Event::Tick => hub.tick(),
             Event::Stop => hub.stop(),
             Event::Hurry => hub.hurry(),
+            Event::Recounted(untold) => hub.recounted(&untold),
         });
     }
 
@@ -247,7 +248,7 @@ impl Hub {
         think(self);
         // Not before: what is thought of may be the session that this ends.
         if std::mem::take(&mut self.is_crowded) {
-            self.part_with_the_slowest();
+            self.look_at_the_sum();
         }
         std::mem::swap(&mut self.effects, effects);
     }

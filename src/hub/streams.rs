@@ -245,14 +245,23 @@ impl Streams {
 
     /// A door has written what it took out of an outbox.
     pub fn taken(&mut self, outbox: OutboxId, load: Load, now: Moment) {
+        self.take_off(outbox, load, Some(now));
+    }
+
+    /// A door had written that, nobody knows when: it makes nobody faster.
+    pub fn recounted(&mut self, outbox: OutboxId, load: Load) {
+        self.take_off(outbox, load, None);
+    }
+
+    fn take_off(&mut self, outbox: OutboxId, load: Load, when: Option<Moment>) {
         let stream = self.by_outbox.get(&outbox);
         if let Some(stream) = stream.and_then(|id| self.book.get_mut(id)) {
             stream.load.messages = stream.load.messages.saturating_sub(load.messages);
             stream.load.bytes = stream.load.bytes.saturating_sub(load.bytes);
-            stream.since = now;
+            stream.since = when.unwrap_or(stream.since);
         } else if let Some(last) = self.last.get_mut(&outbox) {
             last.bytes = last.bytes.saturating_sub(load.bytes);
-            last.since = now;
+            last.since = when.unwrap_or(last.since);
             if last.bytes < limits::UNREAD_ANSWER_BYTES_LEAST {
                 self.last.remove(&outbox);
             }

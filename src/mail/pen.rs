@@ -31,14 +31,14 @@ pub enum Written {
     Nothing,
 }
 
-/// Where a pen lies while it is lent.
+/// Where a pen lies while it is lent, and the count of what leaves an outbox by either way.
 #[derive(Default)]
 pub struct Desk(Mutex<Lent>);
 
 #[derive(Default)]
 struct Lent {
     pen: Option<Box<dyn Pen>>,
-    /// For which exchange it is.
+    /// The exchange under way, for which it is.
     exchange: u32,
     /// It may be used no more until it is lent anew: its owner has to act first.
     is_spent: bool,
@@ -48,7 +48,7 @@ struct Lent {
     rest: Option<(Vec<u8>, Load)>,
     /// In which round it has written last.
     round: Option<u64>,
-    /// What it has written that the hub was not told of.
+    /// What was taken out of the outbox, or written with it, that the hub was not told of.
     taken: Load,
 }
 
@@ -85,31 +85,56 @@ pub struct TakenBack {
     /// What it could not write of a parcel, and what that weighs: to be written
     /// before anything else.
     pub rest: Option<(Vec<u8>, Load)>,
-    /// What was written and not reported to the hub.
-    pub taken: Load,
 }
 
 impl Desk {
-    /// Lends a pen, and has it go on counting from what was written and not
-    /// reported.
-    pub fn lend(&self, exchange: u32, pen: Option<Box<dyn Pen>>, taken: Load) {
+    /// Another exchange is under way, of which nothing was taken yet.
+    pub fn begin(&self, exchange: u32) {
         *self.lock() = Lent {
-            pen,
             exchange,
-            taken,
+            ..Lent::default()
+        };
+    }
+
+    /// Lends a pen, for the exchange under way.
+    pub fn lend(&self, pen: Option<Box<dyn Pen>>) {
+        let mut lent = self.lock();
+        *lent = Lent {
+            pen,
+            exchange: lent.exchange,
+            taken: lent.taken,
             ..Lent::default()
         };
     }
 
     /// Takes the pen back, and waits for a word that is just being written.
     pub fn take_back(&self) -> TakenBack {
-        let lent = std::mem::take(&mut *self.lock());
+        let mut lent = self.lock();
         TakenBack {
-            pen: lent.pen,
+            pen: lent.pen.take(),
             is_over: lent.is_over,
-            rest: lent.rest,
-            taken: lent.taken,
+            rest: lent.rest.take(),
         }
+    }
+
+    /// Counts what was taken out of the outbox; returns what the hub is to be told,
+    /// if that is `enough`.
+    pub fn count(&self, load: Load, enough: impl Fn(&Load) -> bool) -> Option<Load> {
+        let mut lent = self.lock();
+        lent.taken += load;
+        enough(&lent.taken).then(|| std::mem::take(&mut lent.taken))
+    }
+
+    /// What the hub was not told of yet, and in which exchange. Whoever holds it is
+    /// about to count, and is not waited for.
+    pub fn untold(&self) -> Option<(u32, Load)> {
+        let mut lent = match self.0.try_lock() {
+            Ok(lent) => lent,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let taken = std::mem::take(&mut lent.taken);
+        (taken != Load::default()).then_some((lent.exchange, taken))
     }
 
     /// Writes with the pen, if one is lent for that exchange and nothing lies in

@@ -132,7 +132,7 @@ fn who_sleeps_has_his_parcels_written_and_is_not_woken() {
     assert!(pen.is_some(), "it is back");
     // Sixteen at a time; the rest is the owner's to tell.
     assert_eq!(told.messages, 32);
-    assert_eq!(s.outbox.taken.messages, 8);
+    assert_eq!(s.sender.untold().map(|(_, load)| load.messages), Some(8));
 }
 
 #[test]
@@ -160,6 +160,32 @@ fn what_is_no_matter_for_a_pen_and_all_behind_it_is_found_in_order() {
         }
     }
     assert_eq!(s.noted(), [noticed(0)]);
+}
+
+#[test]
+fn what_was_not_told_of_is_known_when_it_is_asked_for() {
+    let mut s = scene();
+    let id = s.outbox.id().exchange;
+    let load = Load {
+        messages: 1,
+        bytes: 7,
+    };
+    s.outbox.count_taken(load).unwrap();
+    let mut pen = s.pen(all);
+    let (sender, told) = (&s.sender, &mut None);
+    let mut nap = Doing(Some(|| {
+        sender.put(id, parcel(&noticed(0)), &mut round(0)).unwrap();
+        *told = sender.untold();
+    }));
+    s.outbox.wait_lending(&mut pen, &mut nap);
+    let bytes = 7 + noticed(0).len() as u64;
+    let both = Load { messages: 2, bytes };
+    assert_eq!(*told, Some((id, both)));
+    assert_eq!(s.sender.untold(), None, "it is told once");
+    s.outbox.count_taken(load).unwrap();
+    // Nobody hears of it here.
+    let _ = s.outbox.begin(FromClient::Patience);
+    assert_eq!(s.sender.untold(), None, "that was another exchange");
 }
 
 #[test]

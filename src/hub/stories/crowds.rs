@@ -93,6 +93,19 @@ fn an_answer_that_was_written_counts_no_more() {
 }
 
 #[test]
+fn what_was_written_and_not_told_of_costs_nobody_its_connection() {
+    let (mut w, bytes) = filled();
+    let load = |bytes| Load { messages: 0, bytes };
+    w.untold = vec![(w.outbox("ann.2"), load(bytes))];
+    w.asks("eve", "1", "tools/list", "");
+    assert_eq!(cut(&mut w), [""; 0]);
+    // When it was written nobody knows, so that is no sign of a client who reads.
+    w.untold = vec![(w.outbox("bob.2"), load(1))];
+    w.asks("eve", "2", "tools/list", "");
+    assert_eq!(cut(&mut w), ["6.200s bob.2 cut"]);
+}
+
+#[test]
 fn who_has_left_counts_no_more() {
     let (mut w, _) = filled();
     w.leaves("ann.2");

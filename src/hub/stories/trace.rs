@@ -122,6 +122,7 @@ impl World {
             } => format!("kill {}", life(whose)),
             Effect::Bury { life: whose } => format!("bury {}", life(whose)),
             Effect::Keep(record) => format!("keep {record:?}"),
+            Effect::Recount => "recount".to_owned(),
             Effect::Finished => "finished".to_owned(),
         };
         format!("{moment} {deed}")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::report::Told;
 use crate::event::{
-    Effect, Event, Life, Moment, OutboxId, Parcel, Report, ServerId, SessionKey, View,
+    Effect, Event, Life, Load, Moment, OutboxId, Parcel, Report, ServerId, SessionKey, View,
 };
 use crate::hub::stories::cast::Offers;
 use crate::hub::stories::reviving::remembered;
@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) deeds: Vec<(Moment, Effect)>,
     /// What was to be kept beyond the end of the process.
     pub(super) kept: Vec<Record>,
+    /// What the doors have written and not told of.
+    pub(super) untold: Vec<(OutboxId, Load)>,
     pub(super) lives: BTreeMap<Life, Incarnation>,
     pub(super) clients: BTreeMap<String, Client>,
     pub(super) exchanges: HashMap<OutboxId, Exchange>,
@@ -199,6 +201,7 @@ impl World {
             plan,
             deeds: Vec::new(),
             kept: Vec::new(),
+            untold: Vec::new(),
             lives: BTreeMap::new(),
             clients: BTreeMap::new(),
             exchanges: HashMap::new(),
@@ -299,11 +302,24 @@ impl World {
         let set = self.hub.timers.serial();
         self.hub.handle(self.now, event, &mut self.effects);
         counts::event(name, &self.effects);
+        self.recount();
         self.hub.check_no_deadline_is_set_for_the_past(set);
         self.witness_all();
         // A sweep takes as long as there are sessions, and one story has thousands.
         if self.hub.sessions.len() <= SESSIONS_SWEPT {
             self.hub.check_books(&self.ceilings);
+        }
+    }
+
+    /// What the dispatcher does if it is asked to count.
+    fn recount(&mut self) {
+        let asked = self
+            .effects
+            .extract_if(.., |e| matches!(e, Effect::Recount));
+        if asked.count() > 0 {
+            let event = Event::Recounted(std::mem::take(&mut self.untold));
+            self.hub.handle(self.now, event, &mut self.effects);
+            counts::event("Recounted", &self.effects);
         }
     }
 
@@ -421,7 +437,7 @@ impl World {
                 self.finished = true;
             }
             Effect::ToClient { outbox, parcel } => self.witness_parcel(*outbox, parcel),
-            Effect::Keep(_) => {}
+            Effect::Keep(_) | Effect::Recount => {}
         }
     }
 

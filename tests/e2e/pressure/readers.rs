@@ -12,6 +12,7 @@ use crate::harness::client::Client;
 use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Gateway, Setup, config};
 use crate::harness::http::Http;
+use crate::harness::legacy_sse::SseClient;
 use crate::harness::stdio::StdioClient;
 use crate::harness::streamable::McpClient;
 
@@ -41,6 +42,26 @@ fn ask_and_ignore_this(client: &McpClient, request: &Value) -> Http {
 fn read_out(http: &mut Http) -> Option<usize> {
     http.read_head(false).ok()?;
     Some(http.read_body().ok()?.len())
+}
+
+/// What a door has written without telling is little for each client, and for six hundred of
+/// them more than all may leave unread.
+#[test]
+fn clients_who_have_read_everything_are_no_slow_ones_however_many() {
+    let _alone = alone();
+    let gateway = gateway(&json!({}), &[fault("good", &[])]);
+    wait_for_state(&gateway, "good", "ready");
+    let mut clients: Vec<SseClient> = Vec::new();
+    for _ in 0..600 {
+        let mut client = gateway.sse_client("/sse");
+        client.initialize().expect("it is let in");
+        let text = client.call_text("good__big", json!({"bytes": 250_000}));
+        assert_eq!(text.expect("it is answered").len(), 250_000);
+        clients.push(client);
+    }
+    for client in &mut clients {
+        assert_echo(client, "good");
+    }
 }
 
 fn three_servers() -> Gateway {

@@ -130,6 +130,7 @@ pub(in crate::hub::stories) fn name_of(event: &Event) -> &'static str {
         Event::Tick => "Tick",
         Event::Stop => "Stop",
         Event::Hurry => "Hurry",
+        Event::Recounted(_) => "Recounted",
     }
 }
 
@@ -153,6 +154,7 @@ fn name_of_effect(effect: &Effect) -> &'static str {
         },
         Effect::Bury { .. } => "Bury",
         Effect::Keep(_) => "Keep",
+        Effect::Recount => "Recount",
         Effect::Finished => "Finished",
     }
 }

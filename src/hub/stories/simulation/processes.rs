@@ -97,7 +97,7 @@ impl Processes {
                 self.alive.remove(life);
                 self.buried.push(*life);
             }
-            Effect::ToClient { .. } | Effect::Keep(_) | Effect::Finished => {}
+            Effect::ToClient { .. } | Effect::Keep(_) | Effect::Recount | Effect::Finished => {}
         }
     }
 
