@@ -3,15 +3,24 @@
 //! budget for what clients send and one for what children do; so the sum of all
 //! queues, tables and buffers that hold messages has a limit, whoever forgot to
 //! count what. What is done past it is decided where bytes are read.
+//!
+//! Large buffers that messages have left are kept for the next for a while: an
+//! allocator asks the system for such anew each time, page by page.
+
+pub mod pool;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::budget::pool::Pool;
 
 /// How much may be held.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
     held: AtomicUsize,
+    /// Beyond what is held, and bounded by itself.
+    pool: Pool,
 }
 
 /// There is no room for so many bytes.
@@ -21,8 +30,11 @@ pub struct Full;
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(max: usize) -> Arc<Budget> {
-        let held = AtomicUsize::new(0);
-        Arc::new(Budget { max, held })
+        Arc::new(Budget {
+            max,
+            held: AtomicUsize::new(0),
+            pool: Pool::default(),
+        })
     }
 
     /// A weight of nothing, which may grow.
@@ -45,6 +57,16 @@ impl Budget {
     /// How many bytes are held.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether buffers are kept for messages to come.
+    pub fn has_spares(&self) -> bool {
+        !self.pool.is_empty()
+    }
+
+    /// Gives back those buffers that nobody has needed since this was last done.
+    pub fn air(&self) {
+        self.pool.air();
     }
 
     /// Counts `more` bytes for somebody who then holds `total`. Nobody may hold more
@@ -83,7 +105,8 @@ impl Weight {
     }
 
     /// Makes room in a buffer for `more` bytes, as much as it weighs then beyond
-    /// `free` bytes. The buffer doubles, but not beyond `most` if that is enough.
+    /// `free` bytes. The buffer doubles, but not beyond `most` if that is enough,
+    /// or becomes another that a message has left.
     ///
     /// # Errors
     /// There is no room. Buffer and weight are as they were.
@@ -97,10 +120,24 @@ impl Weight {
         let needed = buffer.len() + more;
         if needed > buffer.capacity() {
             let capacity = needed.max((2 * buffer.capacity()).min(most));
+            if let Some(mut spare) = self.budget.as_ref().and_then(|it| it.pool.take(capacity))
+                && self.grow_to(spare.capacity().saturating_sub(free)).is_ok()
+            {
+                spare.extend_from_slice(buffer);
+                self.keep(std::mem::replace(buffer, spare));
+                return Ok(());
+            }
             self.grow_to(capacity.saturating_sub(free))?;
             buffer.reserve_exact(capacity - buffer.len());
         }
         Ok(())
+    }
+
+    /// Keeps a buffer that is needed no more, if it is large, for whoever needs one.
+    pub fn keep(&self, buffer: Vec<u8>) {
+        if let Some(budget) = &self.budget {
+            budget.pool.put(buffer);
+        }
     }
 
     /// Gives all back.
@@ -179,6 +216,33 @@ mod tests {
         assert_eq!(weight.reserve(&mut buffer, 900, 2_000, 50), Err(Full));
         let mut free = Weight::default();
         assert_eq!(free.reserve(&mut buffer, 9_000, 1, 0), Ok(()));
+    }
+
+    #[test]
+    fn what_a_message_has_left_is_room_for_the_next() {
+        let budget = Budget::new(1_000_000);
+        let mut weight = budget.nothing();
+        let mut buffer = Vec::new();
+        weight.reserve(&mut buffer, 100_000, 1_000_000, 0).unwrap();
+        let place = buffer.as_ptr();
+        weight.keep(buffer);
+        weight.clear();
+        let mut next = b"a beginning".to_vec();
+        weight.reserve(&mut next, 90_000, 1_000_000, 0).unwrap();
+        assert_eq!(
+            (next.as_ptr(), next.as_slice()),
+            (place, &b"a beginning"[..])
+        );
+        assert_eq!(budget.held(), 100_000, "it weighs what it is");
+        assert!(!budget.has_spares());
+        // There is room for what is needed, not for what is kept.
+        weight.keep(next);
+        weight.clear();
+        let others = budget.weigh(810_000);
+        let mut small = Vec::new();
+        weight.reserve(&mut small, 90_000, 1_000_000, 0).unwrap();
+        assert_eq!(small.capacity(), 90_000);
+        drop(others);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Dispatcher {
     moment: Moment,
     /// When an orderly end becomes a disorderly one.
     patience: Option<Instant>,
+    /// When buffers that nobody needs are given back, if there are any.
+    airing: Option<Instant>,
     finished: bool,
     hand: Hand,
     /// For whom messages are gathered.
@@ -100,6 +102,7 @@ impl Dispatcher {
             began: now(),
             moment: Moment::default(),
             patience: None,
+            airing: None,
             finished: false,
             hand: Hand::default(),
             gathering: Vec::new(),
@@ -126,6 +129,7 @@ impl Dispatcher {
             }
             self.tick(&mut effects);
             self.write_out(&mut effects);
+            self.air();
         }
         self.say_goodbye();
     }
@@ -150,7 +154,8 @@ impl Dispatcher {
     /// Waits for a letter, but not beyond the hub's next deadline.
     fn next_letter(&mut self) -> Option<Letter> {
         let hub = self.hub.next_deadline().map(|due| self.began + due.0);
-        let Some(deadline) = hub.into_iter().chain(self.patience).min() else {
+        let own = self.patience.into_iter().chain(self.airing);
+        let Some(deadline) = hub.into_iter().chain(own).min() else {
             return self.letters.recv().ok();
         };
         // The dispatcher holds a sender itself, so the inbox never closes: an
@@ -232,6 +237,21 @@ impl Dispatcher {
                 held.handle.signal(Signal::Kill);
             }
             self.finished = true;
+        }
+    }
+
+    /// Has large buffers given back that no message has needed for a while.
+    fn air(&mut self) {
+        let now = self.began + self.moment.0;
+        match self.airing {
+            Some(due) if due <= now => {
+                self.inbox.budgets.air();
+                self.airing = None;
+            }
+            None if self.inbox.budgets.have_spares() => {
+                self.airing = Some(now + limits::SPARES_KEEP);
+            }
+            _ => {}
         }
     }
 

@@ -75,9 +75,9 @@ pub const OVERSIZED_HEAD_BYTES: usize = 200;
 /// where it lies. Below that a copy is cheaper than one more piece of a write.
 pub const PIECE_KEPT_BYTES_LEAST: usize = 16 << 10;
 
-/// The line buffer of a pipe is reused up to this many bytes; a larger one
-/// leaves with its line, so that one big answer does not cost memory for ever.
-pub const LINE_BUFFER_KEEP_BYTES: usize = 64 * 1024;
+/// How many bytes of a line are taken in without asking for room: the answer of
+/// somebody who did nothing wrong may be so long.
+pub const LINE_FREE_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(JSON_DEPTH_MAX <= u128::BITS);
 const _: () = assert!(MIRRORED_PARAMS_MAX < HTTP_HEADERS_MAX);
@@ -291,6 +291,9 @@ pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Most header fields in a head; past it 431. Every lookup walks the fields, so they must stay few.
 pub const HTTP_HEADERS_MAX: usize = 100;
 
+/// Up to how many bytes a courier copies what it sends behind its head: below that a copy is cheaper than a second piece.
+pub const HTTP_COURIER_COPY_BYTES: usize = 8 << 10;
+
 /// Headers for which there is room on a connection's stack from the first; few clients send more. Heads of more are
 /// parsed a second time.
 pub const HTTP_HEADERS_MOSTLY: usize = 20;
@@ -420,18 +423,29 @@ pub const CHILD_PIPE_GATE_SLOTS: usize = 1;
 pub const CHILD_READ_BYTES: usize = 64 * 1024;
 /// Bytes read from a child's stderr at once: mostly it says a line at a time.
 pub const CHILD_STDERR_READ_BYTES: usize = 4 * 1024;
-/// How long a message may be that the dispatcher writes into a child's stdin itself: to copy more costs it longer than
-/// to wake the thread whose work that is.
+/// How long a message may be that the dispatcher writes into a child's stdin itself: an eighth of what a pipe holds.
 pub const SHORTCUT_BYTES_MAX: usize = 8 << 10;
 /// What it keeps of its buffer between two writes.
 pub const SHORTCUT_KEEP_BYTES: usize = 4 << 10;
 /// And how many bytes of them it gathers before it lets that thread do the rest: what a pipe takes at once.
 pub const SHORTCUT_BATCH_BYTES: usize = 32 << 10;
+/// The same where the pipe is wide: a write of so much takes as long as two threads that are woken.
+pub const SHORTCUT_WIDE_BYTES_MAX: usize = 96 << 10;
+/// And of these.
+pub const SHORTCUT_WIDE_BATCH_BYTES: usize = 256 << 10;
 /// Bytes that `F_GETPIPE_SZ` would have said where it fails: Linux's default since 2.6.11.
 pub const PIPE_CAPACITY_BYTES: usize = 64 * 1024;
+/// Bytes that a pipe is made to hold when large messages go through it: several of 64 KiB, and half of the largest that
+/// clients may send, so that a child which does not read its stdin is still found out by one of these. The system lets
+/// anybody ask for twice as much (`/proc/sys/fs/pipe-max-size`).
+pub const PIPE_WIDE_BYTES: i32 = 512 << 10;
+/// How many pipes may be that wide at a time: a quarter of what the system lets one user have (`pipe-user-pages-soft`).
+pub const PIPES_WIDE_MAX: usize = 32;
 /// Bytes of waiting messages that are gathered into one write: past a pipe's capacity a larger write saves no call.
 /// A single message may be longer. What the buffer grew beyond this is given back after the write.
 pub const CHILD_WRITE_BATCH_BYTES: usize = 64 * 1024;
+/// What is kept of the buffer that they are gathered in, where each is copied that is not large.
+pub const CHILD_WRITE_KEEP_BYTES: usize = 64 * 1024;
 
 /// Bytes of a stderr line that are kept; the rest of the line is counted only. A stack frame with long paths fits.
 pub const CHILD_STDERR_LINE_BYTES: usize = 2 * 1024;
@@ -854,12 +868,12 @@ pub const STREAM_RETRY_MS: u64 = 1_000;
 pub const LETTERS_AT_ONCE: usize = 64;
 
 /// How long an answer may be that the dispatcher writes itself with a pen it was
-/// lent: to copy more costs it longer than to wake the connection's thread, whose
-/// work that is.
-pub const PEN_BYTES_MAX: usize = 8 << 10;
+/// lent: a write of so much takes as long as two threads that are woken.
+pub const PEN_BYTES_MAX: usize = 96 << 10;
 
-/// What the dispatcher keeps of the page on which it puts together what pens write: any answer for a pen, and its head.
-pub const PEN_PAGE_BYTES: usize = 2 * PEN_BYTES_MAX;
+/// What the dispatcher keeps of the page on which it puts together what pens write, in bytes: all that is copied there
+/// of most parcels.
+pub const PEN_PAGE_BYTES: usize = 2 * PIECE_KEPT_BYTES_LEAST;
 
 /// How many connections at once can have the dispatcher answer their POST by pen: each needs a descriptor meanwhile.
 /// With many more callers threads are awake anyway, and then waking one costs little.
@@ -1181,3 +1195,19 @@ const _: () = assert!(
         && BATCH_MESSAGES_MAX <= REPLAY_EVENTS_MAX
         && BATCH_MESSAGES_MAX + 4 <= OUTBOX_SLOTS
 );
+
+// ---- budget: buffers between two messages
+
+/// From how many bytes on a buffer is kept when its message is gone, and a line leaves the pipe with its buffer. Smaller
+/// ones an allocator has at hand itself, and a copy of so little costs nothing.
+pub const SPARE_BYTES_LEAST: usize = 16 << 10;
+
+/// Up to how many bytes: past that, to get and to give back a block costs little beside what is done with its bytes.
+pub const SPARE_BYTES_MOST: usize = 1 << 20;
+
+/// How many bytes each budget keeps so in all. In a steady flow few buffers are free at a time, so this is plenty for
+/// messages of 64 KiB; what is not needed goes at the next airing.
+pub const SPARES_BYTES_MAX: usize = 2 << 20;
+
+/// After how long buffers that nobody has needed are given back.
+pub const SPARES_KEEP: Duration = Duration::from_secs(2);

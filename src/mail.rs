@@ -80,6 +80,17 @@ impl Budgets {
             children: of(limits::CHILDREN_BYTES_MAX, child_message_max),
         }
     }
+
+    /// Whether either keeps buffers for messages to come.
+    pub fn have_spares(&self) -> bool {
+        self.clients.has_spares() || self.children.has_spares()
+    }
+
+    /// Has both give back those that nobody has needed since this was last done.
+    pub fn air(&self) {
+        self.clients.air();
+        self.children.air();
+    }
 }
 
 /// Anyone's way to the dispatcher.
@@ -404,11 +415,9 @@ impl Outbox {
         }
     }
 
-    /// Counts the last parcels of an exchange as written, or never to be. Of
-    /// little the hub expects no word: it ceased to count that with its answer.
+    /// Counts the last parcels of an exchange as written, or never to be.
     pub fn count_last(&mut self, load: Load) {
-        let is_much = |taken: &Load| taken.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST;
-        if let Some(load) = self.desk.count(load, is_much) {
+        if let Some(load) = self.desk.count(load, pen::is_awaited) {
             // Whoever has ended counts no more.
             let _ = self.say(FromClient::Taken(load));
         }

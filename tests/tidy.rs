@@ -20,7 +20,7 @@ use source::{Source, files_below, functions, line_of, paths, tokens, top};
 /// this table, so there is no circle. `docs/architecture.md` says why.
 const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
-    ("budget", &[]),
+    ("budget", &["limits"]),
     ("threads", &[]),
     ("channel", &["threads"]),
     ("procfs", &["limits"]),

@@ -8,6 +8,7 @@
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -116,6 +117,32 @@ pub fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Has a pipe hold several large messages, so that neither side is woken in the
+/// middle of one. Only so many pipes are wide at a time, for the system lets a user
+/// have a limited sum, past which all new pipes of that user are narrow.
+#[derive(Debug)]
+pub struct Widening(());
+
+/// How many pipes are wide.
+static WIDE: AtomicUsize = AtomicUsize::new(0);
+
+impl Widening {
+    /// Widens a pipe, if one more may be wide and the system agrees. It counts as
+    /// wide until this is dropped.
+    pub fn of(pipe: impl AsFd) -> Option<Widening> {
+        let counted = Widening(());
+        let before = WIDE.fetch_add(1, Ordering::Relaxed);
+        let size = FcntlArg::F_SETPIPE_SZ(limits::PIPE_WIDE_BYTES);
+        (before < limits::PIPES_WIDE_MAX && fcntl(pipe, size).is_ok()).then_some(counted)
+    }
+}
+
+impl Drop for Widening {
+    fn drop(&mut self) {
+        WIDE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What a [`Tap`] gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drawn {
@@ -134,6 +161,8 @@ pub struct Tap<R> {
     pipe: R,
     /// Once the exit was seen: how many bytes there can be that the child wrote.
     left: Option<usize>,
+    /// Set once it was tried: whether the pipe is wide.
+    wide: Option<Option<Widening>>,
 }
 
 impl<R: Read + AsFd> Tap<R> {
@@ -143,7 +172,11 @@ impl<R: Read + AsFd> Tap<R> {
     /// It cannot be made non-blocking.
     pub fn new(pipe: R) -> io::Result<Tap<R>> {
         set_nonblocking(&pipe)?;
-        Ok(Tap { pipe, left: None })
+        Ok(Tap {
+            pipe,
+            left: None,
+            wide: None,
+        })
     }
 
     /// Reads what is there, or waits for it.
@@ -183,6 +216,12 @@ impl<R: Read + AsFd> Tap<R> {
                 }
             }
         }
+    }
+
+    /// Large messages come.
+    pub fn widen(&mut self) {
+        let pipe = &self.pipe;
+        self.wide.get_or_insert_with(|| Widening::of(pipe));
     }
 
     /// How much the pipe can hold, and with it the most that can be in it.
@@ -230,6 +269,25 @@ mod tests {
             assert!(total <= 1 << 20, "still reading");
         }
         assert_eq!(total, 64 * 1024);
+    }
+
+    #[test]
+    fn a_wide_pipe_takes_several_large_messages_and_is_read_to_its_end() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (bell, watch) = exit_sign().unwrap();
+        let mut tap = Tap::new(reader).unwrap();
+        tap.widen();
+        set_nonblocking(&writer).unwrap();
+        let written = writer.write(&vec![b'x'; 2 << 20]).unwrap();
+        assert_eq!(written, limits::PIPE_WIDE_BYTES as usize);
+        bell.ring();
+        let mut buffer = vec![0; 100_000];
+        let mut total = 0;
+        while let Drawn::Bytes(count) = tap.draw(&mut buffer, &watch, None) {
+            total += count;
+        }
+        assert_eq!(total, written);
+        drop(writer);
     }
 
     #[test]

@@ -6,20 +6,24 @@
 //! the queue, so while it knows that nothing is there, and nothing is being
 //! written, the pipe is its own.
 
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::process::ChildStdin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::child::pipes::Widening;
 use crate::event::Load;
 use crate::limits;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::pieces::Pieces;
 
 /// What the dispatcher and the thread at the pipe share.
 #[derive(Debug, Default)]
 pub struct Way {
     /// The pipe, non-blocking, once there is one.
     pipe: OnceLock<ChildStdin>,
+    /// Whether that is wide, once it was tried.
+    wide: OnceLock<Option<Widening>>,
     /// How many items the thread at the pipe has been given and not written yet.
     ahead: AtomicUsize,
 }
@@ -28,6 +32,17 @@ impl Way {
     /// Opens it: from now on both can write.
     pub fn open(&self, pipe: ChildStdin) -> &ChildStdin {
         self.pipe.get_or_init(|| pipe)
+    }
+
+    /// Large messages go this way.
+    pub fn widen(&self) {
+        if let Some(pipe) = self.pipe.get() {
+            self.wide.get_or_init(|| Widening::of(pipe));
+        }
+    }
+
+    fn is_wide(&self) -> bool {
+        matches!(self.wide.get(), Some(Some(_)))
     }
 
     /// So many items have been written, or never will be.
@@ -42,7 +57,7 @@ impl Way {
 pub struct Shortcut {
     way: Arc<Way>,
     /// Lines to be written at the next flush, and what they weigh.
-    lines: Vec<u8>,
+    lines: Pieces,
     load: Load,
     /// What was written and not told yet.
     untold: Load,
@@ -67,17 +82,28 @@ impl Shortcut {
 
     /// Takes a message, if it is short and nothing is ahead of it.
     pub fn take(&mut self, message: &Outgoing) -> bool {
-        let is_short = message.len_max() <= limits::SHORTCUT_BYTES_MAX
-            && self.lines.len() < limits::SHORTCUT_BATCH_BYTES;
+        let length = message.len_max();
+        if length >= limits::PIECE_KEPT_BYTES_LEAST {
+            self.way.widen();
+        }
+        // What a pipe does not take at once would go to the other thread after all.
+        let (most, batch) = match self.way.is_wide() {
+            true => (
+                limits::SHORTCUT_WIDE_BYTES_MAX,
+                limits::SHORTCUT_WIDE_BATCH_BYTES,
+            ),
+            false => (limits::SHORTCUT_BYTES_MAX, limits::SHORTCUT_BATCH_BYTES),
+        };
+        let is_short = length <= most && self.lines.len() < batch;
         let is_free = || self.way.ahead.load(Ordering::Acquire) == 0;
         if !is_short || !is_free() || self.way.pipe.get().is_none() {
             return false;
         }
-        message.write_to(&mut self.lines);
-        self.lines.push(b'\n');
+        self.lines.message(message);
+        self.lines.bytes(b"\n");
         self.load += Load {
             messages: 1,
-            bytes: message.len_max() as u64,
+            bytes: length as u64,
         };
         true
     }
@@ -88,15 +114,20 @@ impl Shortcut {
         let mut pipe = self.way.pipe.get().filter(|_| !self.lines.is_empty())?;
         let load = std::mem::take(&mut self.load);
         // Why it failed, the thread at the pipe finds out.
-        let written = pipe.write(&self.lines).unwrap_or(0);
-        if written < self.lines.len() {
-            let mut lines = std::mem::take(&mut self.lines);
-            return Some((lines.split_off(written), load));
+        let written = self.lines.with_slices(|slices| match slices {
+            [line] => pipe.write(line),
+            slices => {
+                let slices: Vec<_> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+                pipe.write_vectored(&slices)
+            }
+        });
+        let written = written.unwrap_or(0);
+        let rest = (written < self.lines.len()).then(|| self.lines.bytes_from(written));
+        self.lines.clear(limits::SHORTCUT_KEEP_BYTES);
+        if rest.is_none() {
+            self.untold += load;
         }
-        self.lines.clear();
-        self.lines.shrink_to(limits::SHORTCUT_KEEP_BYTES);
-        self.untold += load;
-        None
+        rest.map(|rest| (rest, load))
     }
 
     /// What was written, if it is enough to tell the hub of it.
@@ -185,12 +216,26 @@ mod tests {
     #[test]
     fn what_is_long_or_before_its_pipe_goes_the_other_way() {
         assert!(!Shortcut::new(3).take(&note(0)), "there is no pipe yet");
-        let (mut shortcut, mut child, _output) = to("cat", &[]);
-        let padding = "x".repeat(limits::SHORTCUT_BYTES_MAX);
-        let long = format!(r#"{{"jsonrpc":"2.0","method":"n","params":{{"p":"{padding}"}}}}"#);
-        assert!(!shortcut.take(&message(&long)));
+        let (mut shortcut, mut child, mut output) = to("cat", &[]);
+        let reading = crate::threads::spawn("reading", 64 << 10, move || {
+            std::io::copy(&mut output, &mut std::io::sink())
+        });
+        let long = |bytes: usize| {
+            let padding = "x".repeat(bytes);
+            message(&format!(
+                r#"{{"jsonrpc":"2.0","method":"n","params":{{"p":"{padding}"}}}}"#
+            ))
+        };
+        assert!(!shortcut.take(&long(limits::SHORTCUT_BYTES_MAX)));
+        assert!(!shortcut.take(&long(limits::SHORTCUT_WIDE_BYTES_MAX)));
+        // That has made the pipe wide.
+        assert!(shortcut.take(&long(limits::SHORTCUT_BYTES_MAX)));
+        assert!(shortcut.take(&long(limits::SHORTCUT_WIDE_BYTES_MAX - 100)));
+        assert_eq!(shortcut.write(), None);
         drop(shortcut);
         child.wait().unwrap();
+        let read = reading.unwrap().join().unwrap().unwrap();
+        assert!(read as usize > limits::SHORTCUT_WIDE_BYTES_MAX, "{read}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The `in:NAME` thread: takes messages from a child's queue, splices them and
 //! writes them to its stdin, many in one write.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IoSlice, Write};
 use std::os::fd::AsFd;
 use std::process::ChildStdin;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::child::{Item, Report};
 use crate::event::{FromChild, Load};
 use crate::limits;
 use crate::plan::Recipe;
+use crate::wire::pieces::Pieces;
 
 /// What the thread needs before its pipe comes.
 pub struct Writer {
@@ -86,13 +87,15 @@ impl Writer {
     }
 
     fn write_all(&mut self, pipe: &ChildStdin, exit: &ExitWatch) -> Result<(), Broken> {
-        let mut batch = Vec::new();
+        let mut batch = Pieces::default();
         while let Ok(first) = self.waiting.recv() {
             let (items, load) = self.gather(first, &mut batch);
-            self.write(pipe, &batch, exit)?;
+            if batch.len() >= limits::CHILD_WRITE_BATCH_BYTES {
+                self.way.widen();
+            }
+            self.write(pipe, &batch.slices(), exit)?;
             self.way.written(items);
-            batch.clear();
-            batch.shrink_to(limits::CHILD_WRITE_BATCH_BYTES);
+            batch.clear(limits::CHILD_WRITE_KEEP_BYTES);
             self.tell_taken(load);
         }
         Ok(())
@@ -100,7 +103,7 @@ impl Writer {
 
     /// Puts the first item and those that wait behind it into the batch, until it
     /// is large enough for one write. Returns how many these are, and their load.
-    fn gather(&self, first: Item, batch: &mut Vec<u8>) -> (usize, Load) {
+    fn gather(&self, first: Item, batch: &mut Pieces) -> (usize, Load) {
         let (mut items, mut load) = (1, Load::default());
         add(first, batch, &mut load);
         while batch.len() < limits::CHILD_WRITE_BATCH_BYTES {
@@ -118,14 +121,18 @@ impl Writer {
     fn write(
         &self,
         mut pipe: &ChildStdin,
-        mut rest: &[u8],
+        pieces: &[&[u8]],
         exit: &ExitWatch,
     ) -> Result<(), Broken> {
         let mut patience = Some(self.patience);
+        let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut rest = &mut slices[..];
+        // Empty ones at the front would look like a write of nothing.
+        IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            match pipe.write(rest) {
+            match pipe.write_vectored(rest) {
                 Ok(count) => {
-                    rest = &rest[count..];
+                    IoSlice::advance_slices(&mut rest, count);
                     patience = Some(self.patience);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -161,18 +168,18 @@ impl Writer {
 
 /// Adds what is in the queue, each message with a line end. Its load is counted as
 /// `len_max`, as it was when it was put into the queue, so that the two sums agree.
-fn add(item: Item, batch: &mut Vec<u8>, load: &mut Load) {
+fn add(item: Item, batch: &mut Pieces, load: &mut Load) {
     match item {
         Item::Message(message) => {
-            message.write_to(batch);
-            batch.push(b'\n');
+            batch.message(&message);
+            batch.bytes(b"\n");
             *load += Load {
                 messages: 1,
                 bytes: message.len_max() as u64,
             };
         }
         Item::Lines(lines, weight) => {
-            batch.extend_from_slice(&lines);
+            batch.bytes(&lines);
             *load += weight;
         }
     }

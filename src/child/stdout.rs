@@ -56,7 +56,12 @@ impl Reader {
             // Lines that were dropped are told of when it falls quiet.
             let patience = self.quota.owes().then_some(limits::CHILD_LOG_INTERVAL);
             match tap.draw(&mut buffer, exit, patience) {
-                Drawn::Bytes(count) => lines.feed(&buffer[..count], |line| self.take(line)),
+                Drawn::Bytes(count) => {
+                    if count == buffer.len() {
+                        tap.widen();
+                    }
+                    lines.feed(&buffer[..count], |line| self.take(line));
+                }
                 Drawn::Nothing => self.settle(),
                 Drawn::End => break,
             }

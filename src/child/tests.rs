@@ -93,6 +93,16 @@ impl Subject {
         Ok(())
     }
 
+    /// The next word that is not about what was written.
+    fn next_but_taken(&self) -> FromChild {
+        loop {
+            match self.next() {
+                FromChild::Taken(_) => {}
+                word => return word,
+            }
+        }
+    }
+
     fn next(&self) -> FromChild {
         self.words.recv_timeout(DEADLINE).expect("a word in time")
     }

@@ -15,7 +15,7 @@ use crate::event::{Parcel, Standing};
 use crate::http::Exchange;
 use crate::http::courier::{Courier, Sent};
 use crate::limits;
-use crate::mail::pen::{Pen, Written};
+use crate::mail::pen::{Page, Pen, Written};
 use crate::mail::{Nap, Slept, channel};
 use crate::wire::outgoing::Outgoing;
 use crate::wire::sse;
@@ -28,7 +28,7 @@ struct AnswerPen {
 }
 
 impl Pen for AnswerPen {
-    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written {
+    fn write(&mut self, parcel: &Parcel, page: &mut Page) -> Written {
         let sent = match parcel {
             Parcel::Message {
                 message,
@@ -40,15 +40,16 @@ impl Pen for AnswerPen {
                     false => 200,
                 };
                 let headers = [writing::JSON_HEADER];
-                self.courier
-                    .answer(page, status, &headers, |out| message.write_to(out))
+                let Page { head, body } = page;
+                body.message(message);
+                body.with_slices(|body| self.courier.answer(head, status, &headers, body))
             }
             Parcel::Verdict {
                 standing: Standing::Accepted,
                 message: None,
             } => {
                 let status = writing::status_of(Standing::Accepted);
-                self.courier.answer(page, status, &[], |_| {})
+                self.courier.answer(&mut page.head, status, &[], &[])
             }
             _ => Sent::Nothing,
         };
@@ -82,7 +83,7 @@ struct StreamPen {
 }
 
 impl Pen for StreamPen {
-    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written {
+    fn write(&mut self, parcel: &Parcel, page: &mut Page) -> Written {
         // The last ends the stream, which is for its own thread to do.
         let Parcel::Message {
             message,
@@ -96,9 +97,13 @@ impl Pen for StreamPen {
             return Written::Nothing;
         }
         let name = self.event_name;
-        let sent = self.courier.piece(page, |out| {
-            sse::write_event(out, name, event.as_ref(), |out| message.write_to(out));
+        let Page { head, body } = page;
+        body.write(|out, keeper| {
+            sse::write_event(out, name, event.as_ref(), |out| {
+                keeper.message(out, message);
+            });
         });
+        let sent = body.with_slices(|piece| self.courier.piece(head, piece));
         match sent {
             Sent::All => Written::All,
             Sent::Part(rest) => Written::Part(rest),

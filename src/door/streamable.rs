@@ -204,7 +204,7 @@ fn answer_post(
                 return exchange.end_stream();
             }
             Found::Answered => return exchange.complete(&[]),
-            Found::Rest(rest, _) => return exchange.complete(&rest),
+            Found::Rest(rest, load) => return answer_rest(connection, exchange, &rest, load),
             Found::Hangup => {
                 connection.say(FromClient::Gone);
                 // Only one that has closed no more than its sending side reads this.
@@ -233,6 +233,18 @@ fn load_of(answers: &[Outgoing]) -> Load {
         messages: answers.len() as u32,
         bytes: answers.iter().map(|answer| answer.len_max() as u64).sum(),
     }
+}
+
+/// Goes on with an answer that a pen has begun.
+fn answer_rest(
+    connection: &mut Connection,
+    exchange: &mut dyn Exchange,
+    rest: &[u8],
+    load: Load,
+) -> io::Result<()> {
+    let answered = exchange.complete(rest);
+    connection.count_answer(load);
+    answered
 }
 
 fn answer_json(

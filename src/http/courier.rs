@@ -1,14 +1,16 @@
 //! Answers on a connection from outside of its thread, which sleeps meanwhile. Never blocks: it writes what the kernel
 //! takes at once.
 
+use std::io::IoSlice;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, send, sendmsg};
 
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::peer::Peer;
+use crate::limits;
 
 /// The way to one peer, for one exchange.
 #[derive(Debug)]
@@ -41,28 +43,23 @@ impl Courier {
         }
     }
 
-    /// Sends a whole answer, after which the connection goes on. What is sent is put together on the page.
+    /// Sends a whole answer, after which the connection goes on. Its head is written to `head`, which is empty; what
+    /// that holds afterwards means nothing.
     pub fn answer(
-        &mut self,
-        page: &mut Vec<u8>,
+        &self,
+        head: &mut Vec<u8>,
         status: u16,
         headers: &[(&str, &str)],
-        write: impl FnOnce(&mut Vec<u8>),
+        body: &[&[u8]],
     ) -> Sent {
         if self.closed.load(Ordering::SeqCst) {
             return Sent::Nothing;
         }
-        page.clear();
-        write(page);
-        let body = page.len();
-        let framing = AnswerFraming::Length(body);
-        let head = answer::write_head(page, status, headers, framing, Persistence::Keep);
-        if head.is_err() {
+        let framing = AnswerFraming::Length(length_of(body));
+        if answer::write_head(head, status, headers, framing, Persistence::Keep).is_err() {
             return Sent::Nothing;
         }
-        // The head says how long the body is, and is written when that is known.
-        page.rotate_left(body);
-        let sent = self.send(page);
+        let sent = self.send(head, body, b"");
         if sent == Sent::All {
             // The connection is before its next request, which its thread need not know to be cut.
             self.peer.set_idle(true);
@@ -70,27 +67,52 @@ impl Courier {
         sent
     }
 
-    /// Sends one piece of a stream, which must not be empty. It is put together on the page.
-    pub fn piece(&mut self, page: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Sent {
-        page.clear();
-        write(page);
-        if self.framing == AnswerFraming::Chunked {
-            let piece = page.len();
-            answer::write_chunk_size(page, piece);
-            page.rotate_left(piece);
-            page.extend_from_slice(b"\r\n");
+    /// Sends one piece of a stream, which must not be empty; `head` is used as [`Courier::answer`] does.
+    pub fn piece(&self, head: &mut Vec<u8>, piece: &[&[u8]]) -> Sent {
+        if self.framing != AnswerFraming::Chunked {
+            return self.send(head, piece, b"");
         }
-        self.send(page)
+        answer::write_chunk_size(head, length_of(piece));
+        self.send(head, piece, b"\r\n")
     }
 
-    fn send(&mut self, page: &mut Vec<u8>) -> Sent {
+    fn send(&self, head: &mut Vec<u8>, pieces: &[&[u8]], end: &[u8]) -> Sent {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        match send(self.peer.stream.as_raw_fd(), page, flags) {
-            Ok(sent) if sent == page.len() => Sent::All,
-            Ok(sent) => Sent::Part(page.split_off(sent)),
+        let socket = self.peer.stream.as_raw_fd();
+        if length_of(pieces) <= limits::HTTP_COURIER_COPY_BYTES {
+            for piece in pieces.iter().chain([&end]) {
+                head.extend_from_slice(piece);
+            }
+            return match send(socket, head, flags) {
+                Ok(sent) => what_follows(&[head], sent),
+                Err(_) => Sent::Nothing,
+            };
+        }
+        let all = [&[&head[..]], pieces, &[end]].concat();
+        let slices: Vec<_> = all.iter().map(|piece| IoSlice::new(piece)).collect();
+        match sendmsg::<()>(socket, &slices, &[], flags, None) {
+            Ok(sent) => what_follows(&all, sent),
             Err(_) => Sent::Nothing,
         }
     }
+}
+
+/// What became of these, of which so many bytes were sent.
+fn what_follows(all: &[&[u8]], mut sent: usize) -> Sent {
+    let mut rest = Vec::new();
+    for piece in all {
+        let from = sent.min(piece.len());
+        rest.extend_from_slice(&piece[from..]);
+        sent -= from;
+    }
+    match rest.is_empty() {
+        true => Sent::All,
+        false => Sent::Part(rest),
+    }
+}
+
+fn length_of(pieces: &[&[u8]]) -> usize {
+    pieces.iter().map(|piece| piece.len()).sum()
 }
 
 #[cfg(test)]
@@ -121,10 +143,8 @@ mod tests {
     #[test]
     fn an_answer_is_whole() {
         let (peer, mut client) = pair();
-        let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
-        let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], |out| {
-            out.extend_from_slice(b"body");
-        });
+        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
+        let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], &[b"bo", b"dy"]);
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(read(&mut client, expected.len()), expected);
@@ -134,11 +154,11 @@ mod tests {
     fn none_is_sent_once_clients_are_to_come_anew() {
         let (peer, _client) = pair();
         let closed = Arc::<AtomicBool>::default();
-        let mut courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&closed));
-        assert_eq!(courier.answer(&mut Vec::new(), 200, &[], |_| {}), Sent::All);
+        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&closed));
+        assert_eq!(courier.answer(&mut Vec::new(), 200, &[], &[]), Sent::All);
         closed.store(true, Ordering::SeqCst);
         assert_eq!(
-            courier.answer(&mut Vec::new(), 200, &[], |_| {}),
+            courier.answer(&mut Vec::new(), 200, &[], &[]),
             Sent::Nothing
         );
     }
@@ -150,9 +170,9 @@ mod tests {
             (AnswerFraming::UntilClose, &b"hello"[..]),
         ] {
             let (peer, mut client) = pair();
-            let mut courier = Courier::new(peer, framing, Arc::default());
+            let courier = Courier::new(peer, framing, Arc::default());
             for _ in 0..2 {
-                let sent = courier.piece(&mut Vec::new(), |out| out.extend_from_slice(b"hello"));
+                let sent = courier.piece(&mut Vec::new(), &[b"hello"]);
                 assert_eq!(sent, Sent::All);
                 assert_eq!(read(&mut client, expected.len()), expected);
             }
@@ -162,11 +182,11 @@ mod tests {
     #[test]
     fn what_the_kernel_does_not_take_comes_back() {
         let (peer, mut client) = pair();
-        let mut courier = Courier::new(peer, AnswerFraming::UntilClose, Arc::default());
+        let courier = Courier::new(peer, AnswerFraming::UntilClose, Arc::default());
         let mut expected = Vec::new();
         let rest = loop {
             let piece = vec![expected.len() as u8; 300_001];
-            match courier.piece(&mut Vec::new(), |out| out.extend_from_slice(&piece)) {
+            match courier.piece(&mut Vec::new(), &[&piece]) {
                 Sent::All => expected.extend_from_slice(&piece),
                 Sent::Part(rest) => {
                     expected.extend_from_slice(&piece);
@@ -175,10 +195,7 @@ mod tests {
                 Sent::Nothing => break Vec::new(),
             }
         };
-        assert_eq!(
-            courier.piece(&mut Vec::new(), |out| out.push(b'x')),
-            Sent::Nothing
-        );
+        assert_eq!(courier.piece(&mut Vec::new(), &[b"x"]), Sent::Nothing);
         let arrived = read(&mut client, expected.len() - rest.len());
         assert!([arrived, rest].concat() == expected);
     }
@@ -188,10 +205,7 @@ mod tests {
         let (peer, client) = pair();
         drop(client);
         peer.cut();
-        let mut courier = Courier::new(peer, AnswerFraming::Chunked, Arc::default());
-        assert_eq!(
-            courier.piece(&mut Vec::new(), |out| out.push(b'x')),
-            Sent::Nothing
-        );
+        let courier = Courier::new(peer, AnswerFraming::Chunked, Arc::default());
+        assert_eq!(courier.piece(&mut Vec::new(), &[b"x"]), Sent::Nothing);
     }
 }

@@ -189,8 +189,8 @@ fn receive(
     loop {
         let left = left().ok_or(ReadError::Timeout)?;
         // A timeout that is roughly right saves the system call that sets it, in nearly all reads. Too short a one
-        // wakes us early, at most three times for nothing; too long a one wakes us late by an eighth.
-        if *timeout > left.saturating_add(left / 8) || timeout.saturating_mul(4) < left {
+        // wakes us early, at most seven times for nothing; too long a one wakes us late by an eighth.
+        if *timeout > left.saturating_add(left / 8) || timeout.saturating_mul(8) < left {
             stream
                 .set_read_timeout(Some(left))
                 .map_err(|_| ReadError::Closed)?;

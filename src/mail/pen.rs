@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::event::{Load, Parcel};
 use crate::limits;
+use crate::wire::pieces::Pieces;
 
 /// Writes to one client, for one exchange.
 pub trait Pen: Send {
-    /// Writes a parcel. Must not block. The page is for putting it together, and
-    /// may hold anything before and after.
-    fn write(&mut self, parcel: &Parcel, page: &mut Vec<u8>) -> Written;
+    /// Writes a parcel. Must not block. The page is blank, for putting it together.
+    fn write(&mut self, parcel: &Parcel, page: &mut Page) -> Written;
 }
 
 /// What became of a parcel.
@@ -60,7 +60,25 @@ struct Lent {
 pub struct Hand {
     round: u64,
     /// Kept from one parcel to the next, so that nothing is allocated for one.
-    page: Vec<u8>,
+    page: Page,
+}
+
+/// Where what a pen writes is put together.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What its transport puts before it.
+    pub head: Vec<u8>,
+    /// The parcel itself.
+    pub body: Pieces,
+}
+
+impl Page {
+    /// Becomes blank, and keeps no more room than most parcels need.
+    fn clear(&mut self) {
+        self.head.clear();
+        self.head.shrink_to(limits::PEN_PAGE_BYTES);
+        self.body.clear(limits::PEN_PAGE_BYTES);
+    }
 }
 
 impl Hand {
@@ -159,14 +177,19 @@ impl Desk {
             return (Written::Nothing, None);
         };
         let mut written = pen.write(parcel, &mut hand.page);
-        hand.page.shrink_to(limits::PEN_PAGE_BYTES);
+        hand.page.clear();
         lent.round = Some(hand.round);
         lent.is_spent = written != Written::All;
         lent.is_over = written == Written::Last;
         match &mut written {
             Written::All => lent.taken += load_of(parcel),
             Written::Part(rest) => lent.rest = Some((std::mem::take(rest), load_of(parcel))),
-            Written::Last | Written::Nothing => {}
+            Written::Last => {
+                lent.taken += load_of(parcel);
+                let taken = std::mem::take(&mut lent.taken);
+                return (written, is_awaited(&taken).then_some(taken));
+            }
+            Written::Nothing => {}
         }
         let told = enough(&lent.taken).then(|| std::mem::take(&mut lent.taken));
         (written, told)
@@ -177,6 +200,12 @@ impl Desk {
     fn lock(&self) -> MutexGuard<'_, Lent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the hub waits for a word that these last parcels of an exchange are
+/// written. Little it ceased to count with the answer.
+pub fn is_awaited(last: &Load) -> bool {
+    last.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST
 }
 
 /// What a parcel weighs in an outbox.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event::Standing;
+use crate::mail::pen::Page;
 use crate::threads;
 use crate::wire::envelope::Message;
 use crate::wire::outgoing::Outgoing;
@@ -17,7 +18,7 @@ struct Noting {
 }
 
 impl Pen for Noting {
-    fn write(&mut self, parcel: &Parcel, _: &mut Vec<u8>) -> Written {
+    fn write(&mut self, parcel: &Parcel, _: &mut Page) -> Written {
         let Parcel::Message { message, .. } = parcel else {
             return Written::Nothing;
         };

@@ -327,6 +327,14 @@ impl Message {
     }
 }
 
+impl Drop for Message {
+    fn drop(&mut self) {
+        // Its buffer may be of use to another.
+        self.weight
+            .keep(std::mem::take(&mut self.text).into_bytes());
+    }
+}
+
 /// The members of a batch (2025-03-26), in order, each as it came; `None` if
 /// `bytes` is no array, and so a message of its own or nothing at all.
 ///

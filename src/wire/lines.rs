@@ -9,7 +9,7 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use crate::budget::{Budget, Weight};
-use crate::limits::{LINE_BUFFER_KEEP_BYTES, OVERSIZED_HEAD_BYTES};
+use crate::limits::{LINE_FREE_BYTES, OVERSIZED_HEAD_BYTES, SPARE_BYTES_LEAST, SPARE_BYTES_MOST};
 
 /// Splits what is read from a pipe. How the stream is cut into chunks makes no
 /// difference to the lines.
@@ -17,7 +17,7 @@ pub struct Lines {
     max: usize,
     /// The beginning of a line that has not ended yet.
     buffer: Vec<u8>,
-    /// What it counts beyond [`LINE_BUFFER_KEEP_BYTES`].
+    /// What it counts beyond [`LINE_FREE_BYTES`].
     weight: Weight,
     /// Set while such a line is over the limit.
     skipped: Option<Skipped>,
@@ -73,7 +73,12 @@ impl Lines {
             self.end_line(&rest[..end], &mut each);
             rest = &rest[end + 1..];
         }
-        self.take_in(rest);
+        // What begins long mostly goes on long.
+        let more = match rest.len() {
+            ..SPARE_BYTES_LEAST => rest.len(),
+            long => 2 * long,
+        };
+        self.take_in(rest, more);
     }
 
     /// The stream has ended, perhaps in the middle of a line.
@@ -81,20 +86,21 @@ impl Lines {
         self.end_line(&[], &mut each);
     }
 
-    /// Takes in a part of a line that goes on.
-    fn take_in(&mut self, part: &[u8]) {
+    /// Takes in a part of a line, and makes room for so many bytes if it can.
+    fn take_in(&mut self, part: &[u8], more: usize) {
         if let Some(skipped) = &mut self.skipped {
             return skipped.take_in(part);
         }
-        let is_within = self.buffer.len() + part.len() <= self.max;
-        let (more, free) = (part.len(), LINE_BUFFER_KEEP_BYTES);
-        let has_room = |lines: &mut Lines| {
-            let weight = &mut lines.weight;
-            weight
-                .reserve(&mut lines.buffer, more, lines.max, free)
-                .is_ok()
+        let length = self.buffer.len();
+        let is_within = length + part.len() <= self.max;
+        let most = self.max;
+        let mut has_room = |more: usize| {
+            let buffer = &mut self.buffer;
+            let room = self.weight.reserve(buffer, more, most, LINE_FREE_BYTES);
+            room.is_ok()
         };
-        if is_within && has_room(self) {
+        let more = more.min(most.saturating_sub(length));
+        if is_within && (has_room(more.max(part.len())) || has_room(part.len())) {
             self.buffer.extend_from_slice(part);
         } else {
             let mut skipped = Skipped {
@@ -110,16 +116,19 @@ impl Lines {
 
     /// Takes in the last part of a line and passes the line on.
     fn end_line(&mut self, part: &[u8], each: &mut impl FnMut(Line<'_>)) {
-        if self.skipped.is_none() && self.buffer.is_empty() && part.len() <= self.max {
+        let is_short = part.len() < self.max.min(SPARE_BYTES_LEAST);
+        if self.skipped.is_none() && self.buffer.is_empty() && is_short {
             // The usual case: the chunk holds all of it.
             return pass_on(Cow::Borrowed(part), each);
         }
-        self.take_in(part);
+        self.take_in(part, part.len());
         if let Some(skipped) = self.skipped.take() {
             each(skipped.into_line(self.max));
-        } else if self.buffer.capacity() > LINE_BUFFER_KEEP_BYTES {
+        } else if self.buffer.capacity() >= SPARE_BYTES_LEAST {
             let mut line = std::mem::take(&mut self.buffer);
-            line.shrink_to_fit();
+            if line.capacity() > SPARE_BYTES_MOST {
+                line.shrink_to_fit();
+            }
             pass_on(Cow::Owned(line), each);
             // What becomes of it counts by itself.
             self.weight.clear();

@@ -68,6 +68,26 @@ impl Pieces {
         slices
     }
 
+    /// Has them used, piece by piece, and asks for no memory where nothing is large.
+    pub fn with_slices<T>(&self, user: impl FnOnce(&[&[u8]]) -> T) -> T {
+        match self.kept.is_empty() {
+            true => user(&[&self.bytes]),
+            false => user(&self.slices()),
+        }
+    }
+
+    /// A copy of what comes after so many bytes.
+    pub fn bytes_from(&self, start: usize) -> Vec<u8> {
+        let mut skipped = start;
+        let mut bytes = Vec::with_capacity(self.len().saturating_sub(start));
+        for slice in self.slices() {
+            let from = skipped.min(slice.len());
+            bytes.extend_from_slice(&slice[from..]);
+            skipped -= from;
+        }
+        bytes
+    }
+
     /// Forgets all, and keeps room for at most so many bytes.
     pub fn clear(&mut self, room: usize) {
         self.bytes.clear();
@@ -136,6 +156,10 @@ mod tests {
         assert_eq!(pieces.len(), whole.len());
         assert!(pieces.slices().concat() == whole, "the same bytes");
         assert!(pieces.bytes.len() <= copied_max, "{}", pieces.bytes.len());
+        for start in [0, 1, whole.len() / 2, whole.len()] {
+            let start = start.min(whole.len());
+            assert!(pieces.bytes_from(start) == whole[start..], "from {start}");
+        }
         pieces.clear(0);
         assert!(pieces.is_empty() && pieces.slices().concat().is_empty());
     }

@@ -239,8 +239,8 @@ fn a_child_that_stops_reading_is_replaced() {
     client
         .call_text("bad__stop_reading", json!({"ms": 3_600_000}))
         .unwrap();
-    // More than fits into a pipe.
-    let text = "t".repeat(300_000);
+    // More than fits into a pipe, be it wide.
+    let text = "t".repeat(900_000);
     let error = client
         .call_text("bad__echo", json!({"text": text}))
         .unwrap_err();

@@ -18,14 +18,12 @@ const STACK: usize = 64 << 10;
 /// no courier.
 fn by_courier(exchange: &mut dyn Exchange) {
     let path = exchange.head().path().to_owned();
-    let Some(mut courier) = exchange.courier() else {
+    let Some(courier) = exchange.courier() else {
         return exchange.answer(200, &[], b"by itself").unwrap();
     };
     let bell = Arc::new(EventFd::new().unwrap());
     let sending = threads::spawn("courier", STACK, move || {
-        courier.answer(&mut Vec::new(), 200, &[], |out| {
-            out.extend_from_slice(path.as_bytes());
-        })
+        courier.answer(&mut Vec::new(), 200, &[], &[path.as_bytes()])
     });
     // Nobody rings: it wakes when the client sends more, or leaves.
     assert!(!exchange.sleep(bell.as_fd(), now() + PATIENCE));
@@ -69,13 +67,11 @@ fn there_is_none_where_the_connection_ends_or_nothing_may_be_sent() {
 fn a_rest_follows_what_was_sent() {
     let engine = Engine::start(Settings::default(), |exchange: &mut dyn Exchange| {
         exchange.begin_stream(200, &[]).unwrap();
-        let mut courier = exchange.courier().unwrap();
+        let courier = exchange.courier().unwrap();
         let mut pieces = 0;
         let rest = loop {
             pieces += 1;
-            match courier.piece(&mut Vec::new(), |out| {
-                out.extend_from_slice(&[b'x'; 400_000]);
-            }) {
+            match courier.piece(&mut Vec::new(), &[&[b'x'; 400_000]]) {
                 Sent::All => {}
                 Sent::Part(rest) => break rest,
                 Sent::Nothing => {
