@@ -53,11 +53,11 @@ class Bench:
     seconds: float
     warmup: float
 
-    def echo(self, count, tools=5):
-        """So many servers, with so many tools each; no two tools of one name."""
+    def echo(self, count, tools=5, *more):
+        """So many servers, with so many tools each; no two tools of one name. `more` is for their command lines."""
         return [
             gateways.Server(f"s{number}", [
-                str(self.tools / "bench-echo"), "--tools", str(tools), "--first", str(number * tools),
+                str(self.tools / "bench-echo"), "--tools", str(tools), "--first", str(number * tools), *more,
             ])
             for number in range(count)
         ]
@@ -142,12 +142,17 @@ def calls(bench, gateway, plan, program, clients, payload=SMALL):
     )
 
 
+def plain_http(bench, *more):
+    """An HTTP server with nothing behind it. `more` is for its command line."""
+    return gateways.Gateway(
+        "limit-http", "HTTP echo", "", bench.tools / "bench-limits", {"http": "/mcp"},
+        lambda program, plan: [str(program), "serve", "--port", str(plan.port), *more],
+    )
+
+
 def limit_tasks(bench, cell, clients, payload):
     """What the machine gives without a gateway: a pipe to the server, and plain HTTP; and what a bare gateway does."""
-    echo = gateways.Gateway(
-        "limit-http", "HTTP echo", "", bench.tools / "bench-limits", {"http": "/mcp"},
-        lambda program, plan: [str(program), "serve", "--port", str(plan.port)],
-    )
+    echo = plain_http(bench)
     yield Task(cell, "limit-pipe", lambda: bench.load(
         "pipe", "--in-flight", clients, *bench.timing(), "--payload", payload, program="bench-limits",
     ))
@@ -261,12 +266,20 @@ def leak(bench, gateway):
     return figures
 
 
+# Lists of 2,000 tools, by what is said of each: as much as real servers say, and 100 bytes.
+LISTS = {"list/2000": (), "list/2000/brief": ("--brief",)}
+
+
 def many_mode(bench):
-    """mcproxy with fifty servers and with a thousand sessions."""
+    """mcproxy with fifty servers and with a thousand sessions; its lists beside those of plain HTTP."""
+    for cell, more in LISTS.items():
+        plain = plain_http(bench, "--tools", "2000", *more)
+        yield Task(cell, plain.key, lambda plain=plain: many_lists(bench, plain, []))
     for one in bench.gateways:
         if one.peer:
             continue
-        yield Task("list/2000", one.key, lambda one=one: many_lists(bench, one))
+        for cell, more in LISTS.items():
+            yield Task(cell, one.key, lambda one=one, more=more: many_lists(bench, one, bench.echo(50, 40, *more)))
         for clients in (8, 64):
             for shape, count, tools in (("1x5", 1, 5), ("50x40", 50, 40)):
                 yield Task(f"flat/{shape}/{clients}", one.key, lambda one=one, clients=clients, many=(count, tools): (
@@ -278,9 +291,9 @@ def many_mode(bench):
             ))
 
 
-def many_lists(bench, gateway):
+def many_lists(bench, gateway, servers):
     """Lists of two thousand tools per second."""
-    with serving(gateway, "http", bench.echo(50, 40)) as (plan, program):
+    with serving(gateway, "http", servers) as (plan, program):
         return bench.load(
             "list", "--url", gateway.url(plan), "--clients", 8, *bench.timing(), "--expect", 2000, "--pid", program.pid,
         )

@@ -216,10 +216,12 @@ def leak(results):
 
 def many(results):
     """Fifty servers, and a thousand sessions."""
-    lists = grid(
-        results, ["2,000 tools of 50 servers, ×8", "lists/s", "p50 µs", "gateway CPU µs/list"],
-        [("list/2000", figure, 1) for figure in ("calls_per_second", "p50_us", "gateway_cpu_us_per_call")],
-    )
+    lists = [
+        grid(
+            results, [f"2,000 tools of 50 servers, {size}, ×8", "lists/s", "p50 µs", "gateway CPU µs/list"],
+            [(cell, figure, 1) for figure in ("calls_per_second", "p50_us", "gateway_cpu_us_per_call")],
+        ) for cell, size in (("list/2000", "600 bytes each"), ("list/2000/brief", "100 bytes each"))
+    ]
     flat = grid(
         results, ["calls/s, Streamable HTTP", "×8, 1 server × 5 tools", "×8, 50 × 40", "×64, 1 × 5", "×64, 50 × 40"],
         [(f"flat/{shape}/{clients}", "calls_per_second", 1) for clients in (8, 64) for shape in ("1x5", "50x40")],
@@ -229,7 +231,7 @@ def many(results):
         grid(results, [f"{name}, by clients", *map(number_of, sizes)], [(f"cost/{size}", figure, 1) for size in sizes])
         for name, figure in (("gateway CPU µs/call", "gateway_cpu_us_per_call"), ("calls/s", "calls_per_second"))
     ]
-    return "\n".join(part for part in (lists, flat, *cost) if part)
+    return "\n".join(part for part in (*lists, flat, *cost) if part)
 
 
 def number_of(clients):

@@ -23,6 +23,15 @@ pub struct Echo {
 impl Echo {
     /// A server with the tools `tFIRST` to `t(FIRST + tools - 1)`.
     pub fn new(first: u64, tools: u64) -> Echo {
+        Echo::showing(first, tools, tool)
+    }
+
+    /// The same, but of each tool its list says no more than it must.
+    pub fn brief(first: u64, tools: u64) -> Echo {
+        Echo::showing(first, tools, brief_tool)
+    }
+
+    fn showing(first: u64, tools: u64, tool: fn(u64) -> Value) -> Echo {
         let offered: Vec<Value> = (first..first + tools).map(tool).collect();
         let listed = json!({ "tools": offered }).to_string();
         Echo {
@@ -194,6 +203,15 @@ fn tool(number: u64) -> Value {
     })
 }
 
+/// A tool in about 100 bytes, the name with a gateway's prefix among them.
+fn brief_tool(number: u64) -> Value {
+    json!({
+        "name": format!("t{number}"),
+        "description": "Gives back its text.",
+        "inputSchema": { "type": "object" },
+    })
+}
+
 fn greeting(params: &Value) -> Value {
     let asked = params["protocolVersion"].as_str().unwrap_or_default();
     let known = REVISIONS.iter().find(|revision| **revision == asked);
@@ -302,5 +320,7 @@ mod tests {
         assert_eq!(names, [&json!("t10"), &json!("t11"), &json!("t12")]);
         let schema = tools[0]["inputSchema"].to_string().len();
         assert!((250..350).contains(&schema), "{schema}");
+        let brief = brief_tool(1999).to_string().len();
+        assert!((85..100).contains(&brief), "{brief}");
     }
 }

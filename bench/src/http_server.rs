@@ -19,8 +19,8 @@ const STACK: usize = 128 * 1024;
 ///
 /// # Errors
 /// If the port cannot be listened on, or there can be no more threads.
-pub fn serve(port: u16, tools: u64) -> Result<()> {
-    let echo = Arc::new(Echo::new(0, tools));
+pub fn serve(port: u16, echo: Echo) -> Result<()> {
+    let echo = Arc::new(echo);
     each_connection(
         &listen(port)?,
         &Arc::new(move |stream| converse(stream, &echo)),

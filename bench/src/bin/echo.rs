@@ -11,9 +11,10 @@ use bench::error::{Error, Result};
 use bench::program;
 use lexopt::prelude::*;
 
-const USAGE: &str = "usage: bench-echo [--tools N] [--first K]
+const USAGE: &str = "usage: bench-echo [--tools N] [--first K] [--brief]
   --tools N  how many tools it has (default 5)
-  --first K  the number of the first one, which is named tK (default 0)";
+  --first K  the number of the first one, which is named tK (default 0)
+  --brief    says of each tool no more than it must: 100 bytes instead of 600";
 
 /// Bytes that are read at once: a pipe holds no more.
 const CHUNK: usize = 64 * 1024;
@@ -23,17 +24,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (mut tools, mut first) = (5, 0);
+    let (mut tools, mut first, mut is_brief) = (5, 0, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("tools") => tools = arguments.value()?.parse()?,
             Long("first") => first = arguments.value()?.parse()?,
+            Long("brief") => is_brief = true,
             Long("help") => return Err(Error::Usage(USAGE.to_owned())),
             other => return Err(other.unexpected().into()),
         }
     }
-    serve(&Echo::new(first, tools))
+    serve(&match is_brief {
+        true => Echo::brief(first, tools),
+        false => Echo::new(first, tools),
+    })
 }
 
 /// Answers all whole lines of each piece that is read with one write, until stdin ends.

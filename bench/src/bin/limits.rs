@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use bench::commands::{calls, options};
+use bench::echo::Echo;
 use bench::error::{Error, Result};
 use bench::shape::{self, Design};
 use bench::{http_server, program};
@@ -15,7 +16,7 @@ use serde_json::Value;
 const USAGE: &str = "usage: bench-limits pipe [OPTION...]
          calls over the pipes of a bench-echo, which lies beside this program
          --in-flight K (1)  --seconds S (5)  --warmup S (1)  --payload BYTES (100)
-       bench-limits serve --port P [--tools N]
+       bench-limits serve --port P [--tools N] [--brief]
          serves http://127.0.0.1:P/mcp until it is ended; bench-load makes the calls
        bench-limits shape --port P [--design queues|pens|loop|locked] -- COMMAND ARG...
          a gateway in front of COMMAND that does nothing but pass messages on, in one of
@@ -46,16 +47,21 @@ fn beside(name: &str) -> Result<String> {
 }
 
 fn serve(arguments: &mut lexopt::Parser) -> Result<()> {
-    let (mut port, mut tools) = (None, 5);
+    let (mut port, mut tools, mut is_brief) = (None, 5, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("port") => port = Some(arguments.value()?.parse()?),
             Long("tools") => tools = arguments.value()?.parse()?,
+            Long("brief") => is_brief = true,
             other => return Err(other.unexpected().into()),
         }
     }
     let port = port.ok_or_else(|| Error::Usage(USAGE.to_owned()))?;
-    http_server::serve(port, tools)
+    let echo = match is_brief {
+        true => Echo::brief(0, tools),
+        false => Echo::new(0, tools),
+    };
+    http_server::serve(port, echo)
 }
 
 fn bare_shape(arguments: &mut lexopt::Parser) -> Result<()> {
