@@ -3,10 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check needs lint unit tiny real conformance counts counts-accept total torture leak bench simulate mutants
+.PHONY: help run static test check needs lint unit tiny real conformance counts counts-accept total torture leak bench simulate mutants
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
+# What `static` builds for.
+MUSL := x86_64-unknown-linux-musl
+STATIC := $(TARGET)/$(MUSL)/release/mcproxy
 # What the test runners said goes here, a log each, for `total` to add up.
 LOGS := $(TARGET)/tests
 # How many events `simulate` plays, and how many of them `test`.
@@ -23,6 +26,13 @@ help:
 run: needs
 	cargo build --release
 	$(BINARY) -c mcp-servers.json $(ARGS)
+
+## static       the binary that needs no library of the system; once, before: rustup target add x86_64-unknown-linux-musl
+static: needs
+	@[[ -d "$$($${RUSTC:-rustc} --print target-libdir --target $(MUSL))" ]] || \
+	  { echo "Rust's library for $(MUSL) is missing: rustup target add $(MUSL)" >&2; exit 1; }
+	cargo build --release --locked --target $(MUSL)
+	@echo "$(STATIC): $$(stat -c %s $(STATIC)) bytes"
 
 ## test         unit, simulate, tiny, real, conformance and counts, one after the other, and the count of all their tests
 # One after the other, also under `make -j`: they share the machine's ports and cores, and their order is the report's.
