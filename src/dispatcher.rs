@@ -3,7 +3,7 @@
 
 pub mod last_words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use crate::mail::pen::Hand;
 use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
+use crate::sorted::SortedMap;
 use crate::state::Keeper;
 
 /// The dispatcher: the hub, and the ends of everything it speaks to.
@@ -36,7 +37,7 @@ pub struct Dispatcher {
     /// What the lives that are over had last written on stderr.
     last_words: LastWords,
     /// How to start the child of each server.
-    recipes: BTreeMap<ServerId, Recipe>,
+    recipes: SortedMap<ServerId, Recipe>,
     reaper: Reaper,
     keeper: Keeper,
     began: Instant,
@@ -86,7 +87,7 @@ impl Dispatcher {
     pub fn new(
         hub: Hub,
         (inbox, letters): (Inbox, Receiver<Letter>),
-        recipes: BTreeMap<ServerId, Recipe>,
+        recipes: SortedMap<ServerId, Recipe>,
         (reaper, keeper): (Reaper, Keeper),
     ) -> Dispatcher {
         Dispatcher {

@@ -5,12 +5,12 @@
 //! no single moment: one that changes its parent meanwhile may be told with
 //! the old one. Whoever must be sure looks twice.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::limits;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// A process as `/proc/PID/stat` tells it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -134,7 +134,7 @@ pub fn memory_of_tree(pid: u32) -> Option<u64> {
 pub fn memory_of_trees(pids: &[u32]) -> Vec<Option<u64>> {
     let kin = all().unwrap_or_default();
     let children = by_parent(&kin);
-    let there: BTreeSet<i32> = kin.iter().map(|kin| kin.pid).collect();
+    let there: SortedSet<i32> = kin.iter().map(|kin| kin.pid).collect();
     let memory_of = |pid: &u32| {
         let root = i32::try_from(*pid).ok().filter(|pid| there.contains(pid))?;
         let tree = below(&children, root).into_iter().map(|kin| kin.pid);
@@ -164,8 +164,8 @@ fn kibibytes(text: &[u8], key: &str) -> Option<u64> {
     value.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-fn by_parent(kin: &[Kin]) -> BTreeMap<i32, Vec<Kin>> {
-    let mut children: BTreeMap<i32, Vec<Kin>> = BTreeMap::new();
+fn by_parent(kin: &[Kin]) -> SortedMap<i32, Vec<Kin>> {
+    let mut children: SortedMap<i32, Vec<Kin>> = SortedMap::new();
     for kin in kin {
         children.entry(kin.parent).or_default().push(*kin);
     }
@@ -174,8 +174,8 @@ fn by_parent(kin: &[Kin]) -> BTreeMap<i32, Vec<Kin>> {
 
 /// All below a process, each once: in a list that is true of no single moment
 /// a process id that was used again could make a circle.
-fn below(children: &BTreeMap<i32, Vec<Kin>>, root: i32) -> Vec<Kin> {
-    let mut seen = BTreeSet::from([root]);
+fn below(children: &SortedMap<i32, Vec<Kin>>, root: i32) -> Vec<Kin> {
+    let mut seen = SortedSet::from([root]);
     let mut found: Vec<Kin> = Vec::new();
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {

@@ -7,10 +7,11 @@
 
 pub mod ended;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 use crate::wire::log_level::LogLevel;
@@ -51,7 +52,7 @@ pub struct Lists {
     /// Its answer to the greeting.
     pub hello: ServerHello,
     /// Its lists, each whole. A kind that is absent was never told.
-    pub items: BTreeMap<ItemKind, Vec<Item>>,
+    pub items: SortedMap<ItemKind, Vec<Item>>,
 }
 
 /// What tells a session from all others: the random part of its id, which is
@@ -133,7 +134,7 @@ pub struct Remembered {
     /// The log level it asked for.
     pub level: Option<LogLevel>,
     /// What it has subscribed to: names of servers, and resources.
-    pub subscriptions: BTreeSet<(String, Arc<str>)>,
+    pub subscriptions: SortedSet<(String, Arc<str>)>,
 }
 
 /// All that was kept.
@@ -148,5 +149,5 @@ pub struct Recalled {
     /// whatever was kept of them: a word on one of them was lost.
     pub lost: Option<u64>,
     /// What servers offered, by their names.
-    pub lists: BTreeMap<String, Lists>,
+    pub lists: SortedMap<String, Lists>,
 }

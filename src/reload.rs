@@ -10,7 +10,6 @@
 pub mod pipe;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -25,6 +24,7 @@ use crate::limits;
 use crate::logging;
 use crate::mail::Inbox;
 use crate::plan::draft::Draft;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::threads;
 
 /// What tells that a file is not the one it was.
@@ -37,7 +37,7 @@ struct Stamp {
 }
 
 /// The stamps of files; none of one that is not there.
-type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
+type Stamps = SortedMap<PathBuf, Option<Stamp>>;
 
 impl Stamp {
     fn of(path: &Path) -> Option<Stamp> {
@@ -88,7 +88,7 @@ impl Files for Noting {
 /// was when the gateway began. Has no `Debug`: the environment holds secrets.
 pub struct Source {
     path: PathBuf,
-    environment: BTreeMap<String, String>,
+    environment: SortedMap<String, String>,
     executable: PathBuf,
     working_dir: PathBuf,
     overrides: Overrides,
@@ -217,7 +217,7 @@ pub fn start(reloader: Reloader, nudges: Receiver<()>) -> io::Result<()> {
         reloader,
         watch: Watch::default(),
         is_gone: false,
-        findings: BTreeSet::new(),
+        findings: SortedSet::new(),
         unserved: Vec::new(),
     };
     let run = move || thread.run(&nudges);
@@ -230,7 +230,7 @@ struct Thread {
     /// Whether the file was gone at the last look.
     is_gone: bool,
     /// The errors and warnings of the file as it was last taken.
-    findings: BTreeSet<String>,
+    findings: SortedSet<String>,
     /// What needs a restart and was said to.
     unserved: Vec<&'static str>,
     /// How much is logged, as the configuration says.
@@ -301,7 +301,7 @@ impl Thread {
 
     /// What was found in the file, as far as it was not found at the last time.
     fn say_what_is_new(&mut self, loaded: &Loaded) {
-        let mut findings = BTreeSet::new();
+        let mut findings = SortedSet::new();
         let errors = loaded.problems.iter().map(|p| (log::Level::Error, p));
         let warnings = loaded.warnings.iter().map(|w| (log::Level::Warn, w));
         for (level, finding) in errors.chain(warnings) {

@@ -22,29 +22,33 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("budget", &["limits"]),
     ("threads", &[]),
+    ("sorted", &[]),
     ("channel", &["threads"]),
-    ("procfs", &["limits"]),
+    ("procfs", &["limits", "sorted"]),
     ("seal", &["limits"]),
     ("capacity", &["limits"]),
-    ("wire", &["budget", "limits"]),
-    ("record", &["limits", "wire"]),
+    ("wire", &["budget", "limits", "sorted"]),
+    ("record", &["limits", "sorted", "wire"]),
     ("event", &["record", "wire"]),
-    ("config", &["limits"]),
+    ("config", &["limits", "sorted"]),
     ("logging", &["limits", "threads"]),
-    ("plan", &["config", "event", "limits", "seal"]),
-    ("catalog", &["event", "limits", "wire"]),
+    ("plan", &["config", "event", "limits", "seal", "sorted"]),
+    ("catalog", &["event", "limits", "sorted", "wire"]),
     (
         "mail",
         &[
             "budget", "channel", "event", "limits", "plan", "threads", "wire",
         ],
     ),
-    ("state", &["limits", "mail", "record", "threads", "wire"]),
+    (
+        "state",
+        &["limits", "mail", "record", "sorted", "threads", "wire"],
+    ),
     ("systemd", &["limits", "mail", "procfs", "threads"]),
     (
         "hub",
         &[
-            "catalog", "config", "event", "limits", "plan", "record", "seal", "wire",
+            "catalog", "config", "event", "limits", "plan", "record", "seal", "sorted", "wire",
         ],
     ),
     ("http", &["budget", "limits", "threads"]),
@@ -64,12 +68,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "dispatcher",
         &[
-            "channel", "child", "event", "hub", "limits", "mail", "plan", "state",
+            "channel", "child", "event", "hub", "limits", "mail", "plan", "sorted", "state",
         ],
     ),
     (
         "reload",
-        &["config", "limits", "logging", "mail", "plan", "threads"],
+        &[
+            "config", "limits", "logging", "mail", "plan", "sorted", "threads",
+        ],
     ),
     (
         "run",
@@ -104,8 +110,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 8] = [
-    "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
+const PURE: [&str; 9] = [
+    "sorted", "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
 ];
 
 /// What a pure room never names: the world, and whatever differs from run to run.

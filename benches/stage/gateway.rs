@@ -19,6 +19,7 @@ use mcproxy::limits;
 use mcproxy::plan::{Plan, Readiness, ServerPlan, Servers};
 use mcproxy::record::Recalled;
 use mcproxy::seal::Seal;
+use mcproxy::sorted::SortedMap;
 use mcproxy::wire::envelope::{Kind, Message};
 use mcproxy::wire::lines::{Line, Lines};
 use mcproxy::wire::outgoing::{Outgoing, Patch};
@@ -322,7 +323,7 @@ fn plan(cast: Cast) -> Plan {
     }
     Plan {
         servers,
-        groups: BTreeMap::new(),
+        groups: SortedMap::new(),
         tool_name_max: 64,
         queue_max: 1_000,
         processes_max: 10,

@@ -1,12 +1,12 @@
 //! The scenarios by name. The first part of a name says which room is measured:
 //! `wire`, `catalog`, `hub`, or `call` for the hub and the wire together.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use mcproxy::catalog::merge::Catalog;
 use mcproxy::catalog::offer::{Offer, Rules, Source};
 use mcproxy::event::{Life, ServerId};
+use mcproxy::sorted::SortedMap;
 use mcproxy::wire::envelope::Message;
 use mcproxy::wire::items::{self, ItemKind};
 use mcproxy::wire::outgoing::{Outgoing, Patch};
@@ -136,7 +136,7 @@ fn lookup(servers: usize, tools: usize) -> Box<dyn Scenario> {
     let mut offer = Offer::default();
     offer.replace(ItemKind::Tool, page.items);
     let names: Vec<String> = (0..servers).map(texts::server).collect();
-    let rename = BTreeMap::new();
+    let rename = SortedMap::new();
     let sources: Vec<Source<'_>> = (0..)
         .map(ServerId)
         .zip(&names)

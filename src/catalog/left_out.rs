@@ -1,10 +1,9 @@
 //! The sentences about what a catalog does not show, or shows but cannot
 //! reach. Nothing here decides; it only says, bounded in number and length.
 
-use std::collections::BTreeMap;
-
 use crate::event::ServerId;
 use crate::limits;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::shown;
 use crate::wire::items::ItemKind;
 
@@ -39,7 +38,7 @@ impl Sentences {
 /// with the one it is about; so no server can crowd out what is said of another.
 #[derive(Debug, Default)]
 pub struct LeftOut {
-    of: BTreeMap<ServerId, Sentences>,
+    of: SortedMap<ServerId, Sentences>,
 }
 
 impl LeftOut {
@@ -84,7 +83,7 @@ impl LeftOut {
     }
 
     /// All that was said, in order, by the server it was said of.
-    pub fn into_sentences(self) -> BTreeMap<ServerId, Vec<String>> {
+    pub fn into_sentences(self) -> SortedMap<ServerId, Vec<String>> {
         let listed = |(server, sentences): (ServerId, Sentences)| (server, sentences.into_list());
         self.of.into_iter().map(listed).collect()
     }

@@ -2,7 +2,7 @@
 //! state over time: a catalog is built anew whenever an offer changes, and
 //! never changes itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::catalog::left_out::LeftOut;
@@ -12,6 +12,7 @@ use crate::catalog::route::{Found, Route, UriRoutes};
 use crate::catalog::template::Template;
 use crate::event::ServerId;
 use crate::limits;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::{Message, quoted};
 use crate::wire::items::{self, Item, ItemKind};
 use crate::wire::mirrored::Mirrored;
@@ -35,7 +36,7 @@ pub struct Catalog {
     mirrored: HashMap<Arc<str>, Box<[Mirrored]>>,
     prompts: HashMap<Arc<str>, Route>,
     uris: UriRoutes,
-    left_out: BTreeMap<ServerId, Vec<String>>,
+    left_out: SortedMap<ServerId, Vec<String>>,
 }
 
 /// An item of a list, for people.
@@ -139,7 +140,7 @@ impl Catalog {
 
     /// Sentences about what is not shown or cannot be reached, and why, by
     /// server. What the user's own rules hide is not among it.
-    pub fn left_out(&self) -> &BTreeMap<ServerId, Vec<String>> {
+    pub fn left_out(&self) -> &SortedMap<ServerId, Vec<String>> {
         &self.left_out
     }
 

@@ -1,9 +1,8 @@
 //! What goes into a catalog: what each server offers, and by which rules it is
 //! shown. Nothing here merges.
 
-use std::collections::BTreeMap;
-
 use crate::event::ServerId;
+use crate::sorted::SortedMap;
 use crate::wire::items::{Item, ItemKind};
 
 /// What one server offers, all pages drained, in its own words.
@@ -55,7 +54,7 @@ pub struct Rules<'a> {
     pub admits: &'a dyn Fn(&str) -> bool,
     /// New names for tools, by their old ones; the prefix is put in front of
     /// the new name all the same.
-    pub rename: &'a BTreeMap<String, String>,
+    pub rename: &'a SortedMap<String, String>,
 }
 
 /// A server's part in one catalog.

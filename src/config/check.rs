@@ -12,7 +12,7 @@ use crate::config::section::{self, Section};
 use crate::config::surroundings::{Overrides, Surroundings};
 use crate::config::typed::{self, Json};
 use crate::limits;
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 use std::path::Path;
 
 /// The source that is named where no file was read.
@@ -175,7 +175,7 @@ fn finish(config: Config, findings: Findings) -> Result<Loaded, Vec<Problem>> {
 /// The entries of `servers` and of `mcpServers`, each of them a list or a map, in the order of the file.
 fn entries<'a>(top: &Section<'a>, findings: &mut Findings) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
-    let mut taken = BTreeSet::new();
+    let mut taken = SortedSet::new();
     let mut found = false;
     for key in ["servers", "mcpServers"] {
         let Some((json, place)) = top.get(key) else {

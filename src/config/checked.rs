@@ -5,8 +5,8 @@
 
 use crate::config::glob::Glob;
 use crate::config::problem::Problem;
+use crate::sorted::SortedMap;
 use log::LevelFilter;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct Config {
     /// How much is logged, if anybody said so.
     pub log_level: Option<LevelFilter>,
     /// Named selections of servers. Every name in them is that of a server.
-    pub groups: BTreeMap<String, Vec<String>>,
+    pub groups: SortedMap<String, Vec<String>>,
     /// The numbers of the file.
     pub limits: Limits,
     /// The servers in the order of the file. Names are unique.
@@ -140,7 +140,7 @@ pub struct ToolRules {
     /// Patterns that are not shown, whatever `allow` says.
     pub deny: Vec<Glob>,
     /// The server's own name → the name shown instead. No two have the same new name.
-    pub rename: BTreeMap<String, String>,
+    pub rename: SortedMap<String, String>,
 }
 
 impl ToolRules {

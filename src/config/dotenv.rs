@@ -5,7 +5,7 @@
 //! may go over several lines. Nothing is expanded. The last of two lines with one name wins.
 //! Errors name the line and never what it holds.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// A line that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct BadLine {
 ///
 /// # Errors
 /// The first line that cannot be read.
-pub fn parse(text: &str) -> Result<BTreeMap<String, String>, BadLine> {
+pub fn parse(text: &str) -> Result<SortedMap<String, String>, BadLine> {
     let whole = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut variables = BTreeMap::new();
+    let mut variables = Vec::new();
     let mut rest = whole;
     while !rest.is_empty() {
         let line = whole[..whole.len() - rest.len()].matches('\n').count() + 1;
@@ -46,10 +46,10 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, String>, BadLine> {
         if value.contains('\0') {
             return Err(bad("a value without NUL characters"));
         }
-        variables.insert(name.to_owned(), value);
+        variables.push((name.to_owned(), value));
         rest = after;
     }
-    Ok(variables)
+    Ok(variables.into_iter().collect())
 }
 
 /// Whether this can be the name of an environment variable of an `envFile`.
@@ -150,7 +150,7 @@ mod tests {
             ("exported", "1"),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(parse(text), Ok(BTreeMap::from(expected)));
+        assert_eq!(parse(text), Ok(SortedMap::from(expected)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::config::section::{self, Section};
 use crate::config::surroundings::Surroundings;
 use crate::config::typed::Json;
 use crate::limits;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 use std::path::PathBuf;
 
 /// What all entries of a file share.
@@ -219,9 +219,9 @@ fn tools(section: &Section<'_>, findings: &mut Findings) -> ToolRules {
     }
 }
 
-fn rename(tools: &Section<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
-    let mut renamed = BTreeMap::new();
-    let mut taken = BTreeSet::new();
+fn rename(tools: &Section<'_>, findings: &mut Findings) -> SortedMap<String, String> {
+    let mut renamed = SortedMap::new();
+    let mut taken = SortedSet::new();
     let members = tools
         .get("rename")
         .and_then(|(json, place)| section::members(json, &place, "an object of names", findings));

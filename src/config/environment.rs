@@ -10,11 +10,11 @@ use crate::config::section::{self, Section};
 use crate::config::surroundings::Surroundings;
 use crate::config::typed::Json;
 use crate::limits;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::path::Path;
 
 /// Variables by name.
-pub type Variables = BTreeMap<String, String>;
+pub type Variables = SortedMap<String, String>;
 
 /// What every child inherits, besides `LC_*`.
 pub const INHERITED: &[&str] = &[

@@ -9,8 +9,8 @@ use crate::config::problem::{Fault, Findings, Place};
 use crate::config::section::Section;
 use crate::config::surroundings::{Overrides, Surroundings};
 use crate::limits;
+use crate::sorted::SortedMap;
 use log::LevelFilter;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Where the gateway listens unless told otherwise: reachable from this machine only.
@@ -34,7 +34,7 @@ pub fn settings(
         allow_hosts: allow_hosts(top, findings),
         token: environment::token(&surroundings.environment, findings),
         log_level: log_level(top, variables, overrides, findings),
-        groups: BTreeMap::new(),
+        groups: SortedMap::new(),
         limits: limits(top, variables, findings),
         servers: Vec::new(),
     };

@@ -1,14 +1,14 @@
 //! What the configuration depends on besides its text, handed in so that tests need no real machine.
 
 use crate::config::problem::Fault;
+use crate::sorted::SortedMap;
 use log::LevelFilter;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The machine around the configuration. Has no `Debug`: the environment holds secrets.
 pub struct Surroundings<'a> {
     /// The gateway's own environment.
-    pub environment: BTreeMap<String, String>,
+    pub environment: SortedMap<String, String>,
     /// This executable, absolute: what `${MCPROXY}` stands for.
     pub executable: PathBuf,
     /// The folder the gateway was started in, absolute: what `${workspaceFolder}` stands

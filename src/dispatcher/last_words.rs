@@ -2,9 +2,8 @@
 //! ended: what `/status` shows where the process that runs says nothing. Kept
 //! are the lines that answer why a server does as it does, not the latest ones.
 
-use std::collections::BTreeMap;
-
 use crate::event::ServerId;
+use crate::sorted::SortedMap;
 
 /// How a process ended that wrote the lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +17,7 @@ pub struct Ending {
 
 /// The last lines of the processes that are gone.
 #[derive(Debug, Default)]
-pub struct LastWords(BTreeMap<ServerId, Words>);
+pub struct LastWords(SortedMap<ServerId, Words>);
 
 #[derive(Debug, Default)]
 struct Words {

@@ -1,7 +1,7 @@
 //! The children: each is a place that one life after another fills. Here is
 //! what is known of them; `upkeep` acts on it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::catalog::left_out::Sentences;
@@ -13,6 +13,7 @@ use crate::hub::lifecycle::Phase;
 use crate::hub::resting::Kept;
 use crate::hub::timers::TimerKey;
 use crate::limits;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 use crate::wire::log_level::LogLevel;
@@ -89,13 +90,13 @@ pub struct Child {
     /// is being restarted.
     pub offer: Offer,
     /// What of each list, as it was last read, cannot be offered, in sentences.
-    pub left_out: BTreeMap<ItemKind, Vec<String>>,
+    pub left_out: SortedMap<ItemKind, Vec<String>>,
     /// Why each list that was not told when last asked for is as it was before.
-    pub unread: BTreeMap<ItemKind, String>,
+    pub unread: SortedMap<ItemKind, String>,
     /// The lists that are being read.
-    pub reading: BTreeMap<ItemKind, Reading>,
+    pub reading: SortedMap<ItemKind, Reading>,
     /// The lists that have changed and will be read when the burst is over.
-    pub stale: BTreeSet<ItemKind>,
+    pub stale: SortedSet<ItemKind>,
     /// Whether its first start is over, for good or ill.
     pub settled: bool,
     /// Whether its life has served.
@@ -138,7 +139,7 @@ pub struct Child {
     /// How many bytes these calls hold.
     pub held_bytes: u64,
     /// Calls it was sent and has not answered, abandoned ones included.
-    pub under_way: BTreeSet<OwnId>,
+    pub under_way: SortedSet<OwnId>,
     /// What lies in its queue, as far as is known here.
     pub load: Load,
     /// How many calls may lie there: what the plan said when its life began.
@@ -158,7 +159,7 @@ pub struct Child {
     /// The log level it was set to.
     pub level: Option<LogLevel>,
     /// Who has subscribed to which of its resources.
-    pub subscribers: BTreeMap<Arc<str>, BTreeSet<SessionKey>>,
+    pub subscribers: SortedMap<Arc<str>, SortedSet<SessionKey>>,
     /// Whom this life has lately asked to open a URL, by the name it gave each
     /// of these questions, oldest first.
     pub urls: VecDeque<(Box<str>, SessionKey)>,
@@ -181,7 +182,7 @@ pub struct Hearing {
     pub refused: bool,
     /// What sessions have subscribed to and a refused request was the first to
     /// name; it is not asked for again while anybody wants it.
-    pub unwelcome: BTreeSet<String>,
+    pub unwelcome: SortedSet<String>,
     /// Whether changes may have gone untold since the lists were read.
     pub gap: bool,
     /// How often in a row one has ended soon after it began.
@@ -234,10 +235,10 @@ impl Child {
             era: None,
             hello: None,
             offer: Offer::default(),
-            left_out: BTreeMap::new(),
-            unread: BTreeMap::new(),
-            reading: BTreeMap::new(),
-            stale: BTreeSet::new(),
+            left_out: SortedMap::new(),
+            unread: SortedMap::new(),
+            reading: SortedMap::new(),
+            stale: SortedSet::new(),
             settled: false,
             served: false,
             is_added: false,
@@ -258,7 +259,7 @@ impl Child {
             trouble: None,
             held: VecDeque::new(),
             held_bytes: 0,
-            under_way: BTreeSet::new(),
+            under_way: SortedSet::new(),
             load: Load::default(),
             queue_max: 0,
             is_flooded: false,
@@ -267,7 +268,7 @@ impl Child {
             ended: None,
             silent: false,
             level: None,
-            subscribers: BTreeMap::new(),
+            subscribers: SortedMap::new(),
             urls: VecDeque::new(),
             hearing: Hearing::default(),
         }

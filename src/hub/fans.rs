@@ -1,12 +1,12 @@
 //! Questions put to several servers at once: a resource that no list and no
 //! template names may be known to any of them. A book only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{ServerId, SessionKey};
 use crate::hub::calls::Caller;
 use crate::hub::refusal::Refusal;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::Message;
 use crate::wire::own_id::OwnId;
 
@@ -39,7 +39,7 @@ pub struct Fan {
 /// All such questions.
 #[derive(Debug, Default)]
 pub struct Fans {
-    book: BTreeMap<FanId, Fan>,
+    book: SortedMap<FanId, Fan>,
     serial: u64,
 }
 

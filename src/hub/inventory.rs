@@ -6,8 +6,6 @@
 //! servers, or items to name: for whoever runs the gateway, and not for every
 //! caller.
 
-use std::collections::BTreeMap;
-
 use crate::catalog::merge::{Catalog, Named};
 use crate::catalog::name::Change;
 use crate::event::report::{
@@ -18,6 +16,7 @@ use crate::hub::Hub;
 use crate::hub::children::Child;
 use crate::hub::condition::Condition;
 use crate::plan::Readiness;
+use crate::sorted::SortedMap;
 use crate::wire::handshake::Revision;
 use crate::wire::items::ItemKind;
 use crate::wire::own_id::OwnId;
@@ -27,7 +26,7 @@ impl Hub {
     /// What each server offers.
     pub(super) fn inventory(&mut self) -> Inventory {
         let catalog = self.catalog(&View::Merged);
-        let mut offers: BTreeMap<ServerId, Vec<Offered>> = BTreeMap::new();
+        let mut offers: SortedMap<ServerId, Vec<Offered>> = SortedMap::new();
         for named in catalog.names() {
             offers.entry(named.server).or_default().push(told(&named));
         }

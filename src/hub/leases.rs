@@ -2,7 +2,6 @@
 //! while its client goes to find the answers and comes back with them in a new
 //! request. A book only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Moment, SessionKey};
@@ -10,6 +9,7 @@ use crate::hub::children::ChildId;
 use crate::hub::questions::QuestionId;
 use crate::hub::refusal::Refusal;
 use crate::hub::timers::TimerKey;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::Message;
 use crate::wire::input::InputRequest;
 use crate::wire::own_id::OwnId;
@@ -95,7 +95,7 @@ impl Lease {
 /// All calls that are kept open.
 #[derive(Debug, Default)]
 pub struct Leases {
-    book: BTreeMap<LeaseId, Lease>,
+    book: SortedMap<LeaseId, Lease>,
     serial: u64,
 }
 

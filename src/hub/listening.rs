@@ -1,7 +1,6 @@
 //! `subscriptions/listen` of stateless clients (2026-07-28, subscriptions): a
 //! request that is answered by notifications, for as long as its stream lasts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::route::Found;
@@ -14,6 +13,7 @@ use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::Session;
 use crate::limits;
+use crate::sorted::SortedSet;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::method::Method;
 use crate::wire::outgoing::{Outgoing, Patch};
@@ -78,7 +78,7 @@ impl Hub {
             uris: Vec::new(),
         };
         let mut places = Vec::new();
-        let distinct: BTreeSet<String> = wanted.uris.into_iter().collect();
+        let distinct: SortedSet<String> = wanted.uris.into_iter().collect();
         for uri in distinct.into_iter().take(limits::SESSION_SUBSCRIPTIONS_MAX) {
             if let Some((server, child)) = self.watched_at(key, &uri) {
                 places.push((uri.as_str().into(), server, child));

@@ -72,7 +72,6 @@ pub mod upkeep;
 pub mod views;
 pub mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +97,7 @@ use crate::hub::timers::{Timer, Timers};
 use crate::plan::Plan;
 use crate::record::{Lists, Recalled};
 use crate::seal::Seal;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::sse::Epoch;
 
 /// What the hub is given at its start, for it cannot find it out itself.
@@ -116,7 +116,7 @@ pub struct Outset {
 pub struct Hub {
     plan: Plan,
     /// What servers offered when they were last asked.
-    recalled: BTreeMap<String, Lists>,
+    recalled: SortedMap<String, Lists>,
     /// Spreads new starts.
     dice: Dice,
     /// The wall-clock time at moment zero, since 1970.
@@ -127,19 +127,19 @@ pub struct Hub {
     effects: Vec<Effect>,
     children: Children,
     /// The child of each server that all share, or that its lists come from.
-    mains: BTreeMap<ServerId, ChildId>,
+    mains: SortedMap<ServerId, ChildId>,
     /// In which era the servers are spoken to that had to be asked.
-    eras: BTreeMap<ServerId, Era>,
+    eras: SortedMap<ServerId, Era>,
     /// Since when servers that are not to run are not: only those that a reload
     /// has turned off, or found wrong.
-    off_since: BTreeMap<ServerId, Moment>,
+    off_since: SortedMap<ServerId, Moment>,
     calls: Calls,
     streams: Streams,
     sessions: Sessions,
     /// What is remembered of those that are not there.
     absent: Absent,
     /// The sessions that have asked for a log level.
-    listeners: BTreeSet<SessionKey>,
+    listeners: SortedSet<SessionKey>,
     questions: Questions,
     leases: Leases,
     /// What the states and session ids that clients carry are sealed with.
@@ -149,15 +149,15 @@ pub struct Hub {
     figures: Figures,
     timers: Timers,
     /// What each view that was asked for shows, until a server changes.
-    shelf: BTreeMap<View, Arc<Catalog>>,
+    shelf: SortedMap<View, Arc<Catalog>>,
     /// What those views showed that have changed since clients were last told.
-    outdated: BTreeMap<View, Arc<Catalog>>,
+    outdated: SortedMap<View, Arc<Catalog>>,
     /// Whether the time for telling them is set.
     telling: bool,
     /// What waits to be told until a reload has settled.
     resettling: Resettling,
     /// What was left out of catalogs, and is in the log already.
-    complaints: BTreeSet<String>,
+    complaints: SortedSet<String>,
     links: Links,
     /// The tasks that tools have begun, lately.
     tasks: Links,
@@ -185,9 +185,9 @@ impl Hub {
             now: Moment::default(),
             effects: Vec::new(),
             children: Children::default(),
-            mains: BTreeMap::new(),
-            eras: BTreeMap::new(),
-            off_since: BTreeMap::new(),
+            mains: SortedMap::new(),
+            eras: SortedMap::new(),
+            off_since: SortedMap::new(),
             calls: Calls::default(),
             streams: Streams::new(Epoch::drawn(drawn)),
             sessions: Sessions::default(),
@@ -196,7 +196,7 @@ impl Hub {
                 outset.recalled.forgotten,
                 outset.recalled.lost,
             ),
-            listeners: BTreeSet::new(),
+            listeners: SortedSet::new(),
             questions: Questions::default(),
             leases: Leases::default(),
             seal: outset.seal,
@@ -204,11 +204,11 @@ impl Hub {
             fans: Fans::default(),
             figures: Figures::default(),
             timers: Timers::default(),
-            shelf: BTreeMap::new(),
-            outdated: BTreeMap::new(),
+            shelf: SortedMap::new(),
+            outdated: SortedMap::new(),
             telling: false,
             resettling: Resettling::default(),
-            complaints: BTreeSet::new(),
+            complaints: SortedSet::new(),
             links: Links::default(),
             tasks: Links::default(),
             replay_bytes: 0,

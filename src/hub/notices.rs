@@ -1,7 +1,6 @@
 //! What nobody answers: progress, cancellations, log messages, changes, in
 //! both directions.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{SessionKey, View};
@@ -10,6 +9,7 @@ use crate::hub::calls::{Asker, Call};
 use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
 use crate::hub::streams::{StreamId, StreamKind};
+use crate::sorted::SortedSet;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::input::InputRequired;
 use crate::wire::items::ItemKind;
@@ -111,7 +111,7 @@ impl Hub {
         if let Some(owner) = &child.owner {
             return vec![owner.clone()];
         }
-        let origins: BTreeSet<SessionKey> = child
+        let origins: SortedSet<SessionKey> = child
             .under_way
             .iter()
             .filter_map(|&call| self.calls.get(call).filter(|call| counts(call)))

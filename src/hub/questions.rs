@@ -1,12 +1,12 @@
 //! The questions of children to clients (sampling, elicitation, roots), open
 //! until the client answers, leaves, or takes too long. A book only.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Life, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::timers::TimerKey;
+use crate::sorted::SortedMap;
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
 
@@ -40,7 +40,7 @@ pub struct Question {
 /// All open questions.
 #[derive(Debug, Default)]
 pub struct Questions {
-    book: BTreeMap<QuestionId, Question>,
+    book: SortedMap<QuestionId, Question>,
     serial: u64,
 }
 

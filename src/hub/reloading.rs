@@ -6,7 +6,6 @@
 //! Reading the file is not done here, nor how a process goes and comes
 //! (`upkeep`, by the table in `lifecycle`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::merge::Catalog;
@@ -21,16 +20,17 @@ use crate::hub::timers::Timer;
 use crate::limits;
 use crate::plan::changes::{Changes, Fate};
 use crate::plan::{Plan, Readiness};
+use crate::sorted::SortedMap;
 
 /// What is still to be told of reloads.
 #[derive(Debug, Default)]
 pub struct Resettling {
     /// The children that reloads have started or renewed and that are not there
     /// yet, with the time that each has for it. No change is told meanwhile.
-    awaited: BTreeMap<ChildId, Moment>,
+    awaited: SortedMap<ChildId, Moment>,
     /// What sessions with children of their own saw before, as far as they were
     /// told.
-    overlays: BTreeMap<SessionKey, Arc<Catalog>>,
+    overlays: SortedMap<SessionKey, Arc<Catalog>>,
 }
 
 impl Resettling {

@@ -17,8 +17,6 @@
 //! declared. To hold back `initialize` for the sake of those would be to hold
 //! back the lists, which come after it.
 
-use std::collections::BTreeMap;
-
 use crate::config::checked::Protocol;
 use crate::event::Effect;
 use crate::hub::Hub;
@@ -26,6 +24,7 @@ use crate::hub::children::{Child, ChildId, Era};
 use crate::hub::lifecycle::Phase;
 use crate::record::{Lists, Record};
 use crate::seal;
+use crate::sorted::SortedMap;
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
 
@@ -138,7 +137,7 @@ impl Hub {
                 && !(child.unread.contains_key(kind) && child.offer.items(*kind).is_empty())
         };
         let kinds = ItemKind::ALL.into_iter().filter(is_told);
-        let items: BTreeMap<ItemKind, &[Item]> =
+        let items: SortedMap<ItemKind, &[Item]> =
             kinds.map(|kind| (kind, child.offer.items(kind))).collect();
         let kept = digest(fingerprint, hello, &items);
         let record = (child.kept != Some(kept)).then(|| Record::Lists {
@@ -165,7 +164,7 @@ fn is_awaited(child: &Child) -> bool {
     !child.held.is_empty() || !child.subscribers.is_empty()
 }
 
-fn digest(fingerprint: u64, hello: &ServerHello, items: &BTreeMap<ItemKind, &[Item]>) -> Kept {
+fn digest(fingerprint: u64, hello: &ServerHello, items: &SortedMap<ItemKind, &[Item]>) -> Kept {
     let fingerprint = fingerprint.to_be_bytes();
     let hello = format!("{hello:?}");
     let mut parts: Vec<&[u8]> = vec![&fingerprint, hello.as_bytes()];

@@ -2,12 +2,11 @@
 //! answered with questions (2026-07-28, "Multi Round-Trip Requests"), from then
 //! until the call is made once more with the answers. A book only.
 
-use std::collections::BTreeMap;
-
 use crate::event::{ServerId, SessionKey};
 use crate::hub::calls::{Asker, Call};
 use crate::hub::questions::QuestionId;
 use crate::hub::streams::StreamId;
+use crate::sorted::SortedMap;
 use crate::wire::method::Method;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::own_id::OwnId;
@@ -47,7 +46,7 @@ pub struct Part {
 /// All rounds, each under the id of the call that was answered.
 #[derive(Debug, Default)]
 pub struct Rounds {
-    book: BTreeMap<OwnId, Round>,
+    book: SortedMap<OwnId, Round>,
 }
 
 impl Round {

@@ -3,7 +3,7 @@
 //! connection breaks. A request of the stateless era, which says all this of
 //! itself, is entered as a session of one request: a *lone* one. A book only.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::catalog::merge::Catalog;
@@ -15,6 +15,7 @@ use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
 use crate::record::SessionName;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
 use crate::wire::items::ItemKind;
@@ -52,12 +53,12 @@ pub struct Session {
     /// The log level it asked for.
     pub level: Option<LogLevel>,
     /// The children of its own, for servers with `scope: session`.
-    pub children: BTreeMap<ServerId, ChildId>,
+    pub children: SortedMap<ServerId, ChildId>,
     /// What it sees, once it has children of its own: these may offer something
     /// else than the template does.
     pub overlay: Option<Arc<Catalog>>,
     /// The resources it has subscribed to, and where.
-    pub subscriptions: BTreeSet<(Arc<str>, ChildId)>,
+    pub subscriptions: SortedSet<(Arc<str>, ChildId)>,
     /// The events kept for a client that comes back.
     pub replay: Replay,
     /// The last of its streams that have ended, with the number of each one's
@@ -104,9 +105,9 @@ impl Session {
             unanswered_max: limits::SESSION_UNANSWERED_MAX,
             finished: false,
             level: None,
-            children: BTreeMap::new(),
+            children: SortedMap::new(),
             overlay: None,
-            subscriptions: BTreeSet::new(),
+            subscriptions: SortedSet::new(),
             replay: Replay::default(),
             ended: VecDeque::new(),
             heard: now,

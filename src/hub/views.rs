@@ -2,7 +2,6 @@
 //! changes, and the telling of such a change.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -19,6 +18,7 @@ use crate::hub::tasks::take_extension;
 use crate::hub::timers::Timer;
 use crate::limits;
 use crate::plan::Readiness;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::handshake::{self, Revision};
 use crate::wire::items::ItemKind;
@@ -239,7 +239,7 @@ impl Hub {
     }
 
     fn tell_changes(&mut self, before: &Catalog, after: &Catalog, sessions: &[SessionKey]) {
-        let changed: BTreeMap<&str, ItemKind> = ItemKind::ALL
+        let changed: SortedMap<&str, ItemKind> = ItemKind::ALL
             .into_iter()
             .filter(|&kind| after.differs(before, kind))
             .map(|kind| (changed_method(kind), kind))

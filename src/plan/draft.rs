@@ -1,7 +1,6 @@
 //! Draws plan and recipes from a configuration, and from one that takes its
 //! place: which server is the same as before, and which is another.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use crate::config::checked::{Command, Config, Launch, Server};
@@ -9,6 +8,7 @@ use crate::event::ServerId;
 use crate::limits;
 use crate::plan::{Drawn, Plan, Readiness, Recipe, ServerPlan, Servers};
 use crate::seal;
+use crate::sorted::SortedMap;
 
 /// The variable that tells a gateway how many others it was started by, one
 /// inside the other: an entry that starts mcproxy with its own file would
@@ -30,7 +30,7 @@ impl Draft {
     pub fn new(config: &Config, nesting: u32) -> Draft {
         let nothing = Drawn {
             plan: plan(config),
-            recipes: BTreeMap::new(),
+            recipes: SortedMap::new(),
         };
         let mut draft = Draft {
             nesting,
@@ -51,7 +51,7 @@ impl Draft {
     /// has errors goes on as it was, if it ran, and says so.
     pub fn redraw(&mut self, config: &Config) -> &Drawn {
         let mut plan = plan(config);
-        let mut recipes = BTreeMap::new();
+        let mut recipes = SortedMap::new();
         for server in &config.servers {
             let before = self.last.plan.servers.by_name(&server.name);
             // What is shown of two names that are too long may be the same.

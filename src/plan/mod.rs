@@ -9,13 +9,13 @@ pub mod draft;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::checked::{Protocol, Scope, ToolRules};
 use crate::event::ServerId;
 use crate::event::ids::IdMap;
+use crate::sorted::SortedMap;
 
 /// What is drawn from one configuration.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Drawn {
     /// For the hub.
     pub plan: Plan,
     /// How to start the child of each server that can run.
-    pub recipes: BTreeMap<ServerId, Recipe>,
+    pub recipes: SortedMap<ServerId, Recipe>,
 }
 
 /// Everything the hub is told of the configuration.
@@ -32,7 +32,7 @@ pub struct Plan {
     /// The servers.
     pub servers: Servers,
     /// Named selections of servers, by the servers' names.
-    pub groups: BTreeMap<String, Vec<String>>,
+    pub groups: SortedMap<String, Vec<String>>,
     /// How long a served name may be, in bytes.
     pub tool_name_max: usize,
     /// How many calls may wait for one child, in its queue and in the hub.
@@ -107,7 +107,7 @@ pub struct Servers {
     book: IdMap<ServerId, ServerPlan>,
     order: Vec<ServerId>,
     /// What servers were that the configuration names no more.
-    gone: BTreeMap<ServerId, ServerPlan>,
+    gone: SortedMap<ServerId, ServerPlan>,
 }
 
 impl Servers {

@@ -14,6 +14,7 @@ use crate::event::ServerId;
 use crate::plan::changes::{Changes, Fate};
 use crate::plan::draft::Draft;
 use crate::plan::{Drawn, Readiness};
+use crate::sorted::SortedMap;
 
 /// A machine on which every program is there but `missing`.
 struct Cardboard;
@@ -34,7 +35,7 @@ impl Files for Cardboard {
 
 fn checked(json: &Value) -> Config {
     let around = Surroundings {
-        environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+        environment: SortedMap::from([("PATH".to_owned(), "/bin".to_owned())]),
         executable: PathBuf::from("/bin/mcproxy"),
         working_dir: PathBuf::from("/project"),
         files: &Cardboard,

@@ -1,6 +1,5 @@
 //! When a file counts as changed, and what of a configuration cannot be taken on.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,6 +8,7 @@ use crate::config::check;
 use crate::config::checked::Config;
 use crate::config::load::Disk;
 use crate::config::surroundings::{Overrides, Surroundings};
+use crate::sorted::SortedMap;
 
 const FILE: &str = "f.json";
 
@@ -86,7 +86,7 @@ impl Folder {
 
     fn source(&self, name: &str) -> Source {
         let around = Surroundings {
-            environment: BTreeMap::new(),
+            environment: SortedMap::new(),
             executable: PathBuf::from("/bin/true"),
             working_dir: self.0.clone(),
             files: &Disk,
@@ -171,7 +171,7 @@ fn a_pipe_in_place_of_a_file_is_waited_for_but_not_for_ever() {
 
 fn config(text: &str) -> Config {
     let around = Surroundings {
-        environment: BTreeMap::new(),
+        environment: SortedMap::new(),
         executable: PathBuf::from("/bin/true"),
         working_dir: PathBuf::from("/"),
         files: &Disk,

@@ -5,13 +5,13 @@
 //! it is read by what reads live answers, and nothing that is written into one by
 //! hand or by chance can put in what a server could not.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::limits;
 use crate::record::Lists;
+use crate::sorted::SortedMap;
 use crate::state::error::{Error, Fault};
 use crate::state::files::{self, Draft};
 use crate::state::trouble::Trouble;
@@ -35,9 +35,9 @@ const FORMAT: &str = "1";
 /// Reads what is there of these servers, and removes files of others that were
 /// not used for long. A broken file is ignored with a warning. `now` is in
 /// seconds since 1970.
-pub fn read_all(folder: &Path, servers: &[String], now: u64) -> BTreeMap<String, Lists> {
+pub fn read_all(folder: &Path, servers: &[String], now: u64) -> SortedMap<String, Lists> {
     let folder = folder.join(FOLDER);
-    let mut found = BTreeMap::new();
+    let mut found = SortedMap::new();
     for server in servers {
         let Some(path) = place(&folder, server) else {
             continue;
@@ -179,7 +179,7 @@ fn read(text: &[u8], server: &str) -> Result<Option<Lists>, String> {
     let fingerprint = fingerprint.and_then(scan::text);
     let fingerprint = fingerprint.and_then(|hex| u64::from_str_radix(&hex, 16).ok());
     let fingerprint = fingerprint.ok_or("its fingerprint is none")?;
-    let mut items = BTreeMap::new();
+    let mut items = SortedMap::new();
     for (kind, listed) in ItemKind::ALL.into_iter().zip(listed(result)?) {
         if listed {
             items.insert(kind, items::read_page(&answer, kind)?.items);

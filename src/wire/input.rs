@@ -2,9 +2,8 @@
 //! (2026-07-28, "Multi Round-Trip Requests"): a result that asks for input, and
 //! a request that brings it.
 
-use std::collections::BTreeMap;
-
 use crate::limits::{ID_BYTES_MAX, INPUT_REQUESTS_MAX};
+use crate::sorted::SortedMap;
 use crate::wire::envelope::{Message, quoted};
 use crate::wire::method::Method;
 use crate::wire::scan::{self, Scanner, Shape, Value};
@@ -217,20 +216,21 @@ pub fn retry_members(responses: &[(Box<str>, Box<str>)], state: Option<&str>) ->
 /// A value that only some parsers take, such as half a surrogate pair or a number
 /// beyond all floating points, counts as it stands there.
 pub fn canonical_params(params: &str) -> String {
-    let mut members = BTreeMap::new();
+    let mut members = Vec::new();
     let read = Scanner::new(params).object(|scanner, key| {
         let value = scanner.value()?.json(params);
         if !["_meta", "inputResponses", "requestState"].contains(&key) {
             let parsed = serde_json::from_str(value);
             let sorted =
                 parsed.map_or_else(|_| value.to_owned(), |v: serde_json::Value| v.to_string());
-            members.insert(key.to_owned(), sorted);
+            members.push((key.to_owned(), sorted));
         }
         Ok(())
     });
     if read.is_err() {
         return params.to_owned();
     }
+    let members: SortedMap<String, String> = members.into_iter().collect();
     let members = members
         .iter()
         .map(|(key, value)| format!("{}:{value}", quoted(key)));

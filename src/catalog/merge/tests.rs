@@ -1,12 +1,13 @@
 //! Small worlds of servers written by hand, and what a client sees of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::catalog::offer::{Offer, Rules};
+use crate::sorted::SortedMap;
 
 const A: ServerId = ServerId(1);
 const B: ServerId = ServerId(2);
@@ -17,7 +18,7 @@ struct Server {
     name: &'static str,
     prefix: &'static str,
     admits: Box<dyn Fn(&str) -> bool>,
-    rename: BTreeMap<String, String>,
+    rename: SortedMap<String, String>,
     offer: Offer,
 }
 
@@ -28,7 +29,7 @@ impl Server {
             name,
             prefix: name,
             admits: Box::new(|_| true),
-            rename: BTreeMap::new(),
+            rename: SortedMap::new(),
             offer: Offer::default(),
         }
     }
@@ -121,7 +122,7 @@ fn left_out(catalog: &Catalog) -> Vec<String> {
     numbered(catalog.left_out())
 }
 
-fn numbered(left_out: &BTreeMap<ServerId, Vec<String>>) -> Vec<String> {
+fn numbered(left_out: &SortedMap<ServerId, Vec<String>>) -> Vec<String> {
     let of = |(server, sentences): (&ServerId, &Vec<String>)| {
         let number = server.0;
         let numbered = sentences.iter().map(move |it| format!("{number}: {it}"));

@@ -23,7 +23,6 @@ mod reloads;
 mod tongues;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,6 +35,7 @@ use crate::hub::stories::simulation::processes::Processes;
 use crate::hub::stories::world::{World, outset, plan};
 use crate::plan::Plan;
 use crate::record::Recalled;
+use crate::sorted::SortedMap;
 
 /// How many steps a run has before the end begins. Each is an event, more or
 /// less; floods are more.
@@ -121,7 +121,7 @@ fn stage(seed: u64) -> Plan {
         server.idle_stop = is_stopped.then(|| Duration::from_secs(1 + dice.next() % 4));
     }
     let some = ["git", "pad"].map(str::to_owned);
-    plan.groups = BTreeMap::from([("some".to_owned(), some.to_vec())]);
+    plan.groups = SortedMap::from([("some".to_owned(), some.to_vec())]);
     plan.queue_max = 8;
     plan.reconnect_attempts_max = 1 + u32::try_from(seed % 3).expect("it is below 3");
     plan.processes_max = 3;

@@ -17,6 +17,7 @@ use crate::hub::{Hub, Outset};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
 use crate::record::{Recalled, Record};
 use crate::seal::Seal;
+use crate::sorted::SortedMap;
 use crate::wire::envelope::Kind;
 use crate::wire::outgoing::Patch;
 
@@ -118,7 +119,7 @@ pub(super) fn plan(names: &[&str]) -> Plan {
     }
     Plan {
         servers,
-        groups: BTreeMap::new(),
+        groups: SortedMap::new(),
         tool_name_max: 64,
         queue_max: 1_000,
         processes_max: 10,

@@ -12,6 +12,7 @@ use crate::hub::stories::simulation::Simulation;
 use crate::hub::stories::simulation::counts;
 use crate::plan::changes::{Changes, Fate};
 use crate::plan::{Plan, Readiness, ServerPlan, Servers};
+use crate::sorted::SortedMap;
 use crate::wire::method::Method;
 use crate::wire::own_id::OwnId;
 
@@ -85,13 +86,13 @@ impl Simulation {
         }
     }
 
-    fn other_groups(&mut self) -> BTreeMap<String, Vec<String>> {
+    fn other_groups(&mut self) -> SortedMap<String, Vec<String>> {
         let members = ["git", "time", "pad", "new"].into_iter();
         let members = members.filter(|_| self.dice.percent(60));
         let members = members.map(str::to_owned).collect();
         match self.dice.percent(80) {
-            true => BTreeMap::from([("some".to_owned(), members)]),
-            false => BTreeMap::new(),
+            true => SortedMap::from([("some".to_owned(), members)]),
+            false => SortedMap::new(),
         }
     }
 
