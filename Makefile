@@ -7,7 +7,7 @@ SHELL := bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/release/mcproxy
-# What `static` builds for.
+# What `static` builds for; .cargo/config.toml says how that is linked.
 MUSL := x86_64-unknown-linux-musl
 STATIC := $(TARGET)/$(MUSL)/release/mcproxy
 # What the test runners said goes here, a log each, for `total` to add up.

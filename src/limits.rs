@@ -762,8 +762,9 @@ const _: () = assert!(
 pub const STREAMS_ROOM_KEPT: usize = 128;
 
 /// How many letters the inbox of the dispatcher holds. A burst of that many is
-/// worked off in about a millisecond; whoever comes later waits that long.
-pub const INBOX_SLOTS: usize = 512;
+/// worked off in about half a millisecond; whoever comes later waits that long.
+/// Each is 224 bytes that are there from the start.
+pub const INBOX_SLOTS: usize = 256;
 
 /// How many bytes of clients' messages are held in all, from their first byte on:
 /// what may wait for the children, and as much again for bodies that are being

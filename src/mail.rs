@@ -30,6 +30,16 @@ pub fn channel<T>(slots: usize) -> (crossbeam_channel::Sender<T>, crossbeam_chan
     crossbeam_channel::bounded(slots)
 }
 
+/// A channel whose slots are made as they are needed, for a queue that is nearly
+/// always empty: whoever writes looks first whether its limit is reached.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "each writer keeps the limit: nothing is put in past it"
+)]
+pub fn growing_channel<T>() -> (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>) {
+    crossbeam_channel::unbounded()
+}
+
 /// What the dispatcher finds in its inbox.
 #[derive(Debug)]
 pub enum Letter {

@@ -175,6 +175,11 @@ const CAPACITIES: &[(&str, &str, &str)] = &[
         "the constructor, whose callers name the constant",
     ),
     (
+        "src/mail.rs",
+        "",
+        "slots that are made as they are needed; who writes looks at limits::STATE_QUEUE_RECORDS first",
+    ),
+    (
         "src/channel.rs",
         "slots",
         "the constructor, whose callers name the constant",

@@ -18,6 +18,7 @@ pub struct IdHasher(u64);
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Hasher for IdHasher {
+    #[inline]
     fn write_u64(&mut self, number: u64) {
         // Of the product's two halves one depends on all low bits, one on all high.
         let product = u128::from(self.0 ^ number) * u128::from(FACTOR);
@@ -34,6 +35,7 @@ impl Hasher for IdHasher {
         }
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }

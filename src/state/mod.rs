@@ -88,7 +88,7 @@ impl State {
             lists: lists::read_all(folder, opening.servers, opening.now),
         };
         files::sweep(folder, opening.now, |_| true);
-        let (queue, records) = mail::channel(limits::STATE_QUEUE_RECORDS);
+        let (queue, records) = mail::growing_channel();
         let backlog = Arc::new(Backlog::default());
         let writer = Writer::new(folder, journal, Arc::clone(&backlog));
         let started = threads::spawn("state", limits::STATE_STACK_BYTES, move || {
@@ -144,7 +144,11 @@ impl Keeper {
         }
         // Before it is taken out, and counted off, on the other side.
         backlog.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Err(TrySendError::Full(record)) = queue.try_send(record) {
+        let sent = match queue.len() < limits::STATE_QUEUE_RECORDS {
+            true => queue.try_send(record),
+            false => Err(TrySendError::Full(record)),
+        };
+        if let Err(TrySendError::Full(record)) = sent {
             backlog.bytes.fetch_sub(bytes, Ordering::Relaxed);
             if let Record::Session { .. } = record {
                 backlog.lost.fetch_max(now, Ordering::Relaxed);

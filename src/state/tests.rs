@@ -201,7 +201,7 @@ fn without_a_folder_nothing_is_kept() {
 #[test]
 fn nobody_waits_for_a_disk_that_hangs() {
     // A queue that nobody takes from.
-    let (queue, records) = mail::channel(limits::STATE_QUEUE_RECORDS);
+    let (queue, records) = mail::growing_channel();
     let backlog = Arc::new(Backlog::default());
     let (ending, _is_ending) = mail::channel(limits::SIGNAL_SLOTS);
     let (_has_ended, ended) = mail::channel(limits::SIGNAL_SLOTS);
@@ -222,7 +222,7 @@ fn nobody_waits_for_a_disk_that_hangs() {
 /// after [`NOW`], for a disk that hung.
 fn recalled_after_dropping(record: Record) -> Recalled {
     let scratch = Scratch::new();
-    let (queue, records) = mail::channel(limits::STATE_QUEUE_RECORDS);
+    let (queue, records) = mail::growing_channel();
     let backlog = Arc::new(Backlog::default());
     let keeper = Keeper(Some((queue, Arc::clone(&backlog))));
     for _ in 0..limits::STATE_QUEUE_RECORDS {
@@ -287,7 +287,7 @@ fn of_many_that_are_connected_one_record_tells() {
 
 #[test]
 fn lists_that_wait_are_bounded_in_bytes() {
-    let (queue, records) = mail::channel(limits::STATE_QUEUE_RECORDS);
+    let (queue, records) = mail::growing_channel();
     let backlog = Arc::new(Backlog::default());
     let keeper = Keeper(Some((queue, Arc::clone(&backlog))));
     let long = "x".repeat(limits::STATE_QUEUE_BYTES_MAX / 3);

@@ -143,6 +143,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// When no value begins here.
+    #[inline]
     pub fn shape(&mut self) -> Result<Shape, Fault> {
         match self.token() {
             Some(b'{') => Ok(Shape::Object),
@@ -171,6 +172,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value that holds none, the cursor on its first byte.
+    #[inline]
     fn flat(&mut self, shape: Shape) -> Result<(), Fault> {
         match shape {
             Shape::String => self.string().map(drop),
@@ -292,6 +294,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no white space, not consumed.
+    #[inline]
     fn token(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
@@ -305,12 +308,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// The byte at the cursor, white space or not.
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
     /// Steps over a bracket; `true` if something stands before its `close`,
     /// which is consumed otherwise.
+    #[inline]
     fn open(&mut self, close: u8) -> Result<bool, Fault> {
         if self.depth == JSON_DEPTH_MAX {
             return Err(self.fault("nested too deep"));
@@ -326,6 +331,7 @@ impl<'a> Scanner<'a> {
 
     /// After a value inside brackets: `true` behind a comma, `false` behind
     /// `close`.
+    #[inline]
     fn another(&mut self, close: u8) -> Result<bool, Fault> {
         match self.token() {
             Some(b',') => {
@@ -452,6 +458,7 @@ impl<'a> Scanner<'a> {
 
     /// A fault at the cursor. At the end of the text there is only one thing
     /// to say of it.
+    #[cold]
     fn fault(&self, what: &'static str) -> Fault {
         let cut_off = self.at >= self.text.len();
         Fault {
