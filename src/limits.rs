@@ -737,12 +737,16 @@ pub const REPLAY_ALL_BYTES_MAX: usize = 64 << 20;
 /// open and end a stream.
 pub const OUTBOX_RESERVE: usize = 128;
 
+/// Places beside those that a session's answers may take: who has read as much as was taken out and not yet told of
+/// must not be refused for it, so that counts as read.
+pub const OUTBOX_DOUBT: usize = TAKEN_MESSAGES as usize;
+
 /// How many parcels the outbox of a connection holds.
-pub const OUTBOX_SLOTS: usize = SESSION_UNANSWERED_MAX + OUTBOX_RESERVE;
+pub const OUTBOX_SLOTS: usize = SESSION_UNANSWERED_MAX + OUTBOX_DOUBT + OUTBOX_RESERVE;
 
 /// How many parcels the outbox of the stdio door holds. Its one client cannot
 /// open further connections, so it may have more under way on this one.
-pub const STDIO_OUTBOX_SLOTS: usize = 1_024 + OUTBOX_RESERVE;
+pub const STDIO_OUTBOX_SLOTS: usize = 1_024 + OUTBOX_DOUBT + OUTBOX_RESERVE;
 
 // What a door has written and not yet told is no sign of a slow client.
 const _: () = assert!(UNREAD_ANSWER_BYTES_LEAST <= TAKEN_BYTES);
@@ -783,7 +787,8 @@ pub const BUDGET_MESSAGES_LEAST: usize = 4;
 
 /// After how many messages taken out of a queue the hub is told. One event for
 /// sixteen messages is cheap, and an eighth of what a session may have unread is
-/// exact enough: what was taken and not yet told counts as lying there still.
+/// exact enough: what was taken and not yet told counts as lying there still, but
+/// where a client would be refused for it.
 pub const TAKEN_MESSAGES: u32 = 16;
 
 /// And after how many bytes.

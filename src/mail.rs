@@ -412,6 +412,17 @@ impl Outbox {
         }
     }
 
+    /// Counts parcels of a stream as taken out, before they are written: a client may have read them, and ask for
+    /// more, before their writer comes to say so. Returns what is to be counted when they are written.
+    ///
+    /// # Errors
+    /// The dispatcher has ended.
+    pub fn count_places(&mut self, load: Load) -> Result<Load, Ended> {
+        let Load { messages, bytes } = load;
+        self.count_taken(Load { messages, bytes: 0 })?;
+        Ok(Load { messages: 0, bytes })
+    }
+
     /// Counts parcels of a stream as written. The hub is told from time to
     /// time only: what it does not know yet it takes to lie here still, which
     /// is the safe side, and less than a threshold's worth.

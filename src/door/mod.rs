@@ -17,6 +17,9 @@ pub mod stdio;
 pub mod streamable;
 pub mod writing;
 
+#[cfg(test)]
+mod tests;
+
 use crate::event::SessionKey;
 use crate::wire::session_id::Nonce;
 

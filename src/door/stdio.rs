@@ -134,7 +134,7 @@ impl Reader {
 
 /// Writes what comes, many messages in one write where many wait, until there
 /// is nothing more to come.
-fn write_all(mut output: impl Write, outbox: &mut Outbox, is_cut: &AtomicBool) {
+pub(super) fn write_all(mut output: impl Write, outbox: &mut Outbox, is_cut: &AtomicBool) {
     let mut buffer = Vec::new();
     let mut found = Found::Nothing;
     loop {
@@ -150,10 +150,12 @@ fn write_all(mut output: impl Write, outbox: &mut Outbox, is_cut: &AtomicBool) {
                 Found::Nothing
             };
         }
+        let taken = outbox.count_places(taken);
         let written = output.write_all(&buffer).and_then(|()| output.flush());
         buffer.clear();
         let is_over = written.is_err() || is_cut.load(Ordering::Relaxed);
-        if is_over || outbox.count_taken(taken).is_err() {
+        let told = taken.and_then(|taken| outbox.count_taken(taken));
+        if is_over || told.is_err() {
             return;
         }
         found = match found {

@@ -189,8 +189,9 @@ impl<'a> Stream<'a> {
             let mut nap = Until(now() + self.keepalive);
             match self.outbox.wait_lending(&mut self.pen, &mut nap) {
                 Found::Rest(rest, load) => {
+                    let load = self.outbox.count_places(load);
                     self.exchange.complete(&rest)?;
-                    self.taken += load;
+                    self.taken += load.unwrap_or_default();
                     self.flush()?;
                 }
                 Found::Parcel(parcel) => {
@@ -263,10 +264,11 @@ impl<'a> Stream<'a> {
 
     /// Writes the buffer out in one write, and tells the hub what is free again.
     fn flush(&mut self) -> io::Result<()> {
+        // If the dispatcher has ended, the next wait finds that out.
+        let taken = self.outbox.count_places(std::mem::take(&mut self.taken));
         self.exchange.write_pieces(&self.buffer.slices())?;
         self.buffer.clear(limits::STREAM_BUFFER_KEEP_BYTES);
-        // If the dispatcher has ended, the next wait finds that out.
-        let _ = self.outbox.count_taken(std::mem::take(&mut self.taken));
+        let _ = taken.and_then(|taken| self.outbox.count_taken(taken));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::hub::calls::Caller;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
 use crate::hub::sessions::Session;
-use crate::hub::streams::{StreamId, StreamKind};
+use crate::hub::streams::{Stream, StreamId, StreamKind};
 use crate::limits;
 use crate::wire::envelope::{INVALID_PARAMS, Kind, Malformed, Message};
 use crate::wire::handshake::{ClientHello, Revision};
@@ -293,7 +293,8 @@ impl Hub {
         }
         if let Some(session) = self.sessions.get_mut(&fresh) {
             session.whole = Some(stream);
-            session.unanswered_max = slots.saturating_sub(limits::OUTBOX_RESERVE);
+            let kept = limits::OUTBOX_RESERVE + limits::OUTBOX_DOUBT;
+            session.unanswered_max = slots.saturating_sub(kept);
         }
         self.opened(outbox, None, Some(fresh));
     }
@@ -322,8 +323,8 @@ impl Hub {
             self.verdict(outbox, Standing::Accepted, None);
             return self.put(stream, refusal_to(&refusal, id), false);
         }
-        let unread = self.streams.get(stream).map_or(0, |s| s.load.messages);
-        match (self.admit(key, unread as usize, &body), body_id(&body)) {
+        let unread = self.streams.get(stream).map_or(0, Stream::surely_unread);
+        match (self.admit(key, unread, &body), body_id(&body)) {
             (Ok(()), _) => {
                 self.verdict(outbox, Standing::Accepted, None);
                 body.each(|message| self.take(key, stream, message));

@@ -91,6 +91,13 @@ impl Asked {
 }
 
 impl Stream {
+    /// How many parcels lie in the outbox, whatever the door has taken out and not
+    /// told of yet: that is always less than is worth telling.
+    pub fn surely_unread(&self) -> usize {
+        let doubtful = limits::TAKEN_MESSAGES - 1;
+        self.load.messages.saturating_sub(doubtful) as usize
+    }
+
     /// It becomes a stream on the wire. What its events say of the requests is
     /// written here, once, and again where one of several is answered.
     pub fn begin(&mut self) {

@@ -295,8 +295,8 @@ fn a_client_that_takes_none_of_its_answers_is_parted_with() {
 fn a_session_with_too_many_answers_unread_is_busy() {
     let mut w = World::ready(&["git"]);
     w.open(&["bob"]);
-    // The answer to `initialize` lies there already.
-    for id in 2..limits::SESSION_UNANSWERED_MAX {
+    // The answer to `initialize` lies there already, and as much may have been read without a word of it.
+    for id in 2..limits::SESSION_UNANSWERED_MAX + limits::TAKEN_MESSAGES as usize - 1 {
         w.asks("bob", &id.to_string(), "ping", "");
     }
     w.expect_of("error", &[]);
@@ -311,6 +311,32 @@ fn a_session_with_too_many_answers_unread_is_busy() {
     w.takes("bob.1", 16, 0);
     w.asks("bob", "\"then\"", "ping", "");
     w.expect(&["0.200s bob.1 answer \"then\" {}"]);
+}
+
+#[test]
+fn who_has_read_everything_may_have_as_many_calls_under_way_as_ever_whatever_was_told_of_it() {
+    let mut w = World::ready(&["git"]);
+    w.open(&["bob"]);
+    // The answer to `initialize`, and what the door said first.
+    w.takes("bob.1", 2, 0);
+    for id in 1..limits::SESSION_UNANSWERED_MAX {
+        call(&mut w, "bob", &id.to_string());
+    }
+    // The door tells of sixteen at once.
+    for id in 1..4 * limits::TAKEN_MESSAGES {
+        w.expect_of("error", &[]);
+        w.asks("bob", &format!("\"{id}\""), "ping", "");
+        w.expect(&[&format!("0.200s bob.1 answer \"{id}\" {{}}")]);
+        if id % limits::TAKEN_MESSAGES == 0 {
+            w.takes("bob.1", limits::TAKEN_MESSAGES, 0);
+        }
+    }
+    call(&mut w, "bob", "\"last\"");
+    w.forget();
+    w.asks("bob", "\"more\"", "ping", "");
+    w.expect(&[
+        "0.200s bob.1 error \"more\" -32000 this session has 128 answers under way or unread; read them first",
+    ]);
 }
 
 #[test]

@@ -16,6 +16,28 @@ fn assert_unharmed(client: &mut HonestSse) {
     assert!(client.notices.is_empty() && client.questions.is_empty());
 }
 
+/// How many answers a session may have under way or unread.
+const UNANSWERED_MAX: usize = 128;
+
+#[test]
+fn who_reads_every_answer_is_never_told_to_read_them_first() {
+    let gateway = gateway(&[fault("one")]);
+    let mut client = client(&gateway, "/sse");
+    for _ in 1..UNANSWERED_MAX {
+        client.call("one__hang", json!({}));
+    }
+    // More than the gateway writes without looking at its counts.
+    for number in 0..40 {
+        let text = format!("answer {number}");
+        assert_eq!(client.call_text("one__echo", json!({"text": text})), text);
+    }
+    // That is no leniency: one more is taken, and then none.
+    client.call("one__hang", json!({}));
+    let id = client.call("one__echo", json!({"text": "too many"}));
+    let (_, sentence) = client.refusal(&id);
+    assert!(sentence.contains("128 answers under way"), "{sentence}");
+}
+
 #[test]
 fn nothing_but_a_ping_comes_before_initialize() {
     let gateway = gateway(&[fault("one")]);
