@@ -303,19 +303,21 @@ pub fn serve(config: &Config, source: Option<Source>, serving: Serving<'_>) -> R
         watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
     match &door {
         Ok(running) => {
-            if is_handed {
-                gateway.defer_stop();
-            }
+            gateway.defer_stop();
             (serving.announce)(&host, running.local_addr().port());
             notifier.ready();
         }
         Err(_) => gateway.stop(),
     }
     gateway.wait_for_stop();
-    if is_handed && let Ok(running) = &mut door {
-        // Who connects from now on waits for the next one that the socket is handed to. The servers answer
-        // until everybody has gone there.
-        running.hand_over();
+    if let Ok(running) = &mut door {
+        match is_handed {
+            // Who connects from now on waits for the next one that the socket is handed to. The servers answer
+            // until everybody has gone there.
+            true => running.hand_over(),
+            // Before the last answers are written.
+            false => running.part(),
+        }
         gateway.stop();
     }
     notifier.stopping();

@@ -25,8 +25,10 @@ pub struct Shared {
     pub table: Arc<Table>,
     /// Who notices that a peer left.
     pub watch: Arc<Watch>,
+    /// Set once, when clients are to come by new connections: each answer says so.
+    pub parting: Arc<AtomicBool>,
     /// Set once, when no further connection is to be accepted.
-    pub closed: Arc<AtomicBool>,
+    pub closed: AtomicBool,
     /// Set once, when the engine stops.
     pub stopping: AtomicBool,
 }
@@ -37,9 +39,9 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Whether clients are to come by new connections: each answer says so.
-    pub fn is_closed(&self) -> bool {
-        self.is_stopping() || self.closed.load(Ordering::SeqCst)
+    /// Whether no connection takes another request after the one at hand.
+    pub fn is_parting(&self) -> bool {
+        self.parting.load(Ordering::SeqCst)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Courier {
     peer: Arc<Peer>,
     framing: AnswerFraming,
     /// Whether clients are to come by new connections, which an answer has to say: then none is sent from here.
-    closed: Arc<AtomicBool>,
+    parting: Arc<AtomicBool>,
 }
 
 /// What became of it.
@@ -33,13 +33,13 @@ pub enum Sent {
 }
 
 impl Courier {
-    /// For an exchange whose body will have this framing; the length that it may name means nothing. Once `closed` is
-    /// set it sends no answer.
-    pub fn new(peer: Arc<Peer>, framing: AnswerFraming, closed: Arc<AtomicBool>) -> Courier {
+    /// For an exchange whose body will have this framing; the length that it may name means nothing. Once `parting`
+    /// is set it sends no answer.
+    pub fn new(peer: Arc<Peer>, framing: AnswerFraming, parting: Arc<AtomicBool>) -> Courier {
         Courier {
             peer,
             framing,
-            closed,
+            parting,
         }
     }
 
@@ -52,7 +52,7 @@ impl Courier {
         headers: &[(&str, &str)],
         body: &[&[u8]],
     ) -> Sent {
-        if self.closed.load(Ordering::SeqCst) {
+        if self.parting.load(Ordering::SeqCst) {
             return Sent::Nothing;
         }
         let framing = AnswerFraming::Length(length_of(body));
@@ -153,10 +153,10 @@ mod tests {
     #[test]
     fn none_is_sent_once_clients_are_to_come_anew() {
         let (peer, _client) = pair();
-        let closed = Arc::<AtomicBool>::default();
-        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&closed));
+        let parting = Arc::<AtomicBool>::default();
+        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&parting));
         assert_eq!(courier.answer(&mut Vec::new(), 200, &[], &[]), Sent::All);
-        closed.store(true, Ordering::SeqCst);
+        parting.store(true, Ordering::SeqCst);
         assert_eq!(
             courier.answer(&mut Vec::new(), 200, &[], &[]),
             Sent::Nothing

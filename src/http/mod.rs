@@ -68,6 +68,11 @@ pub trait Running: Send {
     /// Where it listens; the port is the real one where 0 was asked for.
     fn local_addr(&self) -> SocketAddr;
 
+    /// Parts with the clients: from now on each answer says that its connection ends with it, so that nobody sends the
+    /// next request into one that is about to be closed (RFC 9112 section 9.6). Connections are still accepted.
+    /// An engine that cannot do this does nothing.
+    fn part(&mut self) {}
+
     /// Hands the clients over to another process that has the listener, too: accepts no further connection, lets go
     /// of the listener, and has every client come by a new connection for its next request. Each connection is
     /// served to the end of one exchange; those on which none begins within a moment are closed, and it is waited

@@ -33,7 +33,8 @@ pub fn start(
         settings,
         table,
         watch: Arc::clone(&watch),
-        closed: Arc::default(),
+        parting: Arc::default(),
+        closed: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
     });
     let accepting =
@@ -83,7 +84,12 @@ impl Running for Engine {
         self.address
     }
 
+    fn part(&mut self) {
+        self.shared.parting.store(true, Ordering::SeqCst);
+    }
+
     fn hand_over(&mut self) {
+        self.part();
         self.close();
         let table = &self.shared.table;
         table.wait_until_empty(limits::HTTP_HANDOVER_WAIT);
@@ -91,6 +97,7 @@ impl Running for Engine {
     }
 
     fn stop(mut self: Box<Self>) -> usize {
+        self.part();
         // First, so that a connection that is accepted meanwhile is cut with the others.
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.close();

@@ -196,7 +196,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         let closing = self.closing
             || framing == AnswerFraming::UntilClose
             || !self.can_drain()
-            || self.connection.shared.is_closed();
+            || self.connection.shared.is_parting();
         let persistence = match (closing, self.connection.head.is_http_1_0()) {
             (true, _) => Persistence::Close,
             (false, true) => Persistence::KeepAloud,
@@ -352,7 +352,7 @@ impl Exchange for Turn<'_, '_> {
     fn courier(&mut self) -> Option<Courier> {
         let head = &self.connection.head;
         let is_plain = !head.is_http_1_0() && head.method() != "HEAD";
-        let goes_on = !self.closing && !self.connection.shared.is_closed();
+        let goes_on = !self.closing && !self.connection.shared.is_parting();
         let framing = match self.stage {
             // Who has the next request at hand already need not wait for it at the socket.
             Stage::Unanswered
@@ -367,8 +367,8 @@ impl Exchange for Turn<'_, '_> {
             _ => return None,
         };
         let peer = Arc::clone(self.connection.socket.peer());
-        let closed = Arc::clone(&self.connection.shared.closed);
-        Some(Courier::new(peer, framing, closed))
+        let parting = Arc::clone(&self.connection.shared.parting);
+        Some(Courier::new(peer, framing, parting))
     }
 
     fn complete(&mut self, rest: &[u8]) -> io::Result<()> {

@@ -12,10 +12,11 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::e2e::scene::{
-    assert_echo, call_under_way, client, fault, fault_with, gateway, pid_of, setup, wait_for_log,
-    wait_for_state,
+    assert_echo, call_under_way, client, fault, fault_with, gateway, get, pid_of, setup,
+    wait_for_log, wait_for_state,
 };
 use crate::harness::client::Client;
+use crate::harness::engine::{Exemption, exempts};
 use crate::harness::gateway::{Gateway, Setup, Stopped};
 use crate::harness::http::{Http, Request};
 use crate::harness::process::is_alive;
@@ -124,6 +125,40 @@ fn calls_under_way_and_open_streams_end_with_it() {
     // Cut or ended; but over.
     assert!(!matches!(listening.next_message(), Ok(Some(_))));
     assert!(!matches!(sse.listener.http.next_event(), Ok(Some(_))));
+}
+
+#[test]
+fn its_last_answers_say_that_their_connections_end() {
+    if exempts(Exemption::Connections) {
+        return;
+    }
+    // Such a server makes the end take more than a second.
+    let mut gateway = gateway(&json!({}), &[fault("good", &[]), deaf("deaf")]);
+    wait_for_state(&gateway, "deaf", "ready");
+    let mut client = client(&gateway, "/mcp");
+    let mut idle = client.connect();
+    let live = Request::new("GET", "/health");
+    let reply = idle.request(&live).unwrap();
+    assert_eq!(reply.head.header("connection"), None);
+    let params = json!({"name": "good__hang"});
+    let call = client.book.request("tools/call", &params).to_string();
+    let mut calling = client.connect();
+    calling.send(&client.http_post(call)).unwrap();
+    let begun = Deadline::after(PATIENCE).poll(|| {
+        let status = get(&gateway, "/status").json();
+        let servers = status["servers"].as_array().cloned().unwrap_or_default();
+        let is_busy = |server: &Value| server["under_way"] == 1;
+        servers.iter().any(is_busy).then_some(())
+    });
+    assert!(begun.is_some(), "the call does not begin");
+    gateway.signal(Signal::SIGTERM);
+    let head = calling.read_head(false).unwrap();
+    assert_eq!(head.header("connection"), Some("close"), "{head:?}");
+    let body = calling.read_body().unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("the gateway is stopping"));
+    let reply = idle.request(&live).unwrap();
+    assert_eq!(reply.head.header("connection"), Some("close"));
+    assert_stops(gateway, Signal::SIGTERM);
 }
 
 #[test]

@@ -243,6 +243,30 @@ fn who_comes_when_it_hands_over_waits_for_the_next_and_the_others_are_sent_there
 }
 
 #[test]
+fn who_is_parted_with_is_told_so_in_each_answer_and_may_come_again() {
+    let (begin, begun) = bounded(1);
+    let (go, gone) = bounded(1);
+    let mut engine = Engine::start(Settings::default(), move |exchange| {
+        if exchange.head().path() == "/waits" {
+            begin.send(()).unwrap();
+            gone.recv_timeout(PATIENCE).unwrap();
+        }
+        exchange.answer(200, &[], b"").unwrap();
+    });
+    let (mut idle, mut waiting) = (engine.connect(), engine.connect());
+    assert!(!idle.get("/").has("Connection: close"));
+    waiting.send("GET /waits HTTP/1.1\r\nHost: x\r\n\r\n");
+    begun.recv_timeout(PATIENCE).unwrap();
+    engine.running.as_mut().unwrap().part();
+    go.send(()).unwrap();
+    assert!(waiting.answer().has("Connection: close"));
+    assert!(idle.get("/").has("Connection: close"));
+    assert!(engine.connect().get("/").has("Connection: close"));
+    drop((idle, waiting));
+    assert_eq!(engine.stop(), 0);
+}
+
+#[test]
 fn stop_lets_a_request_end_and_then_cuts() {
     let mut watched = watched();
     let mut client = watched.engine.connect();
