@@ -1,6 +1,9 @@
 //! The pens that this door lends: with them the dispatcher answers a POST, or goes
 //! on with a stream, while the thread of the connection sleeps.
 
+#[cfg(test)]
+mod tests;
+
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
