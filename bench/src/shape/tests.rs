@@ -3,7 +3,9 @@
 //! only if the id was another on the way can two clients that use the same one be told apart.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,11 +16,23 @@ const DESIGNS: [Design; 4] = [Design::Queues, Design::Pens, Design::Loop, Design
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A port that nobody listens on. Listening there for a moment would not find one: a child that
+/// another test starts just then has that listener too, and keeps it open until it has become `cat`.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Below those that the system gives to clients; tests that run elsewhere begin elsewhere.
+    let first = 20_000 + (process::id() % 10_000) as u16;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
+            return port;
+        }
+    }
+}
+
 /// Has a design serve in front of `cat`, as long as this process is there.
 fn serving(design: Design) -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("it is bound").port();
-    drop(free);
+    let port = free_port();
     thread::spawn(move || serve(design, port, &["cat".to_owned()]));
     port
 }
