@@ -6,6 +6,7 @@
 //!
 //! What is said is in `talk`, who awaits what in `table`; each design moves it in a file of its own.
 
+pub mod dispatcher;
 pub mod event_loop;
 pub mod locked;
 pub mod mailbox;

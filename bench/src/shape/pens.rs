@@ -5,41 +5,28 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::process::ChildStdin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::child::{self, Child};
+use crate::child::Child;
 use crate::error::Result;
 use crate::http_server;
 use crate::io_buffers::{Filled, Inlet};
+use crate::shape::dispatcher::{Dispatcher, Letter, Reach, SHORT};
 use crate::shape::mailbox::Mailbox;
-use crate::shape::table::Table;
-use crate::shape::talk::{self, Answer, Message, Wish};
+use crate::shape::talk::{self, Answer, Wish};
 use crate::shape::{read_lines, start, write_waiting};
-
-/// Longer messages are the business of the threads at sockets and pipes, in bytes.
-const SHORT: usize = 8 * 1024;
 
 /// How a client is reached.
 type Client = Arc<Desk>;
 
-/// What the dispatcher is told.
-enum Letter {
-    Open(u64, Client),
-    Close(u64),
-    Ask(Message, Client),
-    Say(u64, Message),
-    Answer(Message),
-}
-
 /// What all threads share.
 #[derive(Default)]
 struct House {
-    inbox: Mailbox<Letter>,
+    inbox: Mailbox<Letter<Client>>,
     sessions: AtomicU64,
 }
 
@@ -49,22 +36,9 @@ struct House {
 /// If the port or the child cannot be had, and when the child ends.
 pub fn serve(port: u16, command: &[String]) -> Result<()> {
     let (_child, stdin, stdout) = Child::with_blocking_pipes(command)?;
-    child::never_block(&stdin)?;
     let listener = http_server::listen(port)?;
     let house = Arc::new(House::default());
-    let pipe = Arc::new(Pipe {
-        stdin,
-        ahead: AtomicUsize::new(0),
-        items: Mailbox::default(),
-    });
-    let writer = Arc::clone(&pipe);
-    start("in", move || drop(writer.write_items()))?;
-    let mut dispatcher = Dispatcher {
-        table: Table::default(),
-        pipe,
-        lines: Vec::new(),
-        scratch: Vec::new(),
-    };
+    let mut dispatcher = Dispatcher::new(stdin)?;
     let dispatched = Arc::clone(&house);
     start("dispatcher", move || dispatcher.run(&dispatched.inbox))?;
     let called = Arc::clone(&house);
@@ -75,111 +49,6 @@ pub fn serve(port: u16, command: &[String]) -> Result<()> {
     read_lines(stdout, |answers| {
         house.inbox.put(answers.into_iter().map(Letter::Answer));
     })
-}
-
-/// The child's stdin. The dispatcher writes to it while nothing is ahead, and `in` else.
-struct Pipe {
-    stdin: ChildStdin,
-    /// Items that `in` was given and has not written yet.
-    ahead: AtomicUsize,
-    items: Mailbox<Item>,
-}
-
-/// What `in` is to write.
-enum Item {
-    Line(Message, Option<u64>),
-    /// What the pipe did not take of the dispatcher's.
-    Rest(Vec<u8>),
-}
-
-impl Pipe {
-    fn hand_over(&self, item: Item) {
-        self.ahead.fetch_add(1, Ordering::Relaxed);
-        self.items.put([item]);
-    }
-
-    /// What `in` does.
-    fn write_items(&self) -> io::Result<()> {
-        let (mut items, mut out) = (Vec::new(), Vec::new());
-        loop {
-            self.items.take(&mut items);
-            let count = items.len();
-            for item in items.drain(..) {
-                match item {
-                    Item::Line(message, number) => message.line(number, &mut out),
-                    Item::Rest(rest) => out.extend_from_slice(&rest),
-                }
-            }
-            write_waiting(&self.stdin, &out)?;
-            out.clear();
-            // The dispatcher, which sees this, writes behind them.
-            self.ahead.fetch_sub(count, Ordering::Release);
-        }
-    }
-}
-
-/// The one owner of the table.
-struct Dispatcher {
-    table: Table<Client>,
-    pipe: Arc<Pipe>,
-    /// Lines of this round that are to be written in one go.
-    lines: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-impl Dispatcher {
-    fn run(&mut self, inbox: &Mailbox<Letter>) {
-        let mut letters = Vec::new();
-        loop {
-            inbox.take(&mut letters);
-            for letter in letters.drain(..) {
-                self.open(letter);
-            }
-            self.write_lines();
-        }
-    }
-
-    fn open(&mut self, letter: Letter) {
-        match letter {
-            Letter::Open(session, client) => self.table.open(session, client),
-            Letter::Close(session) => self.table.close(session),
-            Letter::Ask(message, client) => {
-                let number = self.table.ask(&message, client);
-                self.pass_on(message, number);
-            }
-            Letter::Say(session, message) => {
-                let number = self.table.say(&message, session);
-                self.pass_on(message, number);
-            }
-            Letter::Answer(answer) => {
-                if let Some((client, answer)) = self.table.answered(answer) {
-                    client.tell(answer, &mut self.scratch);
-                }
-            }
-        }
-    }
-
-    fn pass_on(&mut self, message: Message, number: Option<u64>) {
-        if message.text.len() <= SHORT && self.pipe.ahead.load(Ordering::Acquire) == 0 {
-            message.line(number, &mut self.lines);
-        } else {
-            self.write_lines();
-            self.pipe.hand_over(Item::Line(message, number));
-        }
-    }
-
-    fn write_lines(&mut self) {
-        if self.lines.is_empty() {
-            return;
-        }
-        // Why it failed, `in` finds out.
-        let written = (&self.pipe.stdin).write(&self.lines).unwrap_or(0);
-        if written < self.lines.len() {
-            let rest = self.lines.split_off(written);
-            self.pipe.hand_over(Item::Rest(rest));
-        }
-        self.lines.clear();
-    }
 }
 
 /// Where a connection's thread and the dispatcher meet.
@@ -206,8 +75,8 @@ enum Parcel {
     Rest(Vec<u8>),
 }
 
-impl Desk {
-    /// Tells an answer, and wakes the thread only where that cannot be done without it.
+impl Reach for Client {
+    /// Wakes the thread only where it cannot be done without it.
     fn tell(&self, answer: Answer, scratch: &mut Vec<u8>) {
         let mut outbox = self.lock();
         let parcel = if outbox.is_busy || answer.message.text.len() > SHORT {
@@ -230,7 +99,9 @@ impl Desk {
             let _ = self.bell.write(1);
         }
     }
+}
 
+impl Desk {
     /// Writes what lies in the outbox.
     fn write_parcels(&self) -> io::Result<()> {
         // Nobody but this thread hears it, so there is something to hear.
