@@ -18,9 +18,10 @@ const USAGE: &str = "usage: bench-limits pipe [OPTION...]
          --in-flight K (1)  --seconds S (5)  --warmup S (1)  --payload BYTES (100)
        bench-limits serve --port P [--tools N] [--brief]
          serves http://127.0.0.1:P/mcp until it is ended; bench-load makes the calls
-       bench-limits shape --port P [--design queues|pens|loop|locked] -- COMMAND ARG...
-         a gateway in front of COMMAND that does nothing but pass messages on, in one of
-         four designs (pens); serves http://127.0.0.1:P/mcp and, over HTTP+SSE, /sse";
+       bench-limits shape --port P [--design NAME] -- COMMAND ARG...
+         a gateway in front of COMMAND that does nothing but pass messages on; its design is
+         pens, queues, ears, ears-lent, loop or locked (pens); serves
+         http://127.0.0.1:P/mcp and, over HTTP+SSE, /sse";
 
 fn main() -> ExitCode {
     program::end("bench-limits", run())

@@ -7,6 +7,7 @@
 //! What is said is in `talk`, who awaits what in `table`; each design moves it in a file of its own.
 
 pub mod dispatcher;
+pub mod ears;
 pub mod event_loop;
 pub mod locked;
 pub mod mailbox;
@@ -35,6 +36,10 @@ pub enum Design {
     Queues,
     /// The same, but the dispatcher writes for threads that sleep, so that few are woken.
     Pens,
+    /// The same dispatcher, but one thread reads the sockets of all connections.
+    Ears,
+    /// The same, and the dispatcher is that thread.
+    EarsLent,
     /// One thread that waits for all sockets and pipes.
     Loop,
     /// A thread for each connection and the child's stdout, each doing its work under one lock.
@@ -47,6 +52,8 @@ impl Design {
         Some(match name {
             "queues" => Design::Queues,
             "pens" => Design::Pens,
+            "ears" => Design::Ears,
+            "ears-lent" => Design::EarsLent,
             "loop" => Design::Loop,
             "locked" => Design::Locked,
             _ => return None,
@@ -63,6 +70,8 @@ pub fn serve(design: Design, port: u16, command: &[String]) -> Result<()> {
     match design {
         Design::Queues => queues::serve(port, command),
         Design::Pens => pens::serve(port, command),
+        Design::Ears => ears::serve(port, command),
+        Design::EarsLent => ears::serve_lent(port, command),
         Design::Loop => event_loop::serve(port, command),
         Design::Locked => locked::serve(port, command),
     }

@@ -11,7 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const DESIGNS: [Design; 4] = [Design::Queues, Design::Pens, Design::Loop, Design::Locked];
+const DESIGNS: [Design; 6] = [
+    Design::Queues,
+    Design::Pens,
+    Design::Ears,
+    Design::EarsLent,
+    Design::Loop,
+    Design::Locked,
+];
 
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -135,5 +142,18 @@ fn each_design_answers_over_the_stream_of_the_session() {
             let start = format!("event: message\ndata: {{\"id\":1,\"of\":{number},");
             assert!(event.starts_with(&start), "{design:?}");
         }
+    }
+}
+
+#[test]
+fn each_design_writes_on_where_a_socket_was_full() {
+    for design in DESIGNS {
+        let mut client = connect(serving(design));
+        // More than a socket holds of what is not read yet.
+        let text = "z".repeat(20_000_000);
+        let body = format!(r#"{{"text":"{text}","id":"mine"}}"#);
+        post(&mut client, "/mcp", &body);
+        let answer = read_to(&mut client, r#"z","id":"mine"}"#);
+        assert!(answer.ends_with(&body), "{design:?}");
     }
 }
