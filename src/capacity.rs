@@ -50,12 +50,6 @@ impl Found {
             .max(limits::CONNECTIONS_LEAST)
     }
 
-    /// How many bells the doors may have beside so many connections and children.
-    pub fn bells(&self, connections: usize, children: usize) -> usize {
-        let left = self.descriptors_left(children).saturating_sub(connections);
-        left.clamp(limits::BELLS_LEAST, limits::BELLS_MAX)
-    }
-
     fn descriptors_left(&self, children: usize) -> usize {
         let left = (limits::DESCRIPTORS_RESERVE, limits::CHILD_DESCRIPTORS);
         left_of(self.descriptors, left, children)
@@ -149,20 +143,6 @@ mod tests {
         assert_eq!(room(PLENTY, 2048, 10), 1628);
         assert_eq!(room(1024, 2048, 10), 778);
         assert_eq!(room(1024, 500, 4), 308);
-    }
-
-    #[test]
-    fn bells_are_made_of_what_connections_leave() {
-        let found = |descriptors| Found {
-            descriptors,
-            threads: PLENTY,
-        };
-        // Of 888 that there are for connections.
-        assert_eq!(found(1024).bells(700, 0), 128);
-        assert_eq!(found(1024).bells(800, 0), 88);
-        assert_eq!(found(1024).bells(888, 0), 16);
-        assert_eq!(found(64).bells(16, 3), 16);
-        assert_eq!(found(PLENTY).bells(10_000, 0), 128);
     }
 
     #[test]

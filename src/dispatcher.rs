@@ -21,7 +21,7 @@ use crate::event::{
 use crate::hub::Hub;
 use crate::limits;
 use crate::mail::pen::Hand;
-use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
+use crate::mail::{Inbox, Letter, Listening, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
 use crate::sorted::SortedMap;
@@ -31,6 +31,10 @@ use crate::state::Keeper;
 pub struct Dispatcher {
     hub: Hub,
     letters: Receiver<Letter>,
+    /// Where it sleeps, if clients are to be heard there.
+    listening: Option<Box<dyn Listening>>,
+    /// What was heard and is not handled yet.
+    heard: Vec<Event>,
     inbox: Inbox,
     outboxes: IdMap<u64, OutboxSender>,
     children: IdMap<Life, Held>,
@@ -93,6 +97,8 @@ impl Dispatcher {
         Dispatcher {
             hub,
             letters,
+            listening: None,
+            heard: Vec::new(),
             inbox,
             outboxes: IdMap::default(),
             children: IdMap::default(),
@@ -109,6 +115,11 @@ impl Dispatcher {
             gathering: Vec::new(),
             aftermath: VecDeque::new(),
         }
+    }
+
+    /// Has it hear clients whose threads sleep.
+    pub fn hearing(self, listening: Option<Box<dyn Listening>>) -> Dispatcher {
+        Dispatcher { listening, ..self }
     }
 
     /// Runs until the gateway has stopped: every child is gone, or the time for
@@ -128,6 +139,7 @@ impl Dispatcher {
                 self.open(letter, &mut effects);
                 self.open_waiting(&mut effects);
             }
+            self.handle_heard(&mut effects);
             self.tick(&mut effects);
             self.write_out(&mut effects);
             self.air();
@@ -152,16 +164,39 @@ impl Dispatcher {
         self.moment = Moment(now().duration_since(self.began));
     }
 
-    /// Waits for a letter, but not beyond the hub's next deadline.
+    /// Waits for a letter, but not beyond the hub's next deadline, and not if something is heard.
     fn next_letter(&mut self) -> Option<Letter> {
         let hub = self.hub.next_deadline().map(|due| self.began + due.0);
         let own = self.patience.into_iter().chain(self.airing);
-        let Some(deadline) = hub.into_iter().chain(own).min() else {
-            return self.letters.recv().ok();
+        let deadline = hub.into_iter().chain(own).min();
+        let Some(listening) = &mut self.listening else {
+            // The dispatcher holds a sender itself, so the inbox never closes: an
+            // error is the deadline.
+            return match deadline {
+                Some(deadline) => self.letters.recv_deadline(deadline).ok(),
+                None => self.letters.recv().ok(),
+            };
         };
-        // The dispatcher holds a sender itself, so the inbox never closes: an
-        // error is the deadline.
-        self.letters.recv_deadline(deadline).ok()
+        let letter = self.letters.try_recv().ok();
+        if letter.is_some() {
+            listening.listen(Some(Duration::ZERO), &mut self.heard);
+            return letter;
+        }
+        let time = deadline.map(|deadline| deadline.saturating_duration_since(now()));
+        let alarm = listening.alarm();
+        let heard = &mut self.heard;
+        self.letters
+            .sleep_by(alarm, || listening.listen(time, heard));
+        self.letters.try_recv().ok()
+    }
+
+    fn handle_heard(&mut self, effects: &mut Vec<Effect>) {
+        let mut heard = std::mem::take(&mut self.heard);
+        for event in heard.drain(..) {
+            self.look_at_clock();
+            self.handle(event, effects);
+        }
+        self.heard = heard;
     }
 
     /// Opens what else is there already, up to a number.

@@ -881,12 +881,16 @@ pub const PEN_BYTES_MAX: usize = 96 << 10;
 /// of most parcels.
 pub const PEN_PAGE_BYTES: usize = 2 * PIECE_KEPT_BYTES_LEAST;
 
-/// How many connections at once can have the dispatcher answer their POST by pen: each needs a descriptor meanwhile.
-/// With many more callers threads are awake anyway, and then waking one costs little.
-pub const BELLS_MAX: usize = 128;
+/// Longest request, head and body, that the dispatcher takes out of a socket itself, in bytes: to read and understand so
+/// much takes no longer than two threads that are woken. It has one such buffer.
+pub const EAR_REQUEST_BYTES_MAX: usize = 16 << 10;
 
-/// And how many where the connections may need all descriptors that there are. These come out of the reserve.
-pub const BELLS_LEAST: usize = 16;
+/// Longest body after which the dispatcher is to take the next request of a connection, in bytes: the next is most often
+/// about as long, and beside it a head has its place.
+pub const EAR_BODY_BYTES_MAX: u64 = 8 << 10;
+
+/// At how many connections the dispatcher looks before it opens letters again.
+pub const EAR_EVENTS_AT_ONCE: usize = LETTERS_AT_ONCE;
 
 /// How long a POST waits for its answer before its socket is watched for the
 /// client's leaving. Most answers come sooner, and watching costs a wake-up of
@@ -1077,7 +1081,7 @@ pub const CONNECTIONS_DERIVED_MAX: usize = 10_000;
 pub const CONNECTIONS_LEAST: usize = 16;
 
 /// Descriptors that are no connection's and no child's: those turned away or spare, and 64 for the
-/// listener, the log, bells, signals, the reaper's looks at `/proc`, files of state.
+/// listener, the log, bells, the dispatcher's ear, signals, the reaper's looks at `/proc`, files of state.
 pub const DESCRIPTORS_RESERVE: usize = HTTP_REFUSED_MAX + HTTP_SPARE_MAX + 64;
 
 /// Descriptors that one place for a child takes at worst: three pipes of its life, three of one on

@@ -13,7 +13,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError, TrySendError};
 
@@ -246,17 +246,14 @@ pub enum Found {
 
 /// How a thread sleeps that has lent its pen.
 pub trait Nap {
-    /// What wakes it.
-    fn alarm(&self) -> Alarm;
-
-    /// Sleeps until the alarm goes off, or it is not to sleep any longer.
+    /// Parks until somebody unparks it, or it is not to sleep any longer.
     fn sleep(&mut self) -> Slept;
 }
 
 /// What ended a nap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slept {
-    /// The alarm, or nothing at all.
+    /// Somebody, or nothing at all.
     AWhile,
     /// Its own end: the deadline, or what else was waited for.
     ToTheEnd,
@@ -267,15 +264,44 @@ pub enum Slept {
 pub struct Until(pub Instant);
 
 impl Nap for Until {
-    fn alarm(&self) -> Alarm {
-        Alarm::Thread(thread::current())
-    }
-
     fn sleep(&mut self) -> Slept {
         match park_until(Some(self.0)) {
             Ok(()) => Slept::AWhile,
             Err(_) => Slept::ToTheEnd,
         }
+    }
+}
+
+/// What the dispatcher sleeps at, beside its inbox: it hears what clients do whose threads sleep.
+pub trait Listening: Send {
+    /// What wakes it.
+    fn alarm(&self) -> Alarm;
+
+    /// Listens until something is heard, the alarm goes off, or the time is over; without one, until then.
+    fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<Event>);
+}
+
+/// What can begin the next exchange of an outbox while its owner sleeps and the pen has answered.
+#[derive(Debug)]
+pub struct Deputy {
+    connection: u64,
+    desk: Arc<Desk>,
+}
+
+impl Deputy {
+    /// Whether the next exchange can begin.
+    pub fn is_free(&self) -> bool {
+        self.desk.is_over()
+    }
+
+    /// Begins it with what the client did; none if it cannot.
+    pub fn begin(&self, word: FromClient) -> Option<Event> {
+        let exchange = self.desk.go_on()?;
+        let outbox = OutboxId {
+            connection: self.connection,
+            exchange,
+        };
+        Some(Event::Client { outbox, word })
     }
 }
 
@@ -330,6 +356,14 @@ impl Outbox {
         self.say(word)
     }
 
+    /// Who can begin exchanges of it while its owner sleeps in [`Outbox::wait_lending`].
+    pub fn deputy(&self) -> Deputy {
+        Deputy {
+            connection: self.connection,
+            desk: Arc::clone(&self.desk),
+        }
+    }
+
     /// Says something more about the exchange under way.
     ///
     /// # Errors
@@ -371,8 +405,11 @@ impl Outbox {
                 found => return found,
             }
             self.desk.lend(pen.take());
-            let slept = self.receiver.sleep_by(nap.alarm(), || nap.sleep());
+            let alarm = Alarm::Thread(thread::current());
+            let slept = self.receiver.sleep_by(alarm, || nap.sleep());
             let back = self.desk.take_back();
+            // A deputy may have begun others meanwhile.
+            self.exchange = back.exchange;
             *pen = back.pen;
             if let Some((rest, load)) = back.rest {
                 return Found::Rest(rest, load);

@@ -21,9 +21,9 @@ use crate::dispatcher::Dispatcher;
 use crate::door::guard::Guard;
 use crate::door::http::{Door, HttpDoor};
 use crate::door::local::Inquiry;
-use crate::door::pens::Bells;
 use crate::door::stdio;
 use crate::event::Event;
+use crate::http::ear::{self, Ear};
 use crate::http::settings::Settings;
 use crate::http::{Running, Service};
 use crate::hub::Hub;
@@ -137,8 +137,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the dispatcher, which starts the servers, and, if it is told where
-    /// the configuration comes from, what looks for changes there.
+    /// Starts the dispatcher, which starts the servers and hears clients where it
+    /// is told to, and, if it is told where the configuration comes from, what
+    /// looks for changes there.
     ///
     /// # Errors
     /// A thread or randomness cannot be had, or the key of session ids is none.
@@ -146,6 +147,7 @@ impl Gateway {
         config: &Config,
         sessions: Sessions,
         watched: Option<Watched>,
+        hears: Option<Box<dyn mail::Listening>>,
     ) -> Result<Gateway, Error> {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
@@ -170,7 +172,8 @@ impl Gateway {
         let hub = Hub::new(plan, outset);
         let post = (inbox.clone(), letters);
         let keeper = state.keeper();
-        let dispatcher = Dispatcher::new(hub, post, recipes, (reaper.clone(), keeper));
+        let dispatcher =
+            Dispatcher::new(hub, post, recipes, (reaper.clone(), keeper)).hearing(hears);
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
             let _ending: Sender<()> = ending;
@@ -298,9 +301,10 @@ pub fn serve(config: &Config, source: Option<Source>, serving: Serving<'_>) -> R
     let (host, is_handed) = (listening.host.clone(), listening.is_handed);
     let notifier = Notifier::of_environment();
     let watched = source.map(|source| watched::by_http(source, notifier.clone()));
-    let gateway = Gateway::start(config, Sessions::Last, watched)?;
-    let mut door =
-        watch(&gateway, &notifier).and_then(|()| open_door(config, &gateway, serving, listening));
+    let (ear, hears) = ear::open().map_err(system("the dispatcher"))?;
+    let gateway = Gateway::start(config, Sessions::Last, watched, Some(Box::new(hears)))?;
+    let mut door = watch(&gateway, &notifier)
+        .and_then(|()| open_door(config, (&gateway, ear), serving, listening));
     match &door {
         Ok(running) => {
             gateway.defer_stop();
@@ -349,7 +353,7 @@ fn watch(gateway: &Gateway, notifier: &Notifier) -> Result<(), Error> {
 
 fn open_door(
     config: &Config,
-    gateway: &Gateway,
+    (gateway, ear): (&Gateway, Arc<Ear<Event>>),
     serving: Serving<'_>,
     listening: Listening,
 ) -> Result<Box<dyn Running>, Error> {
@@ -366,7 +370,7 @@ fn open_door(
         },
         message_max: config.limits.max_message_size,
         keepalive: config.limits.keepalive_interval,
-        bells: Bells::new(found.bells(max_connections, children)),
+        ear,
     });
     let settings = Settings {
         max_connections,
@@ -395,7 +399,7 @@ fn children(config: &Config) -> usize {
 /// It cannot start.
 pub fn serve_stdio(config: &Config, source: Option<Source>) -> Result<(), Error> {
     let watched = source.map(watched::by_stdio);
-    let gateway = Gateway::start(config, Sessions::End, watched)?;
+    let gateway = Gateway::start(config, Sessions::End, watched, None)?;
     let message_max = config.limits.max_message_size;
     let inbox = gateway.inbox().clone();
     let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);

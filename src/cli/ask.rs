@@ -164,7 +164,7 @@ pub fn with_gateway<T>(
     config: &Config,
     asking: impl FnOnce(&mut LocalClient) -> Result<T, LocalError>,
 ) -> Result<Result<T, LocalError>, Error> {
-    let gateway = Gateway::start(config, Sessions::None, None)?;
+    let gateway = Gateway::start(config, Sessions::None, None, None)?;
     let patience = config.limits.connection_timeout + limits::ASK_MARGIN;
     let answer = LocalClient::open(gateway.inbox(), INFO, patience)
         .and_then(|mut client| asking(&mut client));

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::door::guard::{Guard, Turned};
-use crate::door::pens::{AtTheSocket, Bells};
+use crate::door::hearing::{AtTheEar, PostHearer};
 use crate::door::reports::{self, Here};
 use crate::door::route::Route;
+use crate::door::streamable::Form;
 use crate::door::writing::Stream;
 use crate::door::{headers, legacy_sse, pens, streamable, writing};
-use crate::event::{FromClient, Load, Parcel, Report};
+use crate::event::{Event, FromClient, Load, Parcel, Report};
+use crate::http::ear::{Ear, Hearer};
+use crate::http::head::BodyFraming;
 use crate::http::{ConnectionId, Cut, Exchange, Handler, Service};
 use crate::limits;
 use crate::mail::pen::Pen;
@@ -31,8 +34,8 @@ pub struct Door {
     pub message_max: usize,
     /// How often a silent stream shows that it is alive (`keepalive_interval`).
     pub keepalive: Duration,
-    /// For threads that wait for two things at once.
-    pub bells: Bells,
+    /// Where connections are heard whose threads sleep.
+    pub ear: Arc<Ear<Event>>,
 }
 
 /// Makes the handlers of connections.
@@ -133,26 +136,51 @@ impl Connection {
     }
 
     /// Waits for a parcel until the deadline. At first, until the peer stirs, the
-    /// dispatcher may answer with the pen, which is used up by that.
+    /// dispatcher may answer with the pen, which is used up by that, and then take
+    /// further requests for which answers of the same form are found here: the
+    /// exchange that this ends with is the last of these.
     pub fn wait_lending(
         &mut self,
         exchange: &mut dyn Exchange,
-        mut pen: Option<Box<dyn Pen>>,
+        pen: Option<Box<dyn Pen>>,
+        form: Form,
         deadline: Instant,
     ) -> Found {
-        let Some(outbox) = &mut self.outbox else {
-            return Found::Ended;
-        };
         if pen.is_some() {
+            let hearer = self.hearer(exchange, form);
             let until = deadline.min(writing::now() + limits::POST_WATCH_AFTER);
-            let nap = AtTheSocket::until(until, exchange, &self.door.bells);
-            let found = nap.map(|mut nap| outbox.wait_lending(&mut pen, &mut nap));
-            match found {
-                None | Some(Found::Nothing) => {}
-                Some(found) => return found,
+            let Some(outbox) = &mut self.outbox else {
+                return Found::Ended;
+            };
+            let mut nap = AtTheEar::until(until, &self.door.ear, exchange, hearer);
+            match outbox.wait_lending(&mut { pen }, &mut nap) {
+                Found::Nothing => {}
+                found => return found,
             }
         }
-        outbox.wait_until(deadline)
+        match &self.outbox {
+            Some(outbox) => outbox.wait_until(deadline),
+            None => Found::Ended,
+        }
+    }
+
+    /// Who takes requests like this one while its thread sleeps; none where the next
+    /// is likely to be as long as this is.
+    fn hearer(&self, exchange: &dyn Exchange, form: Form) -> Option<Box<dyn Hearer<Event>>> {
+        let head = exchange.head();
+        let is_short = match head.body() {
+            BodyFraming::Length(length) => length <= limits::EAR_BODY_BYTES_MAX,
+            BodyFraming::None | BodyFraming::Chunked => false,
+        };
+        let route = Route::of_path(head.path()).filter(|_| is_short)?;
+        let deputy = self.outbox.as_ref()?.deputy();
+        let door = Arc::clone(&self.door);
+        Some(Box::new(PostHearer {
+            door,
+            deputy,
+            route,
+            form,
+        }))
     }
 
     /// Waits for the first parcel of an exchange that the hub answers at once.
@@ -204,7 +232,7 @@ impl Connection {
         }
         let pen = pens::for_answer(exchange, false, extra);
         let deadline = writing::now() + limits::VERDICT_WAIT;
-        let found = self.wait_lending(exchange, pen, deadline);
+        let found = self.wait_lending(exchange, pen, Form::Single, deadline);
         self.answer_found(exchange, &found, extra)
     }
 

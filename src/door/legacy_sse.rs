@@ -2,7 +2,9 @@
 //! the whole session, and tells in its first event where to post messages.
 
 use std::io;
+use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::door::fresh_session;
 use crate::door::http::Connection;
 use crate::door::route::messages_path;
@@ -85,19 +87,28 @@ pub fn post(
     let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
-    let budget = &connection.door.inbox.budgets.clients;
-    let body = Body::read_with(bytes, |message| message.weighing(budget));
+    let word = word_of(bytes, session, view, &connection.door.inbox.budgets.clients);
     drop(weight);
-    let word = FromClient::Tell {
-        view,
-        session,
-        body,
-    };
     connection.answer_at_once(exchange, word, extra)
 }
 
+/// What the hub is told of a POST with these bytes.
+pub fn word_of(
+    bytes: Vec<u8>,
+    session: SessionKey,
+    view: View,
+    budget: &Arc<Budget>,
+) -> FromClient {
+    let body = Body::read_with(bytes, |message| message.weighing(budget));
+    FromClient::Tell {
+        view,
+        session,
+        body,
+    }
+}
+
 /// The session that a query names. Our keys need no percent-encoding.
-fn session_in(query: Option<&str>) -> Option<SessionKey> {
+pub fn session_in(query: Option<&str>) -> Option<SessionKey> {
     let key = |pair: &str| {
         let names = SESSION.iter();
         let mut values = names.filter_map(|name| pair.strip_prefix(name)?.strip_prefix('='));

@@ -6,6 +6,7 @@
 
 pub mod guard;
 pub mod headers;
+pub mod hearing;
 pub mod http;
 pub mod legacy_sse;
 pub mod local;

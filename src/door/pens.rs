@@ -4,22 +4,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
-
-use crossbeam_channel::{Receiver, Sender};
-use nix::sys::eventfd::{EfdFlags, EventFd};
-
-use crate::channel::Alarm;
 use crate::door::writing;
 use crate::event::{Parcel, Standing};
 use crate::http::Exchange;
 use crate::http::courier::{Courier, Sent};
 use crate::limits;
 use crate::mail::pen::{Page, Pen, Written};
-use crate::mail::{Nap, Slept, channel};
 use crate::wire::outgoing::Outgoing;
 use crate::wire::sse;
 
@@ -129,91 +119,4 @@ pub fn for_stream(
 
 fn is_short(message: &Outgoing) -> bool {
     message.len_max() <= limits::PEN_BYTES_MAX
-}
-
-/// What wakes threads that wait for their outbox and their peer at the same time.
-/// They are few, for each is a descriptor; who gets none waits for its outbox alone.
-#[derive(Debug)]
-pub struct Bells {
-    free: (Sender<Arc<EventFd>>, Receiver<Arc<EventFd>>),
-    most: usize,
-    made: AtomicUsize,
-}
-
-impl Bells {
-    /// At most so many, of which none is made yet.
-    pub fn new(most: usize) -> Bells {
-        Bells {
-            free: channel(limits::BELLS_MAX),
-            most: most.min(limits::BELLS_MAX),
-            made: AtomicUsize::new(0),
-        }
-    }
-
-    /// One that is free, if there is one. It may ring for whoever had it before.
-    fn take(&self) -> Option<Arc<EventFd>> {
-        if let Ok(bell) = self.free.1.try_recv() {
-            return Some(bell);
-        }
-        if self.made.fetch_add(1, Ordering::Relaxed) >= self.most {
-            self.made.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let bell = EventFd::from_flags(flags);
-        if bell.is_err() {
-            self.made.fetch_sub(1, Ordering::Relaxed);
-        }
-        bell.ok().map(Arc::new)
-    }
-}
-
-/// Waits for the outbox, and for the next request of the peer: that is how the
-/// thread of a POST finds out that the pen has written its answer.
-pub struct AtTheSocket<'a> {
-    exchange: &'a mut dyn Exchange,
-    /// What the outbox rings.
-    bell: Arc<EventFd>,
-    /// Where that comes from.
-    bells: &'a Bells,
-    /// Until when it waits.
-    deadline: Instant,
-}
-
-impl<'a> AtTheSocket<'a> {
-    /// Until the deadline, if there is a bell for it.
-    pub fn until(
-        deadline: Instant,
-        exchange: &'a mut dyn Exchange,
-        bells: &'a Bells,
-    ) -> Option<AtTheSocket<'a>> {
-        Some(AtTheSocket {
-            exchange,
-            bell: bells.take()?,
-            bells,
-            deadline,
-        })
-    }
-}
-
-impl Drop for AtTheSocket<'_> {
-    fn drop(&mut self) {
-        // There are as many places as bells.
-        let _ = self.bells.free.0.try_send(Arc::clone(&self.bell));
-    }
-}
-
-impl Nap for AtTheSocket<'_> {
-    fn alarm(&self) -> Alarm {
-        Alarm::Event(Arc::clone(&self.bell))
-    }
-
-    fn sleep(&mut self) -> Slept {
-        if !self.exchange.sleep(self.bell.as_fd(), self.deadline) {
-            return Slept::ToTheEnd;
-        }
-        // That it has rung is known; it is silenced for the next time.
-        let _ = self.bell.read();
-        Slept::AWhile
-    }
 }

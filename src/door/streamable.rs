@@ -3,15 +3,17 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::budget::Weight;
+use crate::budget::{Budget, Weight};
 use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
 use crate::door::{headers, pens, writing};
 use crate::event::{Body, ClientMessage, FromClient, Load, Parcel, SessionKey, View};
+use crate::http::head::Head;
 use crate::http::{BodyError, Exchange};
 use crate::limits;
 use crate::mail::Found;
@@ -23,13 +25,13 @@ use crate::wire::stateless;
 const SESSION: &str = "Mcp-Session-Id";
 const LAST_EVENT: &str = "Last-Event-ID";
 
-fn session_of(exchange: &dyn Exchange) -> Option<SessionKey> {
-    exchange.head().get(SESSION).map(SessionKey::of_id)
+fn session_of(head: &Head) -> Option<SessionKey> {
+    head.get(SESSION).map(SessionKey::of_id)
 }
 
 /// The version that a header names; of those that are known no copy is made.
-fn version_of(exchange: &dyn Exchange) -> Option<Cow<'static, str>> {
-    let name = exchange.head().get(headers::VERSION)?;
+fn version_of(head: &Head) -> Option<Cow<'static, str>> {
+    let name = head.get(headers::VERSION)?;
     Some(match Revision::from_name(name) {
         Some(revision) => revision.name().into(),
         None if name == stateless::VERSION => stateless::VERSION.into(),
@@ -38,7 +40,7 @@ fn version_of(exchange: &dyn Exchange) -> Option<Cow<'static, str>> {
 }
 
 /// Whether the client takes this media type (RFC 9110, section 12.5.1).
-fn accepts(exchange: &dyn Exchange, kind: &[u8], subtype: &[u8]) -> bool {
+fn accepts(head: &Head, kind: &[u8], subtype: &[u8]) -> bool {
     let takes = |range: &[u8]| {
         let range = without_parameters(range);
         memchr(b'/', range).is_some_and(|slash| {
@@ -47,13 +49,18 @@ fn accepts(exchange: &dyn Exchange, kind: &[u8], subtype: &[u8]) -> bool {
                 || (a.eq_ignore_ascii_case(kind) && (b == b"*" || b.eq_ignore_ascii_case(subtype)))
         })
     };
-    let mut values = exchange.head().get_all("Accept");
+    let mut values = head.get_all("Accept");
     values.any(|value| value.as_bytes().split(|&b| b == b',').any(takes))
 }
 
+/// Whether the client takes both forms that the answer to a POST can have.
+pub fn accepts_both(head: &Head) -> bool {
+    accepts(head, b"application", b"json") && accepts(head, b"text", b"event-stream")
+}
+
 /// Whether the body is declared to be JSON.
-fn is_json(exchange: &dyn Exchange) -> bool {
-    let media = exchange.head().get("Content-Type").map(str::as_bytes);
+pub fn is_json(head: &Head) -> bool {
+    let media = head.get("Content-Type").map(str::as_bytes);
     media.is_some_and(|media| without_parameters(media).eq_ignore_ascii_case(b"application/json"))
 }
 
@@ -73,7 +80,7 @@ pub fn read_json(
     exchange: &mut dyn Exchange,
     extra: &[(&str, &str)],
 ) -> io::Result<Option<(Vec<u8>, Weight)>> {
-    if !is_json(exchange) {
+    if !is_json(exchange.head()) {
         let sentence = "unsupported media type: the Content-Type must be application/json";
         return writing::answer_error(exchange, 415, extra, sentence).map(|()| None);
     }
@@ -99,7 +106,7 @@ pub fn post(
     view: View,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if !accepts(exchange, b"application", b"json") || !accepts(exchange, b"text", b"event-stream") {
+    if !accepts_both(exchange.head()) {
         let sentence = "not acceptable: the client must accept both application/json and \
                         text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
@@ -107,23 +114,37 @@ pub fn post(
     let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
+    let budget = &connection.door.inbox.budgets.clients;
+    let read = word_of(bytes, exchange.head(), view, budget);
+    // Its messages count by themselves now.
+    drop(weight);
+    let Ok((word, form)) = read else {
+        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
+    };
+    if connection.begin(word).is_err() {
+        return connection.answer_ended(exchange, extra);
+    }
+    answer_post(connection, exchange, form, extra)
+}
+
+/// What the hub is told of a POST with this head and these bytes, and the form of its answer.
+///
+/// # Errors
+/// The system gives no random numbers, which a new session needs.
+pub fn word_of(
+    bytes: Vec<u8>,
+    head: &Head,
+    view: View,
+    budget: &Arc<Budget>,
+) -> Result<(FromClient, Form), getrandom::Error> {
     let Posted {
         body,
         is_stateless,
         mirrored,
-    } = read_post(
-        bytes,
-        exchange.head(),
-        &connection.door.inbox.budgets.clients,
-    );
-    // Its messages count by themselves now.
-    drop(weight);
+    } = read_post(bytes, head, budget);
     let fresh = match body {
-        Body::Single(ClientMessage::Initialize(..)) => Some(fresh_nonce()),
+        Body::Single(ClientMessage::Initialize(..)) => Some(fresh_nonce()?),
         _ => None,
-    };
-    let Ok(fresh) = fresh.transpose() else {
-        return writing::answer_error(exchange, 500, extra, "the system gives no random numbers");
     };
     let form = match body {
         Body::Batch(_) => Form::Batch,
@@ -132,21 +153,18 @@ pub fn post(
     };
     let word = FromClient::Post {
         view,
-        session: session_of(exchange),
-        version: version_of(exchange),
+        session: session_of(head),
+        version: version_of(head),
         fresh,
         mirrored,
         body,
     };
-    if connection.begin(word).is_err() {
-        return connection.answer_ended(exchange, extra);
-    }
-    answer_post(connection, exchange, form, extra)
+    Ok((word, form))
 }
 
 /// What a POST holds, as far as the form of its answer depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub enum Form {
     /// A message of the handshake era.
     Single,
     /// Several of these.
@@ -175,7 +193,7 @@ fn answer_post(
         }
     };
     loop {
-        match connection.wait_lending(exchange, pen.take(), deadline) {
+        match connection.wait_lending(exchange, pen.take(), form, deadline) {
             Found::Parcel(Parcel::Message { message, last, .. }) => {
                 answers.push(message);
                 if last {
@@ -311,7 +329,7 @@ pub fn get(
     view: View,
     extra: &[(&str, &str)],
 ) -> io::Result<()> {
-    if !accepts(exchange, b"text", b"event-stream") {
+    if !accepts(exchange.head(), b"text", b"event-stream") {
         let sentence = "not acceptable: the client must accept text/event-stream";
         return writing::answer_error(exchange, 406, extra, sentence);
     }
@@ -325,8 +343,8 @@ pub fn get(
     };
     let word = FromClient::Listen {
         view,
-        session: session_of(exchange),
-        version: version_of(exchange),
+        session: session_of(exchange.head()),
+        version: version_of(exchange.head()),
         resume,
     };
     if connection.begin(word).is_err() {
@@ -352,7 +370,7 @@ pub fn delete(
 ) -> io::Result<()> {
     let word = FromClient::Delete {
         view,
-        session: session_of(exchange),
+        session: session_of(exchange.head()),
     };
     connection.answer_at_once(exchange, word, extra)
 }

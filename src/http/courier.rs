@@ -12,13 +12,20 @@ use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::peer::Peer;
 use crate::limits;
 
-/// The way to one peer, for one exchange.
+/// The way to one peer, for threads beside that of the connection.
+#[derive(Debug)]
+pub struct Line {
+    /// The peer.
+    pub peer: Arc<Peer>,
+    /// Whether clients are to come by new connections, which each answer has to say: then that thread alone answers.
+    pub parting: Arc<AtomicBool>,
+}
+
+/// Writes to one peer, for one exchange or, as long as each answer has the same framing, for those that follow it.
 #[derive(Debug)]
 pub struct Courier {
-    peer: Arc<Peer>,
+    line: Line,
     framing: AnswerFraming,
-    /// Whether clients are to come by new connections, which an answer has to say: then none is sent from here.
-    parting: Arc<AtomicBool>,
 }
 
 /// What became of it.
@@ -33,14 +40,9 @@ pub enum Sent {
 }
 
 impl Courier {
-    /// For an exchange whose body will have this framing; the length that it may name means nothing. Once `parting`
-    /// is set it sends no answer.
-    pub fn new(peer: Arc<Peer>, framing: AnswerFraming, parting: Arc<AtomicBool>) -> Courier {
-        Courier {
-            peer,
-            framing,
-            parting,
-        }
+    /// For an exchange whose body will have this framing; the length that it may name means nothing.
+    pub fn new(line: Line, framing: AnswerFraming) -> Courier {
+        Courier { line, framing }
     }
 
     /// Sends a whole answer, after which the connection goes on. Its head is written to `head`, which is empty; what
@@ -52,7 +54,7 @@ impl Courier {
         headers: &[(&str, &str)],
         body: &[&[u8]],
     ) -> Sent {
-        if self.parting.load(Ordering::SeqCst) {
+        if self.line.parting.load(Ordering::SeqCst) {
             return Sent::Nothing;
         }
         let framing = AnswerFraming::Length(length_of(body));
@@ -62,7 +64,7 @@ impl Courier {
         let sent = self.send(head, body, b"");
         if sent == Sent::All {
             // The connection is before its next request, which its thread need not know to be cut.
-            self.peer.set_idle(true);
+            self.line.peer.set_idle(true);
         }
         sent
     }
@@ -78,7 +80,7 @@ impl Courier {
 
     fn send(&self, head: &mut Vec<u8>, pieces: &[&[u8]], end: &[u8]) -> Sent {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let socket = self.peer.stream.as_raw_fd();
+        let socket = self.line.peer.stream.as_raw_fd();
         if length_of(pieces) <= limits::HTTP_COURIER_COPY_BYTES {
             for piece in pieces.iter().chain([&end]) {
                 head.extend_from_slice(piece);
@@ -134,6 +136,13 @@ mod tests {
         )
     }
 
+    fn line(peer: Arc<Peer>) -> Line {
+        Line {
+            peer,
+            parting: Arc::default(),
+        }
+    }
+
     fn read(client: &mut TcpStream, length: usize) -> Vec<u8> {
         let mut read = vec![0; length];
         client.read_exact(&mut read).unwrap();
@@ -143,7 +152,7 @@ mod tests {
     #[test]
     fn an_answer_is_whole() {
         let (peer, mut client) = pair();
-        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::default());
+        let courier = Courier::new(line(peer), AnswerFraming::Length(0));
         let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], &[b"bo", b"dy"]);
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
@@ -154,7 +163,11 @@ mod tests {
     fn none_is_sent_once_clients_are_to_come_anew() {
         let (peer, _client) = pair();
         let parting = Arc::<AtomicBool>::default();
-        let courier = Courier::new(peer, AnswerFraming::Length(0), Arc::clone(&parting));
+        let line = Line {
+            peer,
+            parting: Arc::clone(&parting),
+        };
+        let courier = Courier::new(line, AnswerFraming::Length(0));
         assert_eq!(courier.answer(&mut Vec::new(), 200, &[], &[]), Sent::All);
         parting.store(true, Ordering::SeqCst);
         assert_eq!(
@@ -170,7 +183,7 @@ mod tests {
             (AnswerFraming::UntilClose, &b"hello"[..]),
         ] {
             let (peer, mut client) = pair();
-            let courier = Courier::new(peer, framing, Arc::default());
+            let courier = Courier::new(line(peer), framing);
             for _ in 0..2 {
                 let sent = courier.piece(&mut Vec::new(), &[b"hello"]);
                 assert_eq!(sent, Sent::All);
@@ -182,7 +195,7 @@ mod tests {
     #[test]
     fn what_the_kernel_does_not_take_comes_back() {
         let (peer, mut client) = pair();
-        let courier = Courier::new(peer, AnswerFraming::UntilClose, Arc::default());
+        let courier = Courier::new(line(peer), AnswerFraming::UntilClose);
         let mut expected = Vec::new();
         let rest = loop {
             let piece = vec![expected.len() as u8; 300_001];
@@ -205,7 +218,7 @@ mod tests {
         let (peer, client) = pair();
         drop(client);
         peer.cut();
-        let courier = Courier::new(peer, AnswerFraming::Chunked, Arc::default());
+        let courier = Courier::new(line(peer), AnswerFraming::Chunked);
         assert_eq!(courier.piece(&mut Vec::new(), &[b"x"]), Sent::Nothing);
     }
 }

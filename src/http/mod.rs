@@ -6,11 +6,9 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
-use std::time::Instant;
 
 use crate::budget::Weight;
-use crate::http::courier::Courier;
+use crate::http::courier::{Courier, Line};
 use crate::http::head::Head;
 use crate::http::watch::Watching;
 
@@ -19,6 +17,7 @@ pub mod answer;
 pub mod body;
 pub mod connection;
 pub mod courier;
+pub mod ear;
 pub mod head;
 pub mod pace;
 pub mod peer;
@@ -146,11 +145,15 @@ pub trait Exchange {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Waits until `alarm` can be read, the peer sends something or leaves, or the deadline is past; says whether it
-    /// was the alarm.
-    fn sleep(&mut self, alarm: BorrowedFd<'_>, deadline: Instant) -> bool {
-        let _ = (alarm, deadline);
-        false
+    /// The way to the peer, for whoever listens to it while the thread of the connection sleeps ([`ear`]). None if the
+    /// engine cannot do that.
+    fn line(&self) -> Option<Line> {
+        None
+    }
+
+    /// Takes in what another has read there, and is for this thread to read.
+    fn take_in(&mut self, unread: &[u8]) {
+        let _ = unread;
     }
 
     /// Whether the connection is one more than there is room for, and ends with this exchange: only what is short

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::http::pace::{self, Pace};
+use crate::http::pace::Pace;
 use crate::http::{ConnectionId, watch};
 
 /// The socket of a connection, and the little that other threads may ask of it or do to it.
@@ -50,6 +50,11 @@ impl Peer {
         self.idle.store(idle, Ordering::SeqCst);
     }
 
+    /// The same; what was noted before.
+    pub fn swap_idle(&self, idle: bool) -> bool {
+        self.idle.swap(idle, Ordering::SeqCst)
+    }
+
     fn is_idle(&self) -> bool {
         self.idle.load(Ordering::SeqCst)
     }
@@ -58,18 +63,6 @@ impl Peer {
     pub fn has_unread(&self) -> bool {
         let mut set = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
         poll(&mut set, PollTimeout::ZERO) != Ok(0)
-    }
-
-    /// Waits until `alarm` can be read, the peer sends something or leaves, or the deadline is past; says whether it
-    /// was the alarm.
-    pub fn sleep(&self, alarm: BorrowedFd<'_>, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(pace::now());
-        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut set = [
-            PollFd::new(alarm, PollFlags::POLLIN),
-            PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
-        ];
-        poll(&mut set, left).is_ok() && set[0].any() == Some(true)
     }
 
     /// Has the kernel throw away what the peer has not read, when the socket is closed. Else it keeps that, some

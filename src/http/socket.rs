@@ -83,6 +83,17 @@ impl Socket {
         self.buffer.consume(count);
     }
 
+    /// Puts in what another has read of this socket.
+    pub fn take_in(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.buffer.space();
+            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+            space[..now.len()].copy_from_slice(now);
+            self.buffer.end += now.len();
+            bytes = later;
+        }
+    }
+
     /// Gives the read buffer back, if it is empty.
     pub fn release(&mut self) {
         self.buffer.release();

@@ -13,6 +13,7 @@ use crate::http::{ConnectionId, Cut, Exchange, Handler, Running, Service, server
 
 mod bodies;
 mod couriers;
+mod ears;
 mod limits;
 mod lives;
 mod splits;

@@ -5,15 +5,13 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::budget::Weight;
 use crate::http::answer::{self, AnswerFraming, Persistence};
 use crate::http::body::Decoder;
 use crate::http::connection::Connection;
-use crate::http::courier::Courier;
+use crate::http::courier::{Courier, Line};
 use crate::http::head::Head;
 use crate::http::pace::Pace;
 use crate::http::socket::ReadError;
@@ -366,9 +364,7 @@ impl Exchange for Turn<'_, '_> {
             Stage::Streaming if is_plain => self.framing,
             _ => return None,
         };
-        let peer = Arc::clone(self.connection.socket.peer());
-        let parting = Arc::clone(&self.connection.shared.parting);
-        Some(Courier::new(peer, framing, parting))
+        self.line().map(|line| Courier::new(line, framing))
     }
 
     fn complete(&mut self, rest: &[u8]) -> io::Result<()> {
@@ -386,8 +382,15 @@ impl Exchange for Turn<'_, '_> {
         self.send(stage, &[rest], &[])
     }
 
-    fn sleep(&mut self, alarm: BorrowedFd<'_>, deadline: Instant) -> bool {
-        self.connection.socket.peer().sleep(alarm, deadline)
+    fn line(&self) -> Option<Line> {
+        Some(Line {
+            peer: Arc::clone(self.connection.socket.peer()),
+            parting: Arc::clone(&self.connection.shared.parting),
+        })
+    }
+
+    fn take_in(&mut self, unread: &[u8]) {
+        self.connection.socket.take_in(unread);
     }
 
     fn is_spare(&self) -> bool {

@@ -96,6 +96,8 @@ impl fmt::Debug for Desk {
 
 /// What an owner takes back.
 pub struct TakenBack {
+    /// The exchange under way, which may be another by now ([`Desk::go_on`]).
+    pub exchange: u32,
     /// The pen.
     pub pen: Option<Box<dyn Pen>>,
     /// Whether the exchange is over.
@@ -129,10 +131,32 @@ impl Desk {
     pub fn take_back(&self) -> TakenBack {
         let mut lent = self.lock();
         TakenBack {
+            exchange: lent.exchange,
             pen: lent.pen.take(),
             is_over: lent.is_over,
             rest: lent.rest.take(),
         }
+    }
+
+    /// Whether the pen has written the last parcel of its exchange, so that the next can begin with the same pen.
+    pub fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
+    /// Begins another exchange with the pen that has written the last parcel of the one before, and returns its number;
+    /// none if there is no such pen.
+    pub fn go_on(&self) -> Option<u32> {
+        let mut lent = self.lock();
+        if !lent.is_over || lent.pen.is_none() {
+            return None;
+        }
+        let exchange = lent.exchange.wrapping_add(1);
+        *lent = Lent {
+            pen: lent.pen.take(),
+            exchange,
+            ..Lent::default()
+        };
+        Some(exchange)
     }
 
     /// Counts what was taken out of the outbox; returns what the hub is to be told,

@@ -94,10 +94,6 @@ impl Scene {
 struct Doing<F>(Option<F>);
 
 impl<F: FnOnce()> Nap for Doing<F> {
-    fn alarm(&self) -> Alarm {
-        Alarm::Thread(thread::current())
-    }
-
     fn sleep(&mut self) -> Slept {
         if let Some(act) = self.0.take() {
             act();

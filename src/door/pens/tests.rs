@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -20,7 +19,7 @@ use crate::event::{Event, FromClient, Load};
 use crate::http::settings::Settings;
 use crate::http::{ConnectionId, Cut, Handler, Running, Service, server};
 use crate::mail::pen::{Hand, load_of};
-use crate::mail::{Budgets, Found, Inbox, Letter, Outbox, OutboxSender};
+use crate::mail::{Budgets, Found, Inbox, Letter, Nap, Outbox, OutboxSender, Slept};
 use crate::threads;
 use crate::wire::envelope::Message;
 
@@ -132,10 +131,6 @@ fn lengths() -> [usize; 3] {
 struct Doing<F>(Option<F>);
 
 impl<F: FnOnce()> Nap for Doing<F> {
-    fn alarm(&self) -> Alarm {
-        Alarm::Thread(thread::current())
-    }
-
     fn sleep(&mut self) -> Slept {
         if let Some(act) = self.0.take() {
             act();

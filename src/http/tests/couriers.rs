@@ -1,32 +1,22 @@
-//! Answers that a courier sends, while the thread of the connection waits at its socket.
-
-use std::sync::Arc;
-
-use nix::sys::eventfd::EventFd;
-use std::os::fd::AsFd;
+//! Answers that a courier sends in the place of the thread of the connection.
 
 use crate::http::Exchange;
 use crate::http::courier::Sent;
-use crate::http::pace::now;
 use crate::http::settings::Settings;
-use crate::http::tests::{Engine, PATIENCE};
+use crate::http::tests::Engine;
 use crate::threads;
 
 const STACK: usize = 64 << 10;
 
-/// Has a courier answer with the path, from another thread, and waits for the next request; by itself where there is
-/// no courier.
+/// Has a courier answer with the path, from another thread; by itself where there is no courier.
 fn by_courier(exchange: &mut dyn Exchange) {
     let path = exchange.head().path().to_owned();
     let Some(courier) = exchange.courier() else {
         return exchange.answer(200, &[], b"by itself").unwrap();
     };
-    let bell = Arc::new(EventFd::new().unwrap());
     let sending = threads::spawn("courier", STACK, move || {
         courier.answer(&mut Vec::new(), 200, &[], &[path.as_bytes()])
     });
-    // Nobody rings: it wakes when the client sends more, or leaves.
-    assert!(!exchange.sleep(bell.as_fd(), now() + PATIENCE));
     assert_eq!(sending.unwrap().join().unwrap(), Sent::All);
     exchange.complete(&[]).unwrap();
 }

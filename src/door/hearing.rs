@@ -1,0 +1,119 @@
+//! What is heard of connections whose threads sleep: POSTs like the one that the thread has seen last, which the
+//! dispatcher takes out of the socket itself and answers by pen.
+//!
+//! Nothing is refused here: whatever is not as it should be is for the thread, which says why.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::channel::Alarm;
+use crate::door::http::Door;
+use crate::door::legacy_sse;
+use crate::door::route::Route;
+use crate::door::streamable::{self, Form};
+use crate::event::Event;
+use crate::http::Exchange;
+use crate::http::ear::{Ear, Hearer, Listener};
+use crate::http::head::Head;
+use crate::mail::{Deputy, Listening, Nap, Slept};
+
+/// Takes POSTs to one endpoint, whose answers have one form: those that a thread goes on with in the same way, should
+/// it be woken for one.
+pub struct PostHearer {
+    /// What all connections share.
+    pub door: Arc<Door>,
+    /// Begins their exchanges.
+    pub deputy: Deputy,
+    /// The endpoint.
+    pub route: Route,
+    /// The form of their answers.
+    pub form: Form,
+}
+
+impl PostHearer {
+    /// Whether the request comes to the same endpoint and may come in. That of a browser's page has headers in its
+    /// answer that no pen writes.
+    fn is_let_in(&self, head: &Head) -> bool {
+        let guard = &self.door.guard;
+        Route::of_path(head.path()).as_ref() == Some(&self.route)
+            && head.get("Origin").is_none()
+            && guard.check_source(None, head.get("Host")).is_ok()
+            && guard.check_token(head.get("Authorization")).is_ok()
+    }
+}
+
+impl Hearer<Event> for PostHearer {
+    fn hear(&mut self, head: &Head, body: &[u8]) -> Option<Event> {
+        let is_ours = self.deputy.is_free() && self.is_let_in(head);
+        if !is_ours || body.len() > self.door.message_max || !streamable::is_json(head) {
+            return None;
+        }
+        let budget = &self.door.inbox.budgets.clients;
+        let mut weight = budget.nothing();
+        let mut bytes = Vec::new();
+        weight.reserve(&mut bytes, body.len(), body.len(), 0).ok()?;
+        bytes.extend_from_slice(body);
+        let word = match &self.route {
+            Route::Mcp(view) if streamable::accepts_both(head) => {
+                let (word, form) = streamable::word_of(bytes, head, view.clone(), budget).ok()?;
+                (form == self.form).then_some(word)?
+            }
+            Route::Messages(view) => {
+                let session = legacy_sse::session_in(head.query())?;
+                legacy_sse::word_of(bytes, session, view.clone(), budget)
+            }
+            _ => return None,
+        };
+        self.deputy.begin(word)
+    }
+}
+
+/// Sleeps while the dispatcher listens to the connection.
+pub struct AtTheEar<'a> {
+    ear: &'a Ear<Event>,
+    exchange: &'a mut dyn Exchange,
+    hearer: Option<Box<dyn Hearer<Event>>>,
+    deadline: Instant,
+}
+
+impl<'a> AtTheEar<'a> {
+    /// Until the deadline, or the peer stirs in a way that is not for the hearer.
+    pub fn until(
+        deadline: Instant,
+        ear: &'a Ear<Event>,
+        exchange: &'a mut dyn Exchange,
+        hearer: Option<Box<dyn Hearer<Event>>>,
+    ) -> AtTheEar<'a> {
+        AtTheEar {
+            ear,
+            exchange,
+            hearer,
+            deadline,
+        }
+    }
+}
+
+impl Nap for AtTheEar<'_> {
+    fn sleep(&mut self) -> Slept {
+        let Some(line) = self.exchange.line() else {
+            return Slept::ToTheEnd;
+        };
+        let woken = self.ear.sleep(line, self.hearer.take(), self.deadline);
+        self.hearer = woken.hearer;
+        self.exchange.take_in(&woken.unread);
+        match woken.is_over {
+            true => Slept::ToTheEnd,
+            false => Slept::AWhile,
+        }
+    }
+}
+
+impl Listening for Listener<Event> {
+    fn alarm(&self) -> Alarm {
+        Alarm::Event(Arc::clone(Listener::alarm(self)))
+    }
+
+    fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<Event>) {
+        Listener::listen(self, time, heard);
+    }
+}

@@ -1,0 +1,337 @@
+//! The ear: who waits for other things as well listens to connections whose threads sleep, and takes ordinary requests
+//! out of their sockets, so that nobody need be woken for one.
+//!
+//! Ordinary is a POST that is short, has come by itself and whole, and that its [`Hearer`] takes. All else goes back to
+//! the thread of the connection, with the bytes that were read: slow peers, deadlines, refusals and long bodies are its
+//! work alone. Nothing here waits for a peer.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::socket::{MsgFlags, recv};
+
+use crate::http::courier::Line;
+use crate::http::head::{BodyFraming, Head};
+use crate::http::pace;
+use crate::http::peer::lock;
+use crate::limits;
+
+/// Makes something of the requests of one connection.
+pub trait Hearer<T>: Send {
+    /// Takes a request, whose answer comes by another way; or does nothing at all with it, and then it is for the thread
+    /// of the connection. Must not block.
+    fn hear(&mut self, head: &Head, body: &[u8]) -> Option<T>;
+}
+
+/// The ear, as the threads of connections have it.
+pub struct Ear<T> {
+    epoll: Epoll,
+    seats: Mutex<Seats<T>>,
+    alarm: Arc<EventFd>,
+}
+
+/// The same, as the one has it who listens.
+pub struct Listener<T> {
+    ear: Arc<Ear<T>>,
+    events: Vec<EpollEvent>,
+    /// A request that is looked at: its bytes, and its head.
+    bytes: Box<[u8]>,
+    head: Head,
+}
+
+/// Of the connections that are listened to: places in a row, so that one is found without a search.
+struct Seats<T> {
+    row: Vec<Option<Arc<Seat<T>>>>,
+    /// Which of them are free.
+    free: Vec<usize>,
+}
+
+impl<T> Seats<T> {
+    /// Takes a place; its number.
+    fn take(&mut self, seat: &Arc<Seat<T>>) -> usize {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.row.push(None);
+            self.row.len() - 1
+        });
+        self.row[place] = Some(Arc::clone(seat));
+        place
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.row[place] = None;
+        self.free.push(place);
+        // What a crowd has taken is given back.
+        if self.free.len() == self.row.len() {
+            *self = Seats::default();
+        }
+    }
+}
+
+impl<T> Default for Seats<T> {
+    fn default() -> Seats<T> {
+        Seats {
+            row: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+/// Where the thread of a connection sleeps.
+struct Seat<T> {
+    line: Line,
+    thread: Thread,
+    lent: Mutex<Lent<T>>,
+}
+
+struct Lent<T> {
+    /// Without one, it is listened for whether the peer stirs.
+    hearer: Option<Box<dyn Hearer<T>>>,
+    /// What was read and not taken.
+    unread: Vec<u8>,
+    /// Whether a request was taken since the thread has last looked.
+    has_heard: bool,
+    /// The thread has its connection back, or is to take it back.
+    is_over: bool,
+}
+
+/// What a thread finds when it wakes.
+pub struct Woken<T> {
+    /// Lent for the time of the sleep.
+    pub hearer: Option<Box<dyn Hearer<T>>>,
+    /// What was read of the peer and is for the thread to read.
+    pub unread: Vec<u8>,
+    /// Whether the peer has stirred, or the deadline is past; else somebody has woken the thread.
+    pub is_over: bool,
+}
+
+/// What has come of a look at a connection.
+enum Heard<T> {
+    Request(T),
+    /// Nothing yet, or the beginning of a request.
+    Nothing,
+    /// What the thread is to look at.
+    Other,
+}
+
+/// What stands for the alarm among the places.
+const ALARM: u64 = u64::MAX;
+
+/// An ear, and its end for the one who listens.
+///
+/// # Errors
+/// No descriptors are left.
+pub fn open<T>() -> io::Result<(Arc<Ear<T>>, Listener<T>)> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    // Each ring is told of by itself, so that nobody need silence it.
+    let rings = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+    epoll.add(&alarm, EpollEvent::new(rings, ALARM))?;
+    let ear = Arc::new(Ear {
+        epoll,
+        seats: Mutex::default(),
+        alarm: Arc::new(alarm),
+    });
+    let listener = Listener {
+        ear: Arc::clone(&ear),
+        events: vec![EpollEvent::empty(); limits::EAR_EVENTS_AT_ONCE],
+        bytes: vec![0; limits::EAR_REQUEST_BYTES_MAX].into(),
+        head: Head::default(),
+    };
+    Ok((ear, listener))
+}
+
+impl<T> fmt::Debug for Ear<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ear").finish_non_exhaustive()
+    }
+}
+
+impl<T> Ear<T> {
+    /// Has the calling thread sleep until somebody unparks it, its peer does what is not for the hearer, or nothing is
+    /// heard for as long as it is now until the deadline.
+    pub fn sleep(
+        &self,
+        line: Line,
+        hearer: Option<Box<dyn Hearer<T>>>,
+        deadline: Instant,
+    ) -> Woken<T> {
+        let seat = Arc::new(Seat {
+            line,
+            thread: thread::current(),
+            lent: Mutex::new(Lent {
+                hearer,
+                unread: Vec::new(),
+                has_heard: false,
+                is_over: false,
+            }),
+        });
+        let place = lock(&self.seats).take(&seat);
+        let stirs = EpollEvent::new(EpollFlags::EPOLLIN, place as u64);
+        let is_heard = self.epoll.add(&seat.line.peer.stream, stirs).is_ok();
+        let in_time = is_heard && seat.park_until(deadline);
+        let mut lent = lock(&seat.lent);
+        if !lent.is_over {
+            self.forget(&seat);
+        }
+        lock(&self.seats).leave(place);
+        Woken {
+            hearer: lent.hearer.take(),
+            unread: std::mem::take(&mut lent.unread),
+            is_over: std::mem::replace(&mut lent.is_over, true) || !in_time,
+        }
+    }
+
+    fn forget(&self, seat: &Seat<T>) {
+        // It fails where it was never heard.
+        let _ = self.epoll.delete(&seat.line.peer.stream);
+    }
+}
+
+impl<T> Seat<T> {
+    /// Parks the thread, and again each time that the deadline has passed and something was heard meanwhile; whether it
+    /// was woken before.
+    fn park_until(&self, mut deadline: Instant) -> bool {
+        let span = deadline.saturating_duration_since(pace::now());
+        thread::park_timeout(span);
+        while pace::now() >= deadline {
+            if !std::mem::take(&mut lock(&self.lent).has_heard) {
+                return false;
+            }
+            deadline += span;
+            thread::park_timeout(deadline.saturating_duration_since(pace::now()));
+        }
+        true
+    }
+}
+
+impl<T> Listener<T> {
+    /// What ends a wait.
+    pub fn alarm(&self) -> &Arc<EventFd> {
+        &self.ear.alarm
+    }
+
+    /// Listens until something is heard, the alarm rings, or the time is over, which may be nothing, or none; in whole
+    /// milliseconds, and rather too long than too short.
+    pub fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<T>) {
+        let timeout = match time {
+            None => EpollTimeout::NONE,
+            Some(Duration::ZERO) => EpollTimeout::ZERO,
+            Some(time) => EpollTimeout::try_from(time.as_millis() + 1).unwrap_or(EpollTimeout::MAX),
+        };
+        // The only failure is a signal.
+        let count = self.ear.epoll.wait(&mut self.events, timeout);
+        for at in 0..count.unwrap_or(0) {
+            match self.events[at].data() {
+                ALARM => {}
+                place => heard.extend(self.attend(place as usize)),
+            }
+        }
+    }
+
+    /// Looks at who has stirred at a place; or sits there by now, and then has not.
+    fn attend(&mut self, place: usize) -> Option<T> {
+        let seat = lock(&self.ear.seats).row.get(place)?.clone()?;
+        let mut lent = match seat.lent.try_lock() {
+            Ok(lent) => lent,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            // Its thread has woken.
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if lent.is_over {
+            return None;
+        }
+        // A fault met in a request is that connection's alone.
+        let heard = catch_unwind(AssertUnwindSafe(|| self.hear(&seat, &mut lent)));
+        match heard {
+            Ok(Heard::Request(request)) => {
+                lent.has_heard = true;
+                return Some(request);
+            }
+            Ok(Heard::Nothing) => return None,
+            Ok(Heard::Other) => {}
+            Err(_) => {
+                let id = seat.line.peer.id;
+                log::error!("http: {id}: a request has led to a panic; the connection is closed");
+                seat.line.peer.cut();
+            }
+        }
+        lent.is_over = true;
+        self.ear.forget(&seat);
+        seat.thread.unpark();
+        None
+    }
+
+    /// Looks at what has come. Whatever the hearer does not take stays unread.
+    fn hear(&mut self, seat: &Seat<T>, lent: &mut Lent<T>) -> Heard<T> {
+        let Some(hearer) = &mut lent.hearer else {
+            return Heard::Other;
+        };
+        let (peer, had) = (&seat.line.peer, lent.unread.len());
+        let (old, free) = self.bytes.split_at_mut(had);
+        old.copy_from_slice(&lent.unread);
+        // Before it is read: whoever cuts idle connections sees either that this one is not, or that bytes lie there.
+        let was_idle = peer.swap_idle(false);
+        let count = match recv(peer.stream.as_raw_fd(), free, MsgFlags::MSG_DONTWAIT) {
+            Ok(count @ 1..) => count,
+            Err(Errno::EAGAIN) => {
+                peer.set_idle(was_idle);
+                return Heard::Nothing;
+            }
+            Ok(_) | Err(_) => return Heard::Other,
+        };
+        let is_full = count == free.len();
+        let bytes = &self.bytes[..had + count];
+        let is_parting = seat.line.parting.load(Ordering::SeqCst);
+        let found = if is_parting {
+            None
+        } else {
+            body_of(&mut self.head, bytes)
+        };
+        match found {
+            Some(Ok(body)) => {
+                if let Some(request) = hearer.hear(&self.head, body) {
+                    lent.unread = Vec::new();
+                    return Heard::Request(request);
+                }
+            }
+            // Head and body are often sent by themselves; who sends more pieces is slow.
+            Some(Err(Unfinished)) if had == 0 && !is_full => {
+                lent.unread = bytes.to_vec();
+                return Heard::Nothing;
+            }
+            Some(Err(Unfinished)) | None => {}
+        }
+        lent.unread = bytes.to_vec();
+        Heard::Other
+    }
+}
+
+/// A request has not come to its end.
+struct Unfinished;
+
+/// The body of the one request that these bytes are, its head parsed, if it is an ordinary one.
+fn body_of<'a>(head: &mut Head, bytes: &'a [u8]) -> Option<Result<&'a [u8], Unfinished>> {
+    let Some(start) = head.parse(bytes).ok()? else {
+        return Some(Err(Unfinished));
+    };
+    let BodyFraming::Length(length) = head.body() else {
+        return None;
+    };
+    let goes_on = !head.is_http_1_0() && head.keep_alive() && !head.expects_continue();
+    let left = length.checked_sub((bytes.len() - start) as u64)?;
+    let is_short = length.saturating_add(start as u64) <= limits::EAR_REQUEST_BYTES_MAX as u64;
+    let is_ordinary = goes_on && is_short && head.method() == "POST";
+    is_ordinary.then(|| match left {
+        0 => Ok(&bytes[start..]),
+        _ => Err(Unfinished),
+    })
+}
