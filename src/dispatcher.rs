@@ -20,8 +20,9 @@ use crate::event::{
 };
 use crate::hub::Hub;
 use crate::limits;
+use crate::mail::hearing::Listening;
 use crate::mail::pen::Hand;
-use crate::mail::{Inbox, Letter, Listening, OutboxSender, Overflow};
+use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
 use crate::plan::{Drawn, Recipe};
 use crate::sorted::SortedMap;

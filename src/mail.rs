@@ -6,6 +6,7 @@
 //! queues of children, never waits. So it always drains, and nobody waits for
 //! ever.
 
+pub mod hearing;
 pub mod pen;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError, TrySendError};
 
@@ -21,6 +22,7 @@ use crate::budget::Budget;
 use crate::channel::{Alarm, Receiver, Sender, bounded, growing, park_until};
 use crate::event::{Event, FromClient, Load, OutboxId, Parcel};
 use crate::limits;
+use crate::mail::hearing::Deputy;
 use crate::mail::pen::{Desk, Hand, Pen, Written};
 use crate::plan::Drawn;
 use crate::plan::changes::Changes;
@@ -272,39 +274,6 @@ impl Nap for Until {
     }
 }
 
-/// What the dispatcher sleeps at, beside its inbox: it hears what clients do whose threads sleep.
-pub trait Listening: Send {
-    /// What wakes it.
-    fn alarm(&self) -> Alarm;
-
-    /// Listens until something is heard, the alarm goes off, or the time is over; without one, until then.
-    fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<Event>);
-}
-
-/// What can begin the next exchange of an outbox while its owner sleeps and the pen has answered.
-#[derive(Debug)]
-pub struct Deputy {
-    connection: u64,
-    desk: Arc<Desk>,
-}
-
-impl Deputy {
-    /// Whether the next exchange can begin.
-    pub fn is_free(&self) -> bool {
-        self.desk.is_over()
-    }
-
-    /// Begins it with what the client did; none if it cannot.
-    pub fn begin(&self, word: FromClient) -> Option<Event> {
-        let exchange = self.desk.go_on()?;
-        let outbox = OutboxId {
-            connection: self.connection,
-            exchange,
-        };
-        Some(Event::Client { outbox, word })
-    }
-}
-
 /// A connection's outbox, and its way to say things to the hub about the
 /// exchange under way. One thread owns it; dropping it tells the dispatcher.
 #[derive(Debug)]
@@ -358,10 +327,7 @@ impl Outbox {
 
     /// Who can begin exchanges of it while its owner sleeps in [`Outbox::wait_lending`].
     pub fn deputy(&self) -> Deputy {
-        Deputy {
-            connection: self.connection,
-            desk: Arc::clone(&self.desk),
-        }
+        Deputy::new(self.connection, Arc::clone(&self.desk))
     }
 
     /// Says something more about the exchange under way.

@@ -7,6 +7,7 @@ pub mod watched;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -137,9 +138,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the dispatcher, which starts the servers and hears clients where it
-    /// is told to, and, if it is told where the configuration comes from, what
-    /// looks for changes there.
+    /// Starts the dispatcher, which starts the servers and `hears` clients, and what looks for changes
+    /// of the configuration, if that is `watched`.
     ///
     /// # Errors
     /// A thread or randomness cannot be had, or the key of session ids is none.
@@ -147,15 +147,15 @@ impl Gateway {
         config: &Config,
         sessions: Sessions,
         watched: Option<Watched>,
-        hears: Option<Box<dyn mail::Listening>>,
+        hears: Option<Box<dyn mail::hearing::Listening>>,
     ) -> Result<Gateway, Error> {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));
         }
         // Whoever serves on one has taken it by now.
         socket::decline();
-        let raised = descriptors::raise()
-            .inspect_err(|error| log::warn!("cannot raise the limit of descriptors: {error}"));
+        let complain = |error: &_| log::warn!("cannot raise the limit of descriptors: {error}");
+        let raised = descriptors::raise().inspect_err(complain);
         let given_back = raised.ok().and_then(Descriptors::given_back);
         let reaper = Reaper::start(Orphans::Adopt, given_back).map_err(system("the reaper"))?;
         let most = &config.limits;
@@ -171,15 +171,13 @@ impl Gateway {
         let (outset, state) = outset::outset(config, sessions)?;
         let hub = Hub::new(plan, outset);
         let post = (inbox.clone(), letters);
-        let keeper = state.keeper();
-        let dispatcher =
-            Dispatcher::new(hub, post, recipes, (reaper.clone(), keeper)).hearing(hears);
+        let ends = (reaper.clone(), state.keeper());
+        let dispatcher = Dispatcher::new(hub, post, recipes, ends).hearing(hears);
         let (ending, ended) = mail::channel(limits::SIGNAL_SLOTS);
         let dispatcher = threads::spawn("dispatcher", limits::DISPATCHER_STACK_BYTES, move || {
             let _ending: Sender<()> = ending;
             // A half-dead gateway is worse than a restarted one.
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatcher.run())).is_err()
-            {
+            if catch_unwind(AssertUnwindSafe(|| dispatcher.run())).is_err() {
                 log::error!("the dispatcher has panicked; this is a bug of mcproxy");
                 std::process::abort();
             }
@@ -358,8 +356,8 @@ fn open_door(
     listening: Listening,
 ) -> Result<Box<dyn Running>, Error> {
     let Listening { listener, host, .. } = listening;
-    let (found, children) = (Found::here(), children(config));
-    let max_connections = capacity::settle(config.limits.max_connections, found, children);
+    let asked = config.limits.max_connections;
+    let max_connections = capacity::settle(asked, Found::here(), children(config));
     let door = HttpDoor::new(Door {
         inbox: gateway.inbox().clone(),
         guard: Guard {
@@ -384,12 +382,7 @@ fn children(config: &Config) -> usize {
     let runs = |server: &&Server| matches!(server.state, Launch::Run(_));
     let running = config.servers.iter().filter(runs);
     let has_own = running.clone().any(|server| server.scope == Scope::Session);
-    let own = if has_own {
-        config.limits.max_processes
-    } else {
-        0
-    };
-    running.count() + own
+    running.count() + usize::from(has_own) * config.limits.max_processes
 }
 
 /// Serves one client over stdin and stdout, until its input ends or a signal

@@ -15,7 +15,8 @@ use crate::event::Event;
 use crate::http::Exchange;
 use crate::http::ear::{Ear, Hearer, Listener};
 use crate::http::head::Head;
-use crate::mail::{Deputy, Listening, Nap, Slept};
+use crate::mail::hearing::{Deputy, Listening};
+use crate::mail::{Nap, Slept};
 
 /// Takes POSTs to one endpoint, whose answers have one form: those that a thread goes on with in the same way, should
 /// it be woken for one.
