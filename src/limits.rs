@@ -1206,6 +1206,13 @@ const _: () = assert!(
         && BATCH_MESSAGES_MAX + 4 <= OUTBOX_SLOTS
 );
 
+/// Longest message of a child that is made into another when nobody has it any more, in bytes.
+pub const SHELL_BYTES_MAX: usize = 1 << 10;
+
+/// How many of these are kept of one child, until it has been silent for `SPARES_KEEP`: as many as it sends while the
+/// dispatcher works off a round of letters.
+pub const SHELLS_MAX: usize = LETTERS_AT_ONCE;
+
 // ---- budget: buffers between two messages
 
 /// From how many bytes on a buffer is kept when its message is gone, and a line leaves the pipe with its buffer. Smaller

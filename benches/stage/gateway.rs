@@ -296,7 +296,7 @@ impl Gateway {
 /// What the thread at a child's stdout makes of one line.
 fn read_line(line: Vec<u8>, budget: &Arc<Budget>) -> FromChild {
     let message = Message::parse(line).expect("servers of scenarios speak JSON-RPC");
-    understand(message.weighing(budget))
+    understand(message.weighing(budget), Arc::new)
 }
 
 /// What the thread at a child's stdin writes.

@@ -18,12 +18,14 @@ use crate::wire::input;
 use crate::wire::items::{self, ItemKind};
 use crate::wire::lines::{Line, Lines};
 use crate::wire::own_id::{OwnId, Purpose};
+use crate::wire::shells::Shells;
 
 /// Reads one child's stdout.
 pub struct Reader {
     server: String,
     report: Report,
     quota: Quota,
+    shells: Shells,
 }
 
 impl Reader {
@@ -33,6 +35,7 @@ impl Reader {
             server: server.to_owned(),
             report,
             quota: Quota::default(),
+            shells: Shells::default(),
         }
     }
 
@@ -54,7 +57,9 @@ impl Reader {
         let mut buffer = vec![0; limits::CHILD_READ_BYTES];
         loop {
             // Lines that were dropped are told of when it falls quiet.
-            let patience = self.quota.owes().then_some(limits::CHILD_LOG_INTERVAL);
+            let owes = self.quota.owes().then_some(limits::CHILD_LOG_INTERVAL);
+            let keeps = (!self.shells.is_empty()).then_some(limits::SPARES_KEEP);
+            let patience = owes.into_iter().chain(keeps).min();
             match tap.draw(&mut buffer, exit, patience) {
                 Drawn::Bytes(count) => {
                     if count == buffer.len() {
@@ -62,7 +67,10 @@ impl Reader {
                     }
                     lines.feed(&buffer[..count], |line| self.take(line));
                 }
-                Drawn::Nothing => self.settle(),
+                Drawn::Nothing => {
+                    self.settle();
+                    self.shells.clear();
+                }
                 Drawn::End => break,
             }
         }
@@ -113,10 +121,19 @@ impl Reader {
         let kept = line.len().min(start.len());
         start[..kept].copy_from_slice(&line[..kept]);
         let length = line.len() as u64;
-        match Message::parse(line.into_owned()) {
+        let bytes = match line {
+            Cow::Owned(line) => line,
+            Cow::Borrowed(line) => {
+                let mut buffer = self.shells.buffer();
+                buffer.extend_from_slice(line);
+                buffer
+            }
+        };
+        match Message::parse(bytes) {
             Ok(message) => {
                 let message = message.weighing(&self.report.budget);
-                self.report.tell(understand(message));
+                let word = understand(message, |message| self.shells.give(message));
+                self.report.tell(word);
             }
             Err(malformed) => self.skip(&start[..kept], length, &malformed.sentence),
         }
@@ -150,8 +167,8 @@ impl Drop for EndReport {
 }
 
 /// What a message means to the hub: an answer to one of the gateway's own
-/// requests is read, all else is passed on as it is.
-pub fn understand(message: Message) -> FromChild {
+/// requests is read, all else is shared and passed on as it is.
+pub fn understand(message: Message, share: impl FnOnce(Message) -> Arc<Message>) -> FromChild {
     let answers = matches!(message.kind, Kind::Answer { .. });
     match message.own_id().filter(|_| answers) {
         Some(id) if id.purpose() != Purpose::Call => FromChild::Reply {
@@ -164,7 +181,7 @@ pub fn understand(message: Message) -> FromChild {
             input: input::read_input_required(&message)
                 .transpose()
                 .map(Box::new),
-            message: Arc::new(message),
+            message: share(message),
         },
     }
 }

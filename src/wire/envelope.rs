@@ -184,6 +184,15 @@ impl Message {
         self
     }
 
+    /// Takes its bytes out, of which nothing but the room is left, and what it weighs.
+    /// What remains is none.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        self.weight.clear();
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        bytes.clear();
+        bytes
+    }
+
     /// An answer of the gateway's own. The id is a placeholder, to be replaced
     /// when it is sent. `result` is JSON text.
     pub fn result(result: &str) -> Message {

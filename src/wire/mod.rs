@@ -19,6 +19,7 @@ pub mod own_id;
 pub mod pieces;
 pub mod scan;
 pub mod session_id;
+pub mod shells;
 pub mod sse;
 pub mod stateless;
 
