@@ -203,7 +203,7 @@ impl Gateway {
                 version: version.map(Into::into),
                 fresh: Some(Nonce(nonce)),
                 mirrored: Vec::new(),
-                body: Body::read_with(bytes, |message| message.weighing(budget)),
+                body: Body::read_with(bytes, |message| Arc::new(message.weighing(budget))),
             },
         }
     }

@@ -17,6 +17,8 @@ use crate::http::ear::{Ear, Hearer, Listener};
 use crate::http::head::Head;
 use crate::mail::hearing::{Deputy, Listening};
 use crate::mail::{Nap, Slept};
+use crate::wire::envelope::Message;
+use crate::wire::shells::Shells;
 
 /// Takes POSTs to one endpoint, whose answers have one form: those that a thread goes on with in the same way, should
 /// it be woken for one.
@@ -29,6 +31,8 @@ pub struct PostHearer {
     pub route: Route,
     /// The form of their answers.
     pub form: Form,
+    /// Of the last request the next is made.
+    pub shells: Shells,
 }
 
 impl PostHearer {
@@ -51,17 +55,19 @@ impl Hearer<Event> for PostHearer {
         }
         let budget = &self.door.inbox.budgets.clients;
         let mut weight = budget.nothing();
-        let mut bytes = Vec::new();
+        let mut bytes = self.shells.buffer();
         weight.reserve(&mut bytes, body.len(), body.len(), 0).ok()?;
         bytes.extend_from_slice(body);
+        let shells = &mut self.shells;
+        let share = |message: Message| shells.give(message.weighing(budget));
         let word = match &self.route {
             Route::Mcp(view) if streamable::accepts_both(head) => {
-                let (word, form) = streamable::word_of(bytes, head, view.clone(), budget).ok()?;
+                let (word, form) = streamable::word_of(bytes, head, view.clone(), share).ok()?;
                 (form == self.form).then_some(word)?
             }
             Route::Messages(view) => {
                 let session = legacy_sse::session_in(head.query())?;
-                legacy_sse::word_of(bytes, session, view.clone(), budget)
+                legacy_sse::word_of(bytes, session, view.clone(), share)
             }
             _ => return None,
         };

@@ -22,6 +22,7 @@ use crate::mail::pen::Pen;
 use crate::mail::{Ended, Found, Inbox, Outbox};
 use crate::procfs;
 use crate::wire::mirrored::is_token;
+use crate::wire::shells::Shells;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -180,6 +181,7 @@ impl Connection {
             deputy,
             route,
             form,
+            shells: Shells::default(),
         }))
     }
 

@@ -4,7 +4,6 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::budget::Budget;
 use crate::door::fresh_session;
 use crate::door::http::Connection;
 use crate::door::route::messages_path;
@@ -14,6 +13,7 @@ use crate::event::{Body, FromClient, Parcel, SessionKey, View};
 use crate::http::Exchange;
 use crate::limits;
 use crate::mail::Found;
+use crate::wire::envelope::Message;
 use crate::wire::sse;
 
 /// The name of the session in the query of the endpoint, and the other spelling
@@ -87,7 +87,9 @@ pub fn post(
     let Some((bytes, weight)) = read_json(connection, exchange, extra)? else {
         return Ok(());
     };
-    let word = word_of(bytes, session, view, &connection.door.inbox.budgets.clients);
+    let budget = &connection.door.inbox.budgets.clients;
+    let share = |message: Message| Arc::new(message.weighing(budget));
+    let word = word_of(bytes, session, view, share);
     drop(weight);
     connection.answer_at_once(exchange, word, extra)
 }
@@ -97,9 +99,9 @@ pub fn word_of(
     bytes: Vec<u8>,
     session: SessionKey,
     view: View,
-    budget: &Arc<Budget>,
+    share: impl FnMut(Message) -> Arc<Message>,
 ) -> FromClient {
-    let body = Body::read_with(bytes, |message| message.weighing(budget));
+    let body = Body::read_with(bytes, share);
     FromClient::Tell {
         view,
         session,

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::budget::Budget;
 use crate::door::headers;
 use crate::event::{Body, ClientMessage};
 use crate::http::head::Head;
@@ -26,10 +25,12 @@ pub struct Posted {
 /// Reads the body of a POST to an endpoint of Streamable HTTP. Its era shows in
 /// the version that its header or the request itself names; in the stateless
 /// one the headers must agree with the body.
-/// What it holds counts in the budget.
-pub fn read_post(bytes: Vec<u8>, head: &Head, budget: &Arc<Budget>) -> Posted {
-    let weigh = |message: Message| message.weighing(budget);
-    let read = |bytes| ClientMessage::read_with(bytes, weigh);
+/// `share` makes each message count as it shall, and one that many can have.
+pub fn read_post(
+    bytes: Vec<u8>,
+    head: &Head,
+    mut share: impl FnMut(Message) -> Arc<Message>,
+) -> Posted {
     let is_named = headers::name_stateless(head);
     let is_stateless = |message: &Message| {
         let is_request = matches!(message.kind, Kind::Request(_));
@@ -41,13 +42,14 @@ pub fn read_post(bytes: Vec<u8>, head: &Head, budget: &Arc<Budget>) -> Posted {
         Ok(Some(_)) if is_named => Posted::stateless(Err(no_part_of_the_era("a batch"))),
         // One with members of that era is refused by the hub.
         Ok(Some(members)) => {
+            let read = |bytes| ClientMessage::read_with(bytes, &mut share);
             Posted::handshake(Body::Batch(members.into_iter().map(read).collect()))
         }
-        Ok(None) => match Message::parse(bytes).map(weigh) {
+        Ok(None) => match Message::parse(bytes).map(share) {
             Ok(message) if is_stateless(&message) => {
                 Posted::stateless(read_stateless(message, head))
             }
-            Ok(message) => Posted::handshake(Body::Single(ClientMessage::of(message.into()))),
+            Ok(message) => Posted::handshake(Body::Single(ClientMessage::of(message))),
             Err(error) => malformed(error),
         },
         Err(error) => malformed(error),
@@ -77,17 +79,20 @@ impl Posted {
 
 /// Reads a message that came by a POST of the stateless era. The version comes
 /// first, for another one may have other headers.
-fn read_stateless(message: Message, head: &Head) -> Result<(ClientMessage, Vec<Sent>), Malformed> {
+fn read_stateless(
+    message: Arc<Message>,
+    head: &Head,
+) -> Result<(ClientMessage, Vec<Sent>), Malformed> {
     match message.kind {
         Kind::Request(_) => {
             headers::check_version(head, &message)?;
             let meta = stateless::read_request_meta(&message)?;
             headers::check_names(head, &message)?;
             let mirrored = headers::mirrored(head, &message)?;
-            let message = ClientMessage::Stateless(message.into(), meta);
+            let message = ClientMessage::Stateless(message, meta);
             Ok((message, mirrored))
         }
-        Kind::Notification(_) => Ok((ClientMessage::Message(message.into()), Vec::new())),
+        Kind::Notification(_) => Ok((ClientMessage::Message(message), Vec::new())),
         Kind::Answer { .. } => Err(no_part_of_the_era("an answer of a client")),
     }
 }
@@ -155,7 +160,7 @@ mod tests {
         let mut head = Head::default();
         let text = format!("POST /mcp HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
         head.parse(text.as_bytes()).expect("a head");
-        read_post(body.as_bytes().to_vec(), &head, &Budget::new(0))
+        read_post(body.as_bytes().to_vec(), &head, Arc::new)
     }
 
     /// The code and the id of the refusal of a POST.

@@ -95,9 +95,9 @@ impl Reader {
     /// Passes a line on; says whether the gateway still takes any.
     fn tell(&self, line: Line<'_>) -> bool {
         let budget = &self.inbox.budgets.clients;
-        let weigh = |message: Message| message.weighing(budget);
+        let share = |message: Message| Arc::new(message.weighing(budget));
         let body = match line {
-            Line::Whole(bytes) => Body::read_with(bytes.into_owned(), weigh),
+            Line::Whole(bytes) => Body::read_with(bytes.into_owned(), share),
             Line::Oversized {
                 length,
                 request_id,

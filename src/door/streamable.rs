@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::budget::{Budget, Weight};
+use crate::budget::Weight;
 use crate::door::fresh_nonce;
 use crate::door::http::Connection;
 use crate::door::reading::{Posted, read_post};
@@ -17,6 +17,7 @@ use crate::http::head::Head;
 use crate::http::{BodyError, Exchange};
 use crate::limits;
 use crate::mail::Found;
+use crate::wire::envelope::Message;
 use crate::wire::handshake::Revision;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::pieces::Pieces;
@@ -115,7 +116,8 @@ pub fn post(
         return Ok(());
     };
     let budget = &connection.door.inbox.budgets.clients;
-    let read = word_of(bytes, exchange.head(), view, budget);
+    let share = |message: Message| Arc::new(message.weighing(budget));
+    let read = word_of(bytes, exchange.head(), view, share);
     // Its messages count by themselves now.
     drop(weight);
     let Ok((word, form)) = read else {
@@ -127,7 +129,8 @@ pub fn post(
     answer_post(connection, exchange, form, extra)
 }
 
-/// What the hub is told of a POST with this head and these bytes, and the form of its answer.
+/// What the hub is told of a POST with this head and these bytes, and the form of its answer; `share` is as
+/// [`read_post`] has it.
 ///
 /// # Errors
 /// The system gives no random numbers, which a new session needs.
@@ -135,13 +138,13 @@ pub fn word_of(
     bytes: Vec<u8>,
     head: &Head,
     view: View,
-    budget: &Arc<Budget>,
+    share: impl FnMut(Message) -> Arc<Message>,
 ) -> Result<(FromClient, Form), getrandom::Error> {
     let Posted {
         body,
         is_stateless,
         mirrored,
-    } = read_post(bytes, head, budget);
+    } = read_post(bytes, head, share);
     let fresh = match body {
         Body::Single(ClientMessage::Initialize(..)) => Some(fresh_nonce()?),
         _ => None,

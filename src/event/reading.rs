@@ -11,12 +11,12 @@ use crate::wire::stateless;
 impl Body {
     /// Understands what came without headers of its own: one message or a batch.
     pub fn read(bytes: Vec<u8>) -> Body {
-        Body::read_with(bytes, |message| message)
+        Body::read_with(bytes, Arc::new)
     }
 
-    /// The same; `weigh` makes each message count as it shall.
-    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> Body {
-        let read = |bytes| ClientMessage::read_with(bytes, &weigh);
+    /// The same; `share` makes each message count as it shall, and one that many can have.
+    pub fn read_with(bytes: Vec<u8>, mut share: impl FnMut(Message) -> Arc<Message>) -> Body {
+        let mut read = |bytes| ClientMessage::read_with(bytes, &mut share);
         match envelope::split_batch(&bytes) {
             Ok(Some(members)) => Body::Batch(members.into_iter().map(read).collect()),
             Ok(None) => Body::Single(read(bytes)),
@@ -34,10 +34,10 @@ impl Body {
 }
 
 impl ClientMessage {
-    /// Understands one message; `weigh` makes it count as it shall.
-    pub fn read_with(bytes: Vec<u8>, weigh: impl Fn(Message) -> Message) -> ClientMessage {
+    /// Understands one message; `share` is as it is for a body.
+    pub fn read_with(bytes: Vec<u8>, share: impl FnOnce(Message) -> Arc<Message>) -> ClientMessage {
         match Message::parse(bytes) {
-            Ok(message) => ClientMessage::of(Arc::new(weigh(message))),
+            Ok(message) => ClientMessage::of(share(message)),
             Err(malformed) => ClientMessage::Malformed(malformed),
         }
     }
