@@ -881,13 +881,13 @@ pub const PEN_BYTES_MAX: usize = 96 << 10;
 /// of most parcels.
 pub const PEN_PAGE_BYTES: usize = 2 * PIECE_KEPT_BYTES_LEAST;
 
-/// Longest request, head and body, that the dispatcher takes out of a socket itself, in bytes: to read and understand so
-/// much takes no longer than two threads that are woken. It has one such buffer.
-pub const EAR_REQUEST_BYTES_MAX: usize = 16 << 10;
+/// Longest request, head and body, that the dispatcher takes out of a socket itself, in bytes: as long as what it writes
+/// itself. It has one such buffer, of which it touches as much as it reads.
+pub const EAR_REQUEST_BYTES_MAX: usize = PEN_BYTES_MAX;
 
 /// Longest body after which the dispatcher is to take the next request of a connection, in bytes: the next is most often
 /// about as long, and beside it a head has its place.
-pub const EAR_BODY_BYTES_MAX: u64 = 8 << 10;
+pub const EAR_BODY_BYTES_MAX: u64 = (EAR_REQUEST_BYTES_MAX - HTTP_HEAD_BYTES_MAX) as u64;
 
 /// At how many connections the dispatcher looks before it opens letters again.
 pub const EAR_EVENTS_AT_ONCE: usize = LETTERS_AT_ONCE;
