@@ -11,7 +11,7 @@ NAMES = {"http": "Streamable HTTP", "sse": "HTTP+SSE", "stdio": "stdio"}
 AGENTGATEWAY_AT_8 = 13_100
 # The bare gateways that show what a design can reach: the key of each, and how it is called in a line. mcproxy is of the
 # first's.
-SHAPES = {f"shape-{design}": f"`{design}`" for design in ("pens", "queues", "loop", "locked")}
+SHAPES = {f"shape-{design}": f"`{design}`" for design in ("ears-lent", "pens", "queues", "loop", "locked")}
 
 
 @dataclass(frozen=True)

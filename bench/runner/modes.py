@@ -19,7 +19,7 @@ from .processes import Failed
 CLIENTS = (1, 8, 64)
 # The bare gateways whose figures over SSE say more than those over HTTP: the one of mcproxy's design, and the least that
 # can be done.
-TELLING = ("shape-pens", "shape-loop")
+TELLING = ("shape-ears-lent", "shape-loop")
 SMALL = 100
 LARGE = 64 * 1024
 SESSIONS = 1000

@@ -7,7 +7,8 @@ from .figures import told
 
 LIMITS = {
     "limit-pipe": "*limit: pipe to the server alone*", "limit-http": "*limit: plain HTTP echo*",
-    "shape-pens": "*limit: a bare gateway of this shape*", "shape-queues": "*limit: the same, with queues alone*",
+    "shape-ears-lent": "*limit: a bare gateway of this shape*", "shape-pens": "*limit: the same, threads that read*",
+    "shape-queues": "*limit: the same, with queues alone*",
     "shape-loop": "*limit: the same, one thread*", "shape-locked": "*limit: the same, no dispatcher*",
 }
 
@@ -28,11 +29,11 @@ This file is written by `make bench`; nothing in it is typed by hand{notes}.
 - Limits show what the machine gives without a gateway: lines through a pipe to that server, so many under way at once; and
   an HTTP server with a thread for each connection and nothing behind it. Their CPU is that server's.
 - The further limits are bare gateways, which pass messages on and do nothing else: no checks, no sessions, no features.
-  `pens` is of mcproxy's shape: a thread for each connection and each pipe, one dispatcher that owns all state and writes
-  for threads that sleep. `queues` is the same with a queue at each hand-over; `loop` is one thread that waits for all
-  sockets and pipes; `locked` has no dispatcher, whoever comes with something works under one lock. Beside a mark stands
-  what `pens` reached in this run, and the best of them if another was better: a mark that is missed there too is missed
-  by the shape, or by the machine, and not by the features.
+  `ears-lent` is of mcproxy's shape: a thread for each pipe, and one dispatcher that owns all state, and that reads and
+  writes itself what mcproxy's does for threads that sleep. In `pens` each connection's thread reads, and in `queues` it
+  writes, too; `loop` is one thread that waits for all sockets and pipes; `locked` has no dispatcher, whoever comes with
+  something works under one lock. Beside a mark stands what `ears-lent` reached in this run, and the best of them if
+  another was better: a mark that is missed there too is missed by the shape, or by the machine, and not by the features.
 - All gateways log warnings only; everything else is as their authors ship it.
 """
 
