@@ -320,3 +320,124 @@ fn order_is_kept_however_the_two_meet() {
     let expected: Vec<_> = (0..COUNT).map(noticed).collect();
     assert!(*noted.lock().unwrap() == expected);
 }
+
+/// An answer to `n1` is no matter for this pen.
+fn but_n1(text: &str) -> Written {
+    match text.contains("n1") {
+        true => Written::Nothing,
+        false => Written::Last,
+    }
+}
+
+#[test]
+fn a_deputy_begins_the_next_exchange_as_soon_as_the_pen_has_answered() {
+    let mut s = scene();
+    let mut pen = s.pen(|_| Written::Last);
+    let id = s.outbox.id();
+    let (sender, deputy) = (&s.sender, s.outbox.deputy());
+    let mut nap = Doing(Some(|| {
+        assert!(!deputy.is_free(), "nothing is answered yet");
+        assert!(deputy.begin(FromClient::Patience).is_none());
+        for number in 0..3 {
+            let exchange = id.exchange + number;
+            // A pen writes once in a round, but it is another exchange each time.
+            let put = sender.put(exchange, parcel(&noticed(number)), &mut round(0));
+            assert_eq!(put, Ok(None));
+            assert!(deputy.is_free());
+            match deputy.begin(FromClient::Patience) {
+                Some(Event::Client { outbox, word }) => {
+                    assert!(matches!(word, FromClient::Patience));
+                    let connection = id.connection;
+                    let exchange = exchange + 1;
+                    let next = OutboxId {
+                        connection,
+                        exchange,
+                    };
+                    assert_eq!(outbox, next);
+                }
+                other => panic!("{other:?}"),
+            }
+            assert!(!deputy.is_free(), "that one is under way");
+            assert!(deputy.begin(FromClient::Patience).is_none());
+        }
+        let put = sender.put(id.exchange + 3, parcel(&noticed(3)), &mut round(0));
+        assert_eq!(put, Ok(None));
+    }));
+    let found = s.outbox.wait_lending(&mut pen, &mut nap);
+    assert!(matches!(found, Found::Answered), "{found:?}");
+    assert_eq!(s.noted(), (0..4).map(noticed).collect::<Vec<_>>());
+    // Its owner counts on from there.
+    assert_eq!(s.outbox.id().exchange, id.exchange + 3);
+    // Nobody hears of it here.
+    let _ = s.outbox.begin(FromClient::Patience);
+    assert_eq!(s.outbox.id().exchange, id.exchange + 4);
+}
+
+#[test]
+fn what_a_deputy_began_and_the_pen_does_not_answer_is_found_by_the_owner() {
+    let mut s = scene();
+    let mut pen = s.pen(but_n1);
+    let id = s.outbox.id().exchange;
+    let (sender, deputy) = (&s.sender, s.outbox.deputy());
+    let mut nap = Doing(Some(|| {
+        sender.put(id, parcel(&noticed(0)), &mut round(0)).unwrap();
+        assert!(deputy.begin(FromClient::Patience).is_some());
+        // A word that comes late for the exchange before is for nobody.
+        sender.put(id, parcel(&noticed(8)), &mut round(1)).unwrap();
+        sender
+            .put(id + 1, parcel(&noticed(1)), &mut round(0))
+            .map(drop)
+            .unwrap();
+    }));
+    match s.outbox.wait_lending(&mut pen, &mut nap) {
+        Found::Parcel(Parcel::Message { message, .. }) => assert_eq!(text(&message), noticed(1)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(s.outbox.id().exchange, id + 1);
+    assert_eq!(s.noted(), [noticed(0)]);
+    assert!(pen.is_some(), "it is back");
+}
+
+#[test]
+fn the_rest_of_an_answer_is_that_of_the_exchange_a_deputy_began() {
+    let mut s = scene();
+    let mut pen = s.pen(|text| match text.contains("n1") {
+        true => Written::Part(b"rest".to_vec()),
+        false => Written::Last,
+    });
+    let id = s.outbox.id().exchange;
+    let (sender, deputy) = (&s.sender, s.outbox.deputy());
+    let mut nap = Doing(Some(|| {
+        sender.put(id, parcel(&noticed(0)), &mut round(0)).unwrap();
+        assert!(deputy.begin(FromClient::Patience).is_some());
+        sender
+            .put(id + 1, parcel(&noticed(1)), &mut round(0))
+            .unwrap();
+        assert!(!deputy.is_free(), "the answer is not out yet");
+    }));
+    match s.outbox.wait_lending(&mut pen, &mut nap) {
+        Found::Rest(rest, load) => assert_eq!((&rest[..], load.messages), (&b"rest"[..], 1)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(s.outbox.id().exchange, id + 1);
+}
+
+#[test]
+fn without_a_pen_a_deputy_begins_nothing() {
+    let mut s = scene();
+    let id = s.outbox.id().exchange;
+    let (sender, deputy) = (&s.sender, s.outbox.deputy());
+    assert!(deputy.begin(FromClient::Patience).is_none());
+    let mut nap = Doing(Some(|| {
+        sender
+            .put(id, parcel(&noticed(0)), &mut round(0))
+            .map(drop)
+            .unwrap();
+    }));
+    let mut pen = s.pen(|_| Written::Last);
+    let found = s.outbox.wait_lending(&mut pen, &mut nap);
+    assert!(matches!(found, Found::Answered), "{found:?}");
+    // The owner is awake, and has its pen back.
+    assert!(deputy.begin(FromClient::Patience).is_none());
+    assert_eq!(s.outbox.id().exchange, id);
+}
