@@ -3,6 +3,9 @@
 //!
 //! Nothing is refused here: whatever is not as it should be is for the thread, which says why.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
