@@ -118,7 +118,9 @@ impl Table {
     /// Cuts the connections on which no request has come, or all of them.
     pub fn cut(&self, only_idle: bool) {
         for peer in lock(&self.peers).values() {
-            if !only_idle || peer.is_idle() && !peer.has_unread() {
+            // In this order: who reads a request says first that the connection is not idle, so that it is seen either
+            // to have something unread or not to be idle.
+            if !only_idle || !peer.has_unread() && peer.is_idle() {
                 peer.cut();
             }
         }
