@@ -109,7 +109,7 @@ pub struct Woken<T> {
     pub hearer: Option<Box<dyn Hearer<T>>>,
     /// What was read of the peer and is for the thread to read.
     pub unread: Vec<u8>,
-    /// Whether the peer has stirred, or the deadline is past; else somebody has woken the thread.
+    /// Whether the peer has stirred, or the deadline is past; else somebody has woken the thread, and nothing was read.
     pub is_over: bool,
 }
 
@@ -183,10 +183,13 @@ impl<T> Ear<T> {
             self.forget(&seat);
         }
         lock(&self.seats).leave(place);
+        let unread = std::mem::take(&mut lent.unread);
+        // Whoever has the beginning of a request reads its end, too: to the ear that would look like a request of its own.
+        let is_begun = !unread.is_empty();
         Woken {
             hearer: lent.hearer.take(),
-            unread: std::mem::take(&mut lent.unread),
-            is_over: std::mem::replace(&mut lent.is_over, true) || !in_time,
+            unread,
+            is_over: std::mem::replace(&mut lent.is_over, true) || is_begun || !in_time,
         }
     }
 

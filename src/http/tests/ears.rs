@@ -30,7 +30,7 @@ struct Hall {
     served: Arc<AtomicUsize>,
     /// Whether what woke a thread that slept was its peer, or the end of its time.
     woken: Receiver<bool>,
-    /// The thread that has gone to sleep last.
+    /// The thread that has answered last, and then goes to sleep.
     sleeper: Arc<Mutex<Option<Thread>>>,
     heard: Receiver<String>,
     alarm: Arc<EventFd>,
@@ -86,8 +86,8 @@ impl Hall {
             let Some(courier) = exchange.courier() else {
                 return exchange.answer(200, &[], b"alone").unwrap();
             };
-            assert_eq!(answer(&courier, &body[..body.len().min(9)]), Sent::All);
             *place.lock().unwrap() = Some(std::thread::current());
+            assert_eq!(answer(&courier, &body[..body.len().min(9)]), Sent::All);
             let hearer = (body != "deaf").then(|| Box::new(Echo(courier)) as Box<dyn Hearer<_>>);
             let line = exchange.line().unwrap();
             let woken = ear.sleep(line, hearer, now() + sleep);
@@ -288,4 +288,27 @@ fn who_is_parted_with_is_served_by_the_thread() {
     let answer = client.answer();
     assert_eq!(answer.body, "alone");
     assert!(answer.has("Connection: close"));
+}
+
+#[test]
+fn a_beginning_that_was_read_ends_the_sleep_by_whatever_the_thread_is_woken() {
+    let hall = Hall::open(PATIENCE);
+    let (mut other, mut client) = (hall.client(), hall.client());
+    // Both sleep when what they send is heard.
+    for client in [&mut other, &mut client] {
+        post(client, "x");
+        hall.heard();
+    }
+    let request = request("in two");
+    let (head, body) = request.split_at(request.len() - 6);
+    client.send(head);
+    // Whoever has heard this has read that.
+    post(&mut other, "y");
+    hall.heard();
+    hall.sleeper.lock().unwrap().as_ref().unwrap().unpark();
+    // Else the ear would take the body for a request of its own.
+    assert_eq!(hall.woken.recv_timeout(PATIENCE), Ok(true));
+    client.send(body);
+    assert_eq!(client.answer().body, "heard in two");
+    assert_eq!(hall.served(), 3);
 }
