@@ -2,6 +2,8 @@
 //! carries out what it says. It never blocks but on the inbox.
 
 pub mod last_words;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -136,11 +138,12 @@ impl Dispatcher {
             let letter = self.next_letter();
             self.look_at_clock();
             self.hub.wall_clock(self.moment, since_1970());
+            // Before any letter: a thread that has got up since may have written one about what was heard of its client.
+            self.handle_heard(&mut effects);
             if let Some(letter) = letter {
                 self.open(letter, &mut effects);
                 self.open_waiting(&mut effects);
             }
-            self.handle_heard(&mut effects);
             self.tick(&mut effects);
             self.write_out(&mut effects);
             self.air();
