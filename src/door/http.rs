@@ -1,6 +1,9 @@
 //! The HTTP door: who may come in, and to which endpoint. What an endpoint
 //! then does is in `streamable` and `legacy_sse`.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -139,7 +142,7 @@ impl Connection {
     /// Waits for a parcel until the deadline. At first, until the peer stirs, the
     /// dispatcher may answer with the pen, which is used up by that, and then take
     /// further requests for which answers of the same form are found here: the
-    /// exchange that this ends with is the last of these.
+    /// exchange that this ends with is the last of these, and has as much time.
     pub fn wait_lending(
         &mut self,
         exchange: &mut dyn Exchange,
@@ -147,20 +150,27 @@ impl Connection {
         form: Form,
         deadline: Instant,
     ) -> Found {
+        let began = writing::now();
+        let mut until = deadline;
         if pen.is_some() {
             let hearer = self.hearer(exchange, form);
-            let until = deadline.min(writing::now() + limits::POST_WATCH_AFTER);
             let Some(outbox) = &mut self.outbox else {
                 return Found::Ended;
             };
-            let mut nap = AtTheEar::until(until, &self.door.ear, exchange, hearer);
+            let first = outbox.id();
+            let watch_after = deadline.min(began + limits::POST_WATCH_AFTER);
+            let mut nap = AtTheEar::until(watch_after, &self.door.ear, exchange, hearer);
             match outbox.wait_lending(&mut { pen }, &mut nap) {
                 Found::Nothing => {}
                 found => return found,
             }
+            if outbox.id() != first {
+                // What was heard last has only just begun, however long ago the first has.
+                until = writing::now() + deadline.saturating_duration_since(began);
+            }
         }
         match &self.outbox {
-            Some(outbox) => outbox.wait_until(deadline),
+            Some(outbox) => outbox.wait_until(until),
             None => Found::Ended,
         }
     }
