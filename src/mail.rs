@@ -248,8 +248,8 @@ pub enum Found {
 
 /// How a thread sleeps that has lent its pen.
 pub trait Nap {
-    /// Parks until somebody unparks it, or it is not to sleep any longer.
-    fn sleep(&mut self) -> Slept;
+    /// Parks until somebody unparks it, who has made `is_called` true before, or it is not to sleep any longer.
+    fn sleep(&mut self, is_called: &dyn Fn() -> bool) -> Slept;
 }
 
 /// What ended a nap.
@@ -266,7 +266,7 @@ pub enum Slept {
 pub struct Until(pub Instant);
 
 impl Nap for Until {
-    fn sleep(&mut self) -> Slept {
+    fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {
         match park_until(Some(self.0)) {
             Ok(()) => Slept::AWhile,
             Err(_) => Slept::ToTheEnd,
@@ -372,7 +372,9 @@ impl Outbox {
             }
             self.desk.lend(pen.take());
             let alarm = Alarm::Thread(thread::current());
-            let slept = self.receiver.sleep_by(alarm, || nap.sleep());
+            let slept = self
+                .receiver
+                .sleep_by(alarm, || nap.sleep(&|| !self.receiver.is_empty()));
             let back = self.desk.take_back();
             // A deputy may have begun others meanwhile.
             self.exchange = back.exchange;

@@ -104,11 +104,13 @@ impl<'a> AtTheEar<'a> {
 }
 
 impl Nap for AtTheEar<'_> {
-    fn sleep(&mut self) -> Slept {
+    fn sleep(&mut self, is_called: &dyn Fn() -> bool) -> Slept {
         let Some(line) = self.exchange.line() else {
             return Slept::ToTheEnd;
         };
-        let woken = self.ear.sleep(line, self.hearer.take(), self.deadline);
+        let woken = self
+            .ear
+            .sleep(line, self.hearer.take(), self.deadline, is_called);
         self.hearer = woken.hearer;
         self.exchange.take_in(&woken.unread);
         match woken.is_over {

@@ -157,12 +157,13 @@ impl<T> fmt::Debug for Ear<T> {
 
 impl<T> Ear<T> {
     /// Has the calling thread sleep until somebody unparks it, its peer does what is not for the hearer, or nothing is
-    /// heard for as long as it is now until the deadline.
+    /// heard for as long as it is now until the deadline. Whoever unparks it has made `is_called` true before.
     pub fn sleep(
         &self,
         line: Line,
         hearer: Option<Box<dyn Hearer<T>>>,
         deadline: Instant,
+        is_called: &dyn Fn() -> bool,
     ) -> Woken<T> {
         let seat = Arc::new(Seat {
             line,
@@ -177,7 +178,7 @@ impl<T> Ear<T> {
         let place = lock(&self.seats).take(&seat);
         let stirs = EpollEvent::new(EpollFlags::EPOLLIN, place as u64);
         let is_heard = self.epoll.add(&seat.line.peer.stream, stirs).is_ok();
-        let in_time = is_heard && seat.park_until(deadline);
+        let in_time = is_heard && seat.park_until(deadline, is_called);
         let mut lent = lock(&seat.lent);
         if !lent.is_over {
             self.forget(&seat);
@@ -200,19 +201,23 @@ impl<T> Ear<T> {
 }
 
 impl<T> Seat<T> {
-    /// Parks the thread, and again each time that the deadline has passed and something was heard meanwhile; whether it
-    /// was woken before.
-    fn park_until(&self, mut deadline: Instant) -> bool {
+    /// Parks the thread, and again each time that the deadline has passed, something was heard meanwhile and nobody has
+    /// called; whether it was woken before.
+    fn park_until(&self, mut deadline: Instant, is_called: &dyn Fn() -> bool) -> bool {
         let span = deadline.saturating_duration_since(pace::now());
-        thread::park_timeout(span);
-        while pace::now() >= deadline {
-            if !std::mem::take(&mut lock(&self.lent).has_heard) {
+        loop {
+            thread::park_timeout(deadline.saturating_duration_since(pace::now()));
+            // The end of the time may have hidden a call, but only one that can be asked for: whoever calls from here on
+            // finds the thread parked again, or about to be.
+            if pace::now() < deadline || is_called() {
+                return true;
+            }
+            let mut lent = lock(&self.lent);
+            if lent.is_over || !std::mem::take(&mut lent.has_heard) {
                 return false;
             }
             deadline += span;
-            thread::park_timeout(deadline.saturating_duration_since(pace::now()));
         }
-        true
     }
 }
 
@@ -337,4 +342,53 @@ fn body_of<'a>(head: &mut Head, bytes: &'a [u8]) -> Option<Result<&'a [u8], Unfi
         0 => Ok(&bytes[start..]),
         _ => Err(Unfinished),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::http::ConnectionId;
+    use crate::http::peer::Peer;
+
+    const SPAN: Duration = Duration::from_millis(2);
+
+    fn seat() -> Seat<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = stream.local_addr().unwrap();
+        Seat {
+            line: Line {
+                peer: Arc::new(Peer::new(stream, address, ConnectionId(1))),
+                parting: Arc::default(),
+            },
+            thread: thread::current(),
+            lent: Mutex::new(Lent {
+                hearer: None,
+                unread: Vec::new(),
+                has_heard: false,
+                is_over: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_thread_sleeps_on_for_as_long_as_something_is_heard_each_time() {
+        let (seat, asked) = (seat(), Cell::new(0));
+        let in_time = seat.park_until(pace::now() + SPAN, &|| {
+            asked.set(asked.get() + 1);
+            lock(&seat.lent).has_heard = asked.get() < 4;
+            false
+        });
+        assert_eq!((in_time, asked.get()), (false, 4));
+    }
+
+    #[test]
+    fn the_end_of_the_time_hides_no_call() {
+        let seat = seat();
+        lock(&seat.lent).has_heard = true;
+        assert!(seat.park_until(pace::now() + SPAN, &|| true));
+    }
 }

@@ -94,7 +94,7 @@ impl Scene {
 struct Doing<F>(Option<F>);
 
 impl<F: FnOnce()> Nap for Doing<F> {
-    fn sleep(&mut self) -> Slept {
+    fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {
         if let Some(act) = self.0.take() {
             act();
         }

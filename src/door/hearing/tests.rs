@@ -33,7 +33,7 @@ impl Pen for Answering {
 struct Doing<F>(Option<F>);
 
 impl<F: FnOnce()> Nap for Doing<F> {
-    fn sleep(&mut self) -> Slept {
+    fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {
         if let Some(act) = self.0.take() {
             act();
         }
@@ -93,6 +93,7 @@ impl Scene {
             ear: ear::open().expect("descriptors").0,
         };
         let mut hearer = PostHearer {
+            shells: Shells::default(),
             door: Arc::new(door),
             deputy: outbox.deputy(),
             route: self.route,

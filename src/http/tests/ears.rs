@@ -90,7 +90,7 @@ impl Hall {
             assert_eq!(answer(&courier, &body[..body.len().min(9)]), Sent::All);
             let hearer = (body != "deaf").then(|| Box::new(Echo(courier)) as Box<dyn Hearer<_>>);
             let line = exchange.line().unwrap();
-            let woken = ear.sleep(line, hearer, now() + sleep);
+            let woken = ear.sleep(line, hearer, now() + sleep, &|| false);
             exchange.take_in(&woken.unread);
             let _ = wake.send(woken.is_over);
             exchange.complete(&[]).unwrap();
