@@ -201,6 +201,11 @@ impl<T> Receiver<T> {
         self.slots.is_empty()
     }
 
+    /// How much is there.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Waits for something.
     ///
     /// # Errors

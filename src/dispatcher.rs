@@ -1,9 +1,8 @@
 //! The central thread: takes letters from the inbox, lets the hub think, and
-//! carries out what it says. It never blocks but on the inbox.
+//! carries out what it says. It never blocks but where it waits for the inbox, and
+//! for clients that it hears itself.
 
 pub mod last_words;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::event::{
 };
 use crate::hub::Hub;
 use crate::limits;
-use crate::mail::hearing::Listening;
+use crate::mail::hearing::Poller;
 use crate::mail::pen::Hand;
 use crate::mail::{Inbox, Letter, OutboxSender, Overflow};
 use crate::plan::changes::Changes;
@@ -35,9 +34,7 @@ pub struct Dispatcher {
     hub: Hub,
     letters: Receiver<Letter>,
     /// Where it sleeps, if clients are to be heard there.
-    listening: Option<Box<dyn Listening>>,
-    /// What was heard and is not handled yet.
-    heard: Vec<Event>,
+    poller: Option<Box<dyn Poller>>,
     inbox: Inbox,
     outboxes: IdMap<u64, OutboxSender>,
     children: IdMap<Life, Held>,
@@ -100,8 +97,7 @@ impl Dispatcher {
         Dispatcher {
             hub,
             letters,
-            listening: None,
-            heard: Vec::new(),
+            poller: None,
             inbox,
             outboxes: IdMap::default(),
             children: IdMap::default(),
@@ -121,8 +117,8 @@ impl Dispatcher {
     }
 
     /// Has it hear clients whose threads sleep.
-    pub fn hearing(self, listening: Option<Box<dyn Listening>>) -> Dispatcher {
-        Dispatcher { listening, ..self }
+    pub fn hearing(self, poller: Option<Box<dyn Poller>>) -> Dispatcher {
+        Dispatcher { poller, ..self }
     }
 
     /// Runs until the gateway has stopped: every child is gone, or the time for
@@ -138,12 +134,12 @@ impl Dispatcher {
             let letter = self.next_letter();
             self.look_at_clock();
             self.hub.wall_clock(self.moment, since_1970());
-            // Before any letter: a thread that has got up since may have written one about what was heard of its client.
-            self.handle_heard(&mut effects);
+            let waiting = self.letters.len();
             if let Some(letter) = letter {
                 self.open(letter, &mut effects);
-                self.open_waiting(&mut effects);
+                self.open_waiting(waiting, &mut effects);
             }
+            self.hear(&mut effects);
             self.tick(&mut effects);
             self.write_out(&mut effects);
             self.air();
@@ -168,12 +164,13 @@ impl Dispatcher {
         self.moment = Moment(now().duration_since(self.began));
     }
 
-    /// Waits for a letter, but not beyond the hub's next deadline, and not if something is heard.
+    /// Waits for a letter, but not beyond the hub's next deadline (by a millisecond, where clients are heard), and not
+    /// if one of these stirs.
     fn next_letter(&mut self) -> Option<Letter> {
         let hub = self.hub.next_deadline().map(|due| self.began + due.0);
         let own = self.patience.into_iter().chain(self.airing);
         let deadline = hub.into_iter().chain(own).min();
-        let Some(listening) = &mut self.listening else {
+        let Some(poller) = &mut self.poller else {
             // The dispatcher holds a sender itself, so the inbox never closes: an
             // error is the deadline.
             return match deadline {
@@ -183,29 +180,18 @@ impl Dispatcher {
         };
         let letter = self.letters.try_recv().ok();
         if letter.is_some() {
-            listening.listen(Some(Duration::ZERO), &mut self.heard);
+            poller.wait(Some(Duration::ZERO));
             return letter;
         }
         let time = deadline.map(|deadline| deadline.saturating_duration_since(now()));
-        let alarm = listening.alarm();
-        let heard = &mut self.heard;
-        self.letters
-            .sleep_by(alarm, || listening.listen(time, heard));
+        let alarm = poller.alarm();
+        self.letters.sleep_by(alarm, || poller.wait(time));
         self.letters.try_recv().ok()
     }
 
-    fn handle_heard(&mut self, effects: &mut Vec<Effect>) {
-        let mut heard = std::mem::take(&mut self.heard);
-        for event in heard.drain(..) {
-            self.look_at_clock();
-            self.handle(event, effects);
-        }
-        self.heard = heard;
-    }
-
-    /// Opens what else is there already, up to a number.
-    fn open_waiting(&mut self, effects: &mut Vec<Effect>) {
-        for _ in 1..limits::LETTERS_AT_ONCE {
+    /// Opens what else was there already when the wait ended.
+    fn open_waiting(&mut self, letters: usize, effects: &mut Vec<Effect>) {
+        for _ in 0..letters {
             match self.letters.try_recv() {
                 Ok(letter) if !self.finished => {
                     self.look_at_clock();
@@ -213,6 +199,16 @@ impl Dispatcher {
                 }
                 _ => return,
             }
+        }
+    }
+
+    /// Handles what clients have done whose threads sleep. It comes behind the letters that were there before the
+    /// dispatcher looked, for a client may have acted upon what one of these is about; and before all that come later,
+    /// for one of those may be of its own thread, which has got up since.
+    fn hear(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(event) = self.poller.as_mut().and_then(|poller| poller.next_event()) {
+            self.look_at_clock();
+            self.handle(event, effects);
         }
     }
 

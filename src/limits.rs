@@ -870,9 +870,6 @@ pub const STREAM_BUFFER_KEEP_BYTES: usize = 64 << 10;
 /// How long a client shall wait before it takes up a broken stream again.
 pub const STREAM_RETRY_MS: u64 = 1_000;
 
-/// How many letters the dispatcher opens before it writes out what it has gathered for children, and looks at the time.
-pub const LETTERS_AT_ONCE: usize = 64;
-
 /// How long an answer may be that the dispatcher writes itself with a pen it was
 /// lent: a write of so much takes as long as two threads that are woken.
 pub const PEN_BYTES_MAX: usize = 96 << 10;
@@ -889,8 +886,13 @@ pub const EAR_REQUEST_BYTES_MAX: usize = PEN_BYTES_MAX;
 /// about as long, and beside it a head has its place.
 pub const EAR_BODY_BYTES_MAX: u64 = (EAR_REQUEST_BYTES_MAX - HTTP_HEAD_BYTES_MAX) as u64;
 
-/// At how many connections the dispatcher looks before it opens letters again.
-pub const EAR_EVENTS_AT_ONCE: usize = LETTERS_AT_ONCE;
+/// At how many connections the dispatcher looks before it opens letters again, and writes out what it has gathered for
+/// children.
+pub const EAR_EVENTS_AT_ONCE: usize = 64;
+
+/// And how much it reads there, in bytes, beyond which it looks at no further one: with the longest requests, the work of
+/// a millisecond.
+pub const EAR_BYTES_AT_ONCE: usize = 1 << 20;
 
 /// How long a POST waits for its answer before its socket is watched for the
 /// client's leaving. Most answers come sooner, and watching costs a wake-up of
@@ -1209,9 +1211,9 @@ const _: () = assert!(
 /// Longest message of a child that is made into another when nobody has it any more, in bytes.
 pub const SHELL_BYTES_MAX: usize = 1 << 10;
 
-/// How many of these are kept of one child, until it has been silent for `SPARES_KEEP`: as many as it sends while the
-/// dispatcher works off a round of letters.
-pub const SHELLS_MAX: usize = LETTERS_AT_ONCE;
+/// How many of these are kept of one child, until it has been silent for `SPARES_KEEP`: as many as it is asked for in one
+/// round of the dispatcher.
+pub const SHELLS_MAX: usize = EAR_EVENTS_AT_ONCE;
 
 // ---- budget: buffers between two messages
 

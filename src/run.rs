@@ -4,6 +4,9 @@ pub mod outset;
 pub mod signals;
 pub mod watched;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -147,7 +150,7 @@ impl Gateway {
         config: &Config,
         sessions: Sessions,
         watched: Option<Watched>,
-        hears: Option<Box<dyn mail::hearing::Listening>>,
+        hears: Option<Box<dyn mail::hearing::Poller>>,
     ) -> Result<Gateway, Error> {
         if nesting() > limits::NESTING_MAX {
             return Err(Error::Nested(nesting()));

@@ -81,6 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "run",
         &[
             "capacity",
+            "channel",
             "child",
             "config",
             "dispatcher",
@@ -93,6 +94,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plan",
             "reload",
             "seal",
+            "sorted",
             "state",
             "systemd",
             "threads",

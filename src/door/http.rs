@@ -146,7 +146,7 @@ impl Connection {
     pub fn wait_lending(
         &mut self,
         exchange: &mut dyn Exchange,
-        pen: Option<Box<dyn Pen>>,
+        mut pen: Option<Box<dyn Pen>>,
         form: Form,
         deadline: Instant,
     ) -> Found {
@@ -160,7 +160,7 @@ impl Connection {
             let first = outbox.id();
             let watch_after = deadline.min(began + limits::POST_WATCH_AFTER);
             let mut nap = AtTheEar::until(watch_after, &self.door.ear, exchange, hearer);
-            match outbox.wait_lending(&mut { pen }, &mut nap) {
+            match outbox.wait_lending(&mut pen, &mut nap) {
                 Found::Nothing => {}
                 found => return found,
             }
@@ -183,7 +183,8 @@ impl Connection {
             BodyFraming::Length(length) => length <= limits::EAR_BODY_BYTES_MAX,
             BodyFraming::None | BodyFraming::Chunked => false,
         };
-        let route = Route::of_path(head.path()).filter(|_| is_short)?;
+        let is_post = head.method() == "POST";
+        let route = Route::of_path(head.path()).filter(|_| is_post && is_short)?;
         let deputy = self.outbox.as_ref()?.deputy();
         let door = Arc::clone(&self.door);
         Some(Box::new(PostHearer {

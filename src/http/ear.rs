@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -43,6 +44,10 @@ pub struct Ear<T> {
 pub struct Listener<T> {
     ear: Arc<Ear<T>>,
     events: Vec<EpollEvent>,
+    /// Which of these are looked at next, and behind the last.
+    stirred: Range<usize>,
+    /// How many bytes were read since the last wait.
+    read: usize,
     /// A request that is looked at: its bytes, and its head.
     bytes: Box<[u8]>,
     head: Head,
@@ -143,6 +148,8 @@ pub fn open<T>() -> io::Result<(Arc<Ear<T>>, Listener<T>)> {
     let listener = Listener {
         ear: Arc::clone(&ear),
         events: vec![EpollEvent::empty(); limits::EAR_EVENTS_AT_ONCE],
+        stirred: 0..0,
+        read: 0,
         bytes: vec![0; limits::EAR_REQUEST_BYTES_MAX].into(),
         head: Head::default(),
     };
@@ -227,9 +234,9 @@ impl<T> Listener<T> {
         &self.ear.alarm
     }
 
-    /// Listens until something is heard, the alarm rings, or the time is over, which may be nothing, or none; in whole
+    /// Waits until a peer stirs, the alarm rings, or the time is over, which may be nothing, or none; in whole
     /// milliseconds, and rather too long than too short.
-    pub fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<T>) {
+    pub fn wait(&mut self, time: Option<Duration>) {
         let timeout = match time {
             None => EpollTimeout::NONE,
             Some(Duration::ZERO) => EpollTimeout::ZERO,
@@ -237,15 +244,27 @@ impl<T> Listener<T> {
         };
         // The only failure is a signal.
         let count = self.ear.epoll.wait(&mut self.events, timeout);
-        for at in 0..count.unwrap_or(0) {
-            match self.events[at].data() {
-                ALARM => {}
-                place => heard.extend(self.attend(place as usize)),
-            }
-        }
+        self.stirred = 0..count.unwrap_or(0);
+        self.read = 0;
     }
 
-    /// Looks at who has stirred at a place; or sits there by now, and then has not.
+    /// The next request of those who had stirred when the last wait ended; none if that was all. Who is left out where
+    /// much is read is found by the next wait.
+    pub fn next_request(&mut self) -> Option<T> {
+        while self.read < limits::EAR_BYTES_AT_ONCE {
+            let place = self.events[self.stirred.next()?].data();
+            if place == ALARM {
+                continue;
+            }
+            if let Some(request) = self.attend(place as usize) {
+                return Some(request);
+            }
+        }
+        None
+    }
+
+    /// Looks at who has stirred at a place. If another sits there by now, nothing has come of him, or he looks for
+    /// himself.
     fn attend(&mut self, place: usize) -> Option<T> {
         let seat = lock(&self.ear.seats).row.get(place)?.clone()?;
         let mut lent = match seat.lent.try_lock() {
@@ -283,65 +302,87 @@ impl<T> Listener<T> {
         let Some(hearer) = &mut lent.hearer else {
             return Heard::Other;
         };
-        let (peer, had) = (&seat.line.peer, lent.unread.len());
-        let (old, free) = self.bytes.split_at_mut(had);
-        old.copy_from_slice(&lent.unread);
-        // Before it is read: whoever cuts idle connections sees either that this one is not, or that bytes lie there.
-        let was_idle = peer.swap_idle(false);
-        let count = match recv(peer.stream.as_raw_fd(), free, MsgFlags::MSG_DONTWAIT) {
-            Ok(count @ 1..) => count,
-            Err(Errno::EAGAIN) => {
-                peer.set_idle(was_idle);
-                return Heard::Nothing;
-            }
+        let had = lent.unread.len();
+        self.bytes[..had].copy_from_slice(&lent.unread);
+        let mut count = match self.read(seat, had..limits::HTTP_HEAD_BYTES_MAX) {
+            Ok(count @ 1..) => had + count,
+            Err(Errno::EAGAIN) => return Heard::Nothing,
             Ok(_) | Err(_) => return Heard::Other,
         };
-        let is_full = count == free.len();
-        let bytes = &self.bytes[..had + count];
-        let is_parting = seat.line.parting.load(Ordering::SeqCst);
-        let found = if is_parting {
-            None
-        } else {
-            body_of(&mut self.head, bytes)
-        };
+        let mut found = body_of(&mut self.head, &self.bytes[..count]);
+        if let Found::Unfinished(more @ 1..) = found {
+            // Never past the end of the request, so that no more is held here than one has announced.
+            count += self.read(seat, count..count + more).unwrap_or(0);
+            found = body_of(&mut self.head, &self.bytes[..count]);
+        }
+        let bytes = &self.bytes[..count];
         match found {
-            Some(Ok(body)) => {
-                if let Some(request) = hearer.hear(&self.head, body) {
+            Found::Whole(start) => {
+                if let Some(request) = hearer.hear(&self.head, &bytes[start..]) {
                     lent.unread = Vec::new();
                     return Heard::Request(request);
                 }
             }
             // Head and body are often sent by themselves; who sends more pieces is slow.
-            Some(Err(Unfinished)) if had == 0 && !is_full => {
+            Found::Unfinished(_) if had == 0 && count < limits::HTTP_HEAD_BYTES_MAX => {
                 lent.unread = bytes.to_vec();
                 return Heard::Nothing;
             }
-            Some(Err(Unfinished)) | None => {}
+            Found::Unfinished(_) | Found::Other => {}
         }
         lent.unread = bytes.to_vec();
         Heard::Other
     }
+
+    /// Reads what is there to a part of the buffer; nothing once clients are parted with.
+    fn read(&mut self, seat: &Seat<T>, part: Range<usize>) -> Result<usize, Errno> {
+        let peer = &seat.line.peer;
+        // Before it is read: whoever cuts idle connections sees either that this one is not, or that bytes lie there.
+        let was_idle = peer.swap_idle(false);
+        if seat.line.parting.load(Ordering::SeqCst) {
+            return Ok(0);
+        }
+        let (socket, flags) = (peer.stream.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        let read = recv(socket, &mut self.bytes[part], flags);
+        if read == Err(Errno::EAGAIN) {
+            peer.set_idle(was_idle);
+        }
+        self.read += read.unwrap_or(0);
+        read
+    }
 }
 
-/// A request has not come to its end.
-struct Unfinished;
+/// What bytes are.
+#[derive(Clone, Copy)]
+enum Found {
+    /// One ordinary request, whose body begins here.
+    Whole(usize),
+    /// The beginning of one, to which so many bytes are missing; 0 if that cannot be told.
+    Unfinished(usize),
+    Other,
+}
 
-/// The body of the one request that these bytes are, its head parsed, if it is an ordinary one.
-fn body_of<'a>(head: &mut Head, bytes: &'a [u8]) -> Option<Result<&'a [u8], Unfinished>> {
-    let Some(start) = head.parse(bytes).ok()? else {
-        return Some(Err(Unfinished));
+/// What these bytes are; their head is parsed.
+fn body_of(head: &mut Head, bytes: &[u8]) -> Found {
+    let start = match head.parse(bytes) {
+        Ok(Some(start)) => start,
+        Ok(None) => return Found::Unfinished(0),
+        Err(_) => return Found::Other,
     };
     let BodyFraming::Length(length) = head.body() else {
-        return None;
+        return Found::Other;
     };
     let goes_on = !head.is_http_1_0() && head.keep_alive() && !head.expects_continue();
-    let left = length.checked_sub((bytes.len() - start) as u64)?;
-    let is_short = length.saturating_add(start as u64) <= limits::EAR_REQUEST_BYTES_MAX as u64;
-    let is_ordinary = goes_on && is_short && head.method() == "POST";
-    is_ordinary.then(|| match left {
-        0 => Ok(&bytes[start..]),
-        _ => Err(Unfinished),
-    })
+    let end = length.saturating_add(start as u64);
+    let is_short = end <= limits::EAR_REQUEST_BYTES_MAX as u64;
+    if !goes_on || !is_short || head.method() != "POST" {
+        return Found::Other;
+    }
+    match (end as usize).checked_sub(bytes.len()) {
+        Some(0) => Found::Whole(start),
+        Some(more) => Found::Unfinished(more),
+        None => Found::Other,
+    }
 }
 
 #[cfg(test)]

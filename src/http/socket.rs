@@ -84,14 +84,8 @@ impl Socket {
     }
 
     /// Puts in what another has read of this socket.
-    pub fn take_in(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = self.buffer.space();
-            let (now, later) = bytes.split_at(bytes.len().min(space.len()));
-            space[..now.len()].copy_from_slice(now);
-            self.buffer.end += now.len();
-            bytes = later;
-        }
+    pub fn take_in(&mut self, bytes: &[u8]) {
+        self.buffer.put(bytes);
     }
 
     /// Gives the read buffer back, if it is empty.
@@ -237,7 +231,18 @@ impl Buffer {
         self.start = (self.start + count).min(self.end);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            // More than a head is nobody's but for the moment: it counts nowhere.
+            if self.bytes.len() > limits::HTTP_HEAD_BYTES_MAX {
+                self.bytes = Vec::new();
+            }
         }
+    }
+
+    /// Adds bytes at the end, however many.
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.end);
+        self.bytes.extend_from_slice(bytes);
+        self.end = self.bytes.len();
     }
 
     /// Free space at the end, at least one byte.

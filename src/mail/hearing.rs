@@ -9,12 +9,16 @@ use crate::event::{Event, FromClient, OutboxId};
 use crate::mail::pen::Desk;
 
 /// What the dispatcher sleeps at, beside its inbox: it hears what clients do whose threads sleep.
-pub trait Listening: Send {
+pub trait Poller: Send {
     /// What wakes it.
     fn alarm(&self) -> Alarm;
 
-    /// Listens until something is heard, the alarm goes off, or the time is over; without one, until then.
-    fn listen(&mut self, time: Option<Duration>, heard: &mut Vec<Event>);
+    /// Waits until there may be something to hear, the alarm goes off, or the time is over; without one, until then.
+    fn wait(&mut self, time: Option<Duration>);
+
+    /// What a client has done whose thread sleeps, of those that had stirred when the last wait ended; none if that was
+    /// all for now.
+    fn next_event(&mut self) -> Option<Event>;
 }
 
 /// What can begin the next exchange of an outbox while its owner sleeps and the pen has answered.

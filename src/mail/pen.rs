@@ -140,7 +140,8 @@ impl Desk {
 
     /// Whether the pen has written the last parcel of its exchange, so that the next can begin with the same pen.
     pub fn is_over(&self) -> bool {
-        self.lock().is_over
+        let lent = self.lock();
+        lent.is_over && lent.pen.is_some()
     }
 
     /// Begins another exchange with the pen that has written the last parcel of the one before, and returns its number;

@@ -67,12 +67,11 @@ impl Hall {
         let (tell, heard) = bounded(SOME);
         let (over, is_over) = bounded::<()>(SOME);
         let listening = threads::spawn("listener", STACK, move || {
-            let mut requests = Vec::new();
             while is_over.try_recv() != Err(TryRecvError::Disconnected) {
-                listener.listen(None, &mut requests);
-                requests
-                    .drain(..)
-                    .for_each(|heard| tell.send(heard).unwrap());
+                listener.wait(None);
+                while let Some(heard) = listener.next_request() {
+                    tell.send(heard).unwrap();
+                }
             }
         });
         let served = Arc::<AtomicUsize>::default();
@@ -182,6 +181,10 @@ fn what_is_not_ordinary_wakes_the_thread_with_all_its_bytes() {
         (request("no"), "heard no"),
         (request(&long), "heard xxxxxxxxx"),
         (request("a").replace("Host", "X-No: 1\r\nHost"), "heard a"),
+        (
+            request(&long[..50_000]).replace("Host", "X-No: 1\r\nHost"),
+            "heard xxxxxxxxx",
+        ),
         (
             format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
             "heard abc",
