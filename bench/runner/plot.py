@@ -5,7 +5,7 @@ from html import escape
 from . import figures
 
 WIDTH = 880
-LABELS = 190  # to the left of the bars, for the names
+LABELS = 230  # to the left of the bars, for the names
 VALUES = 170  # to their right, for the figures
 BAR = 12
 BETWEEN = 14  # from the last bar of one name to the first of the next

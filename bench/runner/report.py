@@ -7,9 +7,8 @@ from .figures import told
 
 LIMITS = {
     "limit-pipe": "*limit: pipe to the server alone*", "limit-http": "*limit: plain HTTP echo*",
-    "shape-ears-lent": "*limit: a bare gateway of this shape*", "shape-pens": "*limit: the same, threads that read*",
-    "shape-queues": "*limit: the same, with queues alone*",
-    "shape-loop": "*limit: the same, one thread*", "shape-locked": "*limit: the same, no dispatcher*",
+    "shape-ears-lent": "*bare gateway: ears-lent*", "shape-pens": "*bare gateway: pens*",
+    "shape-queues": "*bare gateway: queues*", "shape-loop": "*bare gateway: loop*", "shape-locked": "*bare gateway: locked*",
 }
 
 HEAD = """\
@@ -29,12 +28,17 @@ This file is written by `make bench`; nothing in it is typed by hand{notes}.
 - Limits show what the machine gives without a gateway: lines through a pipe to that server, so many under way at once; and
   an HTTP server with a thread for each connection and nothing behind it. Their CPU is that server's.
 - The further limits are bare gateways, which pass messages on and do nothing else: no checks, no sessions, no features.
-  `ears-lent` is of mcproxy's shape: a thread for each pipe, and one dispatcher that owns all state, and that reads and
-  writes itself what mcproxy's does for threads that sleep. In `pens` each connection's thread reads, and in `queues` it
-  writes, too; `loop` is one thread that waits for all sockets and pipes; `locked` has no dispatcher, whoever comes with
-  something works under one lock. Beside a mark stands what `ears-lent` reached in this run, and the best of them if
-  another was better: a mark that is missed there too is missed by the shape, or by the machine, and not by the features.
-- All gateways log warnings only; everything else is as their authors ship it.
+  `ears-lent` is the one nearest to mcproxy: a thread for each pipe, and one dispatcher that reads and writes all sockets.
+  mcproxy has a thread for each connection besides, which sleeps while the dispatcher serves it. In `pens` these threads
+  read and the dispatcher writes; in `queues` they do both, and each hand-over is a queue; `loop` is one thread for all
+  sockets and pipes; `locked` has no dispatcher, whoever comes with something works under one lock. Beside a mark stands
+  what `ears-lent` reached in this run, and the best of them if another was better. A mark that the best misses too cannot
+  be had on this machine by leaving features out; one that it reaches is the price of features, or of those threads.
+- Gateways are told to log warnings at most (supergateway: nothing), and supergateway to keep sessions over HTTP, for it
+  starts a process for each request otherwise. All else is as their authors ship it.
+- *Switches*: how often a thread of the gateway left the processor, for each call. *Part given back*: 1 is all; below 0,
+  more was held after the sessions than with them. *RSS* and *PSS* are those of the gateway alone, without its servers.
+  Figures have three digits.
 """
 
 
@@ -89,7 +93,7 @@ def machine(run):
 def marks_table(results):
     """What was to be reached."""
     rows = [[mark.wanted, mark.reached, mark.verdict(), mark.floor] for mark in marks.of(results)]
-    return table(["mark", "reached", "verdict", "floor: the bare shape in the same run"], rows)
+    return table(["mark", "reached", "verdict", "bare gateways in the same run"], rows)
 
 
 class Cells:
