@@ -9,7 +9,7 @@
 pub mod hearing;
 pub mod pen;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -310,10 +310,16 @@ impl<T> Listener<T> {
             Ok(_) | Err(_) => return Heard::Other,
         };
         let mut found = body_of(&mut self.head, &self.bytes[..count]);
-        if let Found::Unfinished(more @ 1..) = found {
-            // Never past the end of the request, so that no more is held here than one has announced.
-            count += self.read(seat, count..count + more).unwrap_or(0);
-            found = body_of(&mut self.head, &self.bytes[..count]);
+        // There is more only if there was no room for it. Never past the end of the request, so that no more is held here
+        // than one has announced.
+        if let Found::Unfinished { start, more } = found
+            && count == limits::HTTP_HEAD_BYTES_MAX
+        {
+            let read = self.read(seat, count..count + more).unwrap_or(0);
+            count += read;
+            if read == more {
+                found = Found::Whole(start);
+            }
         }
         let bytes = &self.bytes[..count];
         match found {
@@ -324,11 +330,13 @@ impl<T> Listener<T> {
                 }
             }
             // Head and body are often sent by themselves; who sends more pieces is slow.
-            Found::Unfinished(_) if had == 0 && count < limits::HTTP_HEAD_BYTES_MAX => {
+            Found::Headless | Found::Unfinished { .. }
+                if had == 0 && count < limits::HTTP_HEAD_BYTES_MAX =>
+            {
                 lent.unread = bytes.to_vec();
                 return Heard::Nothing;
             }
-            Found::Unfinished(_) | Found::Other => {}
+            Found::Headless | Found::Unfinished { .. } | Found::Other => {}
         }
         lent.unread = bytes.to_vec();
         Heard::Other
@@ -357,8 +365,13 @@ impl<T> Listener<T> {
 enum Found {
     /// One ordinary request, whose body begins here.
     Whole(usize),
-    /// The beginning of one, to which so many bytes are missing; 0 if that cannot be told.
-    Unfinished(usize),
+    /// One whose body begins here, and to which so many bytes are missing.
+    Unfinished {
+        start: usize,
+        more: usize,
+    },
+    /// The beginning of a head.
+    Headless,
     Other,
 }
 
@@ -366,7 +379,7 @@ enum Found {
 fn body_of(head: &mut Head, bytes: &[u8]) -> Found {
     let start = match head.parse(bytes) {
         Ok(Some(start)) => start,
-        Ok(None) => return Found::Unfinished(0),
+        Ok(None) => return Found::Headless,
         Err(_) => return Found::Other,
     };
     let BodyFraming::Length(length) = head.body() else {
@@ -380,7 +393,7 @@ fn body_of(head: &mut Head, bytes: &[u8]) -> Found {
     }
     match (end as usize).checked_sub(bytes.len()) {
         Some(0) => Found::Whole(start),
-        Some(more) => Found::Unfinished(more),
+        Some(more) => Found::Unfinished { start, more },
         None => Found::Other,
     }
 }

@@ -52,6 +52,12 @@ struct Lent {
     taken: Load,
 }
 
+impl Lent {
+    fn can_go_on(&self) -> bool {
+        self.is_over && self.pen.is_some()
+    }
+}
+
 /// The hand of the dispatcher, which guides all pens. It works in rounds, in each
 /// of which it opens the letters that are there. A pen writes once in a round:
 /// where more is to be written, its owner is woken after all, and does it in few
@@ -140,15 +146,14 @@ impl Desk {
 
     /// Whether the pen has written the last parcel of its exchange, so that the next can begin with the same pen.
     pub fn is_over(&self) -> bool {
-        let lent = self.lock();
-        lent.is_over && lent.pen.is_some()
+        self.lock().can_go_on()
     }
 
     /// Begins another exchange with the pen that has written the last parcel of the one before, and returns its number;
     /// none if there is no such pen.
     pub fn go_on(&self) -> Option<u32> {
         let mut lent = self.lock();
-        if !lent.is_over || lent.pen.is_none() {
+        if !lent.can_go_on() {
             return None;
         }
         let exchange = lent.exchange.wrapping_add(1);

@@ -91,7 +91,7 @@ impl Scene {
 }
 
 /// Sleeps by doing something; then it is over.
-struct Doing<F>(Option<F>);
+pub struct Doing<F>(pub Option<F>);
 
 impl<F: FnOnce()> Nap for Doing<F> {
     fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {

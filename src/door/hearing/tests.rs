@@ -10,6 +10,7 @@ use crate::event::{Body, ClientMessage, FromClient, OutboxId, Parcel, SessionKey
 use crate::http::ear;
 use crate::limits;
 use crate::mail::pen::{Hand, Page, Pen, Written};
+use crate::mail::tests::Doing;
 use crate::mail::{Budgets, Found, Inbox, Letter, Outbox};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
@@ -26,18 +27,6 @@ struct Answering;
 impl Pen for Answering {
     fn write(&mut self, _: &Parcel, _: &mut Page) -> Written {
         Written::Last
-    }
-}
-
-/// Sleeps by doing something; then it is over.
-struct Doing<F>(Option<F>);
-
-impl<F: FnOnce()> Nap for Doing<F> {
-    fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {
-        if let Some(act) = self.0.take() {
-            act();
-        }
-        Slept::ToTheEnd
     }
 }
 

@@ -19,7 +19,8 @@ use crate::event::{Event, FromClient, Load};
 use crate::http::settings::Settings;
 use crate::http::{ConnectionId, Cut, Handler, Running, Service, server};
 use crate::mail::pen::{Hand, load_of};
-use crate::mail::{Budgets, Found, Inbox, Letter, Nap, Outbox, OutboxSender, Slept};
+use crate::mail::tests::Doing;
+use crate::mail::{Budgets, Found, Inbox, Letter, Outbox, OutboxSender};
 use crate::threads;
 use crate::wire::envelope::Message;
 
@@ -125,18 +126,6 @@ fn parcel(length: usize, last: bool) -> Parcel {
 fn lengths() -> [usize; 3] {
     let least = limits::UNREAD_ANSWER_BYTES_LEAST as usize;
     [limits::PEN_BYTES_MAX, least, least + 12_345]
-}
-
-/// Sleeps by doing something; then it is over.
-struct Doing<F>(Option<F>);
-
-impl<F: FnOnce()> Nap for Doing<F> {
-    fn sleep(&mut self, _: &dyn Fn() -> bool) -> Slept {
-        if let Some(act) = self.0.take() {
-            act();
-        }
-        Slept::ToTheEnd
-    }
 }
 
 /// What came of parcels that were put while the thread slept.

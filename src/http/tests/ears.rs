@@ -114,6 +114,12 @@ impl Hall {
         self.heard.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// Hears something of a client whose connection's thread sleeps.
+    fn hear(&self, client: &mut Client) {
+        assert_eq!(post(client, "x"), "heard x");
+        assert_eq!(self.heard(), "x");
+    }
+
     /// A client whose connection's thread sleeps, or is about to.
     fn client(&self) -> Client {
         let mut client = self.engine.connect();
@@ -224,15 +230,12 @@ fn a_request_that_comes_in_many_pieces_is_the_threads() {
     let hall = Hall::open(PATIENCE);
     let (mut other, mut client) = (hall.client(), hall.client());
     // Both sleep when what they send is heard.
-    for client in [&mut other, &mut client] {
-        post(client, "x");
-        hall.heard();
-    }
+    hall.hear(&mut other);
+    hall.hear(&mut client);
     let request = request("slow");
     client.send(&request[..5]);
     // Whoever has heard this has read that; else the two pieces may be read as one.
-    assert_eq!(post(&mut other, "x"), "heard x");
-    hall.heard();
+    hall.hear(&mut other);
     assert_eq!(hall.woken.try_recv().ok(), None);
     client.send(&request[5..9]);
     assert_eq!(hall.woken.recv_timeout(PATIENCE / 2), Ok(true));
@@ -273,8 +276,7 @@ fn a_thread_can_be_woken_by_others() {
     let hall = Hall::open(PATIENCE);
     let mut client = hall.client();
     // It sleeps when what is sent is heard.
-    post(&mut client, "x");
-    hall.heard();
+    hall.hear(&mut client);
     hall.sleeper.lock().unwrap().as_ref().unwrap().unpark();
     assert_eq!(hall.woken.recv_timeout(PATIENCE), Ok(false));
     assert_eq!(post(&mut client, "again"), "heard again");
@@ -306,16 +308,13 @@ fn a_beginning_that_was_read_ends_the_sleep_by_whatever_the_thread_is_woken() {
     let hall = Hall::open(PATIENCE);
     let (mut other, mut client) = (hall.client(), hall.client());
     // Both sleep when what they send is heard.
-    for client in [&mut other, &mut client] {
-        post(client, "x");
-        hall.heard();
-    }
+    hall.hear(&mut other);
+    hall.hear(&mut client);
     let request = request("in two");
     let (head, body) = request.split_at(request.len() - 6);
     client.send(head);
     // Whoever has heard this has read that.
-    post(&mut other, "y");
-    hall.heard();
+    hall.hear(&mut other);
     hall.sleeper.lock().unwrap().as_ref().unwrap().unpark();
     // Else the ear would take the body for a request of its own.
     assert_eq!(hall.woken.recv_timeout(PATIENCE), Ok(true));
