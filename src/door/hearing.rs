@@ -14,7 +14,7 @@ use crate::door::http::Door;
 use crate::door::legacy_sse;
 use crate::door::route::Route;
 use crate::door::streamable::{self, Form};
-use crate::event::Event;
+use crate::event::{Event, SessionKey};
 use crate::http::Exchange;
 use crate::http::ear::{Ear, Hearer, Listener};
 use crate::http::head::Head;
@@ -34,8 +34,18 @@ pub struct PostHearer {
     pub route: Route,
     /// The form of their answers.
     pub form: Form,
+    /// What the head names that was admitted last.
+    pub named: Option<Named>,
     /// Of the last request the next is made.
     pub shells: Shells,
+}
+
+/// What the head of a request names beside its endpoint.
+pub enum Named {
+    /// Of a POST whose answer comes with it.
+    Post(streamable::Named),
+    /// The session on whose stream the answer comes.
+    Session(SessionKey),
 }
 
 impl PostHearer {
@@ -48,12 +58,30 @@ impl PostHearer {
             && guard.check_source(None, head.get("Host")).is_ok()
             && guard.check_token(head.get("Authorization")).is_ok()
     }
+
+    fn named_by(&self, head: &Head) -> Option<Named> {
+        match &self.route {
+            Route::Mcp(_) if streamable::accepts_both(head) => {
+                Some(Named::Post(streamable::Named::by(head)))
+            }
+            Route::Messages(_) => legacy_sse::session_in(head.query()).map(Named::Session),
+            _ => None,
+        }
+    }
 }
 
 impl Hearer<Event> for PostHearer {
+    // While the same head comes again, its token was the right one: what is compared with it then is what this very client
+    // has sent before, so the time that takes tells nobody anything new.
+    fn admit(&mut self, head: &Head) -> bool {
+        let is_ours = self.is_let_in(head) && streamable::is_json(head);
+        self.named = is_ours.then(|| self.named_by(head)).flatten();
+        self.named.is_some()
+    }
+
     fn hear(&mut self, head: &Head, body: &[u8]) -> Option<Event> {
-        let is_ours = self.deputy.is_free() && self.is_let_in(head);
-        if !is_ours || body.len() > self.door.message_max || !streamable::is_json(head) {
+        let named = self.named.as_ref()?;
+        if !self.deputy.is_free() || body.len() > self.door.message_max {
             return None;
         }
         // A batch has another form of answer, and is read but once.
@@ -67,14 +95,14 @@ impl Hearer<Event> for PostHearer {
         bytes.extend_from_slice(body);
         let shells = &mut self.shells;
         let share = |message: Message| shells.give(message.weighing(budget));
-        let word = match &self.route {
-            Route::Mcp(view) if streamable::accepts_both(head) => {
-                let (word, form) = streamable::word_of(bytes, head, view.clone(), share).ok()?;
+        let word = match (&self.route, named) {
+            (Route::Mcp(view), Named::Post(named)) => {
+                let (named, view) = (named.clone(), view.clone());
+                let (word, form) = streamable::word_of(bytes, head, named, view, share).ok()?;
                 (form == self.form).then_some(word)?
             }
-            Route::Messages(view) => {
-                let session = legacy_sse::session_in(head.query())?;
-                legacy_sse::word_of(bytes, session, view.clone(), share)
+            (Route::Messages(view), Named::Session(session)) => {
+                legacy_sse::word_of(bytes, session.clone(), view.clone(), share)
             }
             _ => return None,
         };

@@ -192,6 +192,7 @@ impl Connection {
             deputy,
             route,
             form,
+            named: None,
             shells: Shells::default(),
         }))
     }

@@ -26,6 +26,23 @@ use crate::wire::stateless;
 const SESSION: &str = "Mcp-Session-Id";
 const LAST_EVENT: &str = "Last-Event-ID";
 
+/// What the head of a POST names.
+#[derive(Debug, Clone)]
+pub struct Named {
+    session: Option<SessionKey>,
+    version: Option<Cow<'static, str>>,
+}
+
+impl Named {
+    /// By this head.
+    pub fn by(head: &Head) -> Named {
+        Named {
+            session: session_of(head),
+            version: version_of(head),
+        }
+    }
+}
+
 fn session_of(head: &Head) -> Option<SessionKey> {
     head.get(SESSION).map(SessionKey::of_id)
 }
@@ -117,7 +134,8 @@ pub fn post(
     };
     let budget = &connection.door.inbox.budgets.clients;
     let share = |message: Message| Arc::new(message.weighing(budget));
-    let read = word_of(bytes, exchange.head(), view, share);
+    let head = exchange.head();
+    let read = word_of(bytes, head, Named::by(head), view, share);
     // Its messages count by themselves now.
     drop(weight);
     let Ok((word, form)) = read else {
@@ -129,14 +147,15 @@ pub fn post(
     answer_post(connection, exchange, form, extra)
 }
 
-/// What the hub is told of a POST with this head and these bytes, and the form of its answer; `share` is as
-/// [`read_post`] has it.
+/// What the hub is told of a POST with this head, which names that, and these bytes, and the form of its answer; `share`
+/// is as [`read_post`] has it.
 ///
 /// # Errors
 /// The system gives no random numbers, which a new session needs.
 pub fn word_of(
     bytes: Vec<u8>,
     head: &Head,
+    named: Named,
     view: View,
     share: impl FnMut(Message) -> Arc<Message>,
 ) -> Result<(FromClient, Form), getrandom::Error> {
@@ -156,8 +175,8 @@ pub fn word_of(
     };
     let word = FromClient::Post {
         view,
-        session: session_of(head),
-        version: version_of(head),
+        session: named.session,
+        version: named.version,
         fresh,
         mirrored,
         body,

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::http::head::{self, Head, HeadError};
+use crate::http::head::error::HeadError;
+use crate::http::head::{self, Head};
 use crate::http::pace::Pace;
 use crate::http::peer::{Peer, Place, Table};
 use crate::http::settings::Settings;

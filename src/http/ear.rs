@@ -28,8 +28,12 @@ use crate::limits;
 
 /// Makes something of the requests of one connection.
 pub trait Hearer<T>: Send {
-    /// Takes a request, whose answer comes by another way; or does nothing at all with it, and then it is for the thread
-    /// of the connection. Must not block.
+    /// Whether requests with this head are for it, whatever length they have. Asked once for as long as the same head
+    /// comes again ([`Head::take_again`]).
+    fn admit(&mut self, head: &Head) -> bool;
+
+    /// Takes a request with the head that was admitted last, whose answer comes by another way; or does nothing at all
+    /// with it, and then it is for the thread of the connection. Must not block.
     fn hear(&mut self, head: &Head, body: &[u8]) -> Option<T>;
 }
 
@@ -48,9 +52,8 @@ pub struct Listener<T> {
     stirred: Range<usize>,
     /// How many bytes were read since the last wait.
     read: usize,
-    /// A request that is looked at: its bytes, and its head.
+    /// The bytes of a request that is looked at.
     bytes: Box<[u8]>,
-    head: Head,
 }
 
 /// Of the connections that are listened to: places in a row, so that one is found without a search.
@@ -100,6 +103,10 @@ struct Seat<T> {
 struct Lent<T> {
     /// Without one, it is listened for whether the peer stirs.
     hearer: Option<Box<dyn Hearer<T>>>,
+    /// The head of the last request.
+    head: Head,
+    /// Whether the hearer has admitted that.
+    is_admitted: bool,
     /// What was read and not taken.
     unread: Vec<u8>,
     /// Whether a request was taken since the thread has last looked.
@@ -151,7 +158,6 @@ pub fn open<T>() -> io::Result<(Arc<Ear<T>>, Listener<T>)> {
         stirred: 0..0,
         read: 0,
         bytes: vec![0; limits::EAR_REQUEST_BYTES_MAX].into(),
-        head: Head::default(),
     };
     Ok((ear, listener))
 }
@@ -177,6 +183,8 @@ impl<T> Ear<T> {
             thread: thread::current(),
             lent: Mutex::new(Lent {
                 hearer,
+                head: Head::default(),
+                is_admitted: false,
                 unread: Vec::new(),
                 has_heard: false,
                 is_over: false,
@@ -204,6 +212,31 @@ impl<T> Ear<T> {
     fn forget(&self, seat: &Seat<T>) {
         // It fails where it was never heard.
         let _ = self.epoll.delete(&seat.line.peer.stream);
+    }
+}
+
+impl<T> Lent<T> {
+    /// What bytes are; their head is kept.
+    fn look_at(&mut self, bytes: &[u8]) -> Found {
+        let start = match self.head.take_again(bytes) {
+            Some(start) => start,
+            None => {
+                self.is_admitted = false;
+                match self.head.parse(bytes) {
+                    Ok(Some(start)) => start,
+                    Ok(None) => return Found::Headless,
+                    Err(_) => return Found::Other,
+                }
+            }
+        };
+        body_of(&self.head, start, bytes.len())
+    }
+
+    /// What the hearer makes of a body that came with the head that is kept.
+    fn offer(&mut self, body: &[u8]) -> Option<T> {
+        let hearer = self.hearer.as_mut()?;
+        self.is_admitted = self.is_admitted || hearer.admit(&self.head);
+        self.is_admitted.then(|| hearer.hear(&self.head, body))?
     }
 }
 
@@ -299,9 +332,9 @@ impl<T> Listener<T> {
 
     /// Looks at what has come. Whatever the hearer does not take stays unread.
     fn hear(&mut self, seat: &Seat<T>, lent: &mut Lent<T>) -> Heard<T> {
-        let Some(hearer) = &mut lent.hearer else {
+        if lent.hearer.is_none() {
             return Heard::Other;
-        };
+        }
         let had = lent.unread.len();
         self.bytes[..had].copy_from_slice(&lent.unread);
         let mut count = match self.read(seat, had..limits::HTTP_HEAD_BYTES_MAX) {
@@ -309,7 +342,7 @@ impl<T> Listener<T> {
             Err(Errno::EAGAIN) => return Heard::Nothing,
             Ok(_) | Err(_) => return Heard::Other,
         };
-        let mut found = body_of(&mut self.head, &self.bytes[..count]);
+        let mut found = lent.look_at(&self.bytes[..count]);
         // There is more only if there was no room for it. Never past the end of the request, so that no more is held here
         // than one has announced.
         if let Found::Unfinished { start, more } = found
@@ -324,7 +357,7 @@ impl<T> Listener<T> {
         let bytes = &self.bytes[..count];
         match found {
             Found::Whole(start) => {
-                if let Some(request) = hearer.hear(&self.head, &bytes[start..]) {
+                if let Some(request) = lent.offer(&bytes[start..]) {
                     lent.unread = Vec::new();
                     return Heard::Request(request);
                 }
@@ -375,13 +408,8 @@ enum Found {
     Other,
 }
 
-/// What these bytes are; their head is parsed.
-fn body_of(head: &mut Head, bytes: &[u8]) -> Found {
-    let start = match head.parse(bytes) {
-        Ok(Some(start)) => start,
-        Ok(None) => return Found::Headless,
-        Err(_) => return Found::Other,
-    };
+/// What so many bytes are that begin with this head, whose body begins at `start`.
+fn body_of(head: &Head, start: usize, count: usize) -> Found {
     let BodyFraming::Length(length) = head.body() else {
         return Found::Other;
     };
@@ -391,7 +419,7 @@ fn body_of(head: &mut Head, bytes: &[u8]) -> Found {
     if !goes_on || !is_short || head.method() != "POST" {
         return Found::Other;
     }
-    match (end as usize).checked_sub(bytes.len()) {
+    match (end as usize).checked_sub(count) {
         Some(0) => Found::Whole(start),
         Some(more) => Found::Unfinished { start, more },
         None => Found::Other,
@@ -421,6 +449,8 @@ mod tests {
             thread: thread::current(),
             lent: Mutex::new(Lent {
                 hearer: None,
+                head: Head::default(),
+                is_admitted: false,
                 unread: Vec::new(),
                 has_heard: false,
                 is_over: false,

@@ -3,11 +3,16 @@
 //! Pure. The grammar is `httparse`'s; the strictness is ours (RFC 9112; RFC 9110 where a comment says so): whatever
 //! two programs could read differently is refused, for that is what request smuggling is made of.
 
-use std::fmt;
+pub mod error;
+#[cfg(test)]
+mod tests;
+
 use std::mem::MaybeUninit;
 
+use memchr::arch::all::is_equal;
 use memchr::{memchr, memchr_iter};
 
+use crate::http::head::error::HeadError;
 use crate::limits;
 
 /// Where a piece of text lies in a head.
@@ -50,6 +55,8 @@ pub struct Head {
     http_1_0: bool,
     fields: Vec<Field>,
     body: BodyFraming,
+    /// The digits of its length, if it has one and the text is what was sent, byte for byte.
+    length: Span,
     keep_alive: bool,
     expects_continue: bool,
 }
@@ -78,12 +85,18 @@ impl Head {
 
     /// The values of all headers `name` (in any case), in order.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.places(name).map(|place| self.slice(place))
+    }
+
+    /// Where these values lie.
+    fn places(&self, name: &str) -> impl Iterator<Item = Span> {
         // By their marks nearly all names are told apart without a look at the text: each request is asked for a dozen.
         let wanted = mark(name.as_bytes());
+        let is_called = move |field: &&Field| field.mark == wanted && self.is_called(field, name);
         self.fields
             .iter()
-            .filter(move |field| field.mark == wanted && self.is_called(field, name))
-            .map(|field| self.slice(field.value))
+            .filter(is_called)
+            .map(|field| field.value)
     }
 
     /// How many headers `name` (in any case) there are.
@@ -149,6 +162,22 @@ impl Head {
         self.parse_into(bytes, &mut places)
     }
 
+    /// Whether `bytes` begin with this head again, but for a Content-Length of as many digits, which is taken over; the
+    /// length of the head. Nearly all that a client sends has the head of what it has sent before, which need not be
+    /// parsed then, nor judged, where the judgement does not depend on that length.
+    pub fn take_again(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (start, end) = (self.length.start.into(), self.length.end.into());
+        let again = bytes.get(..self.text.len()).filter(|_| start < end)?;
+        let known = self.text.as_bytes();
+        let is_like =
+            is_equal(&again[..start], &known[..start]) && is_equal(&again[end..], &known[end..]);
+        let digits = std::str::from_utf8(&again[start..end]);
+        let digits = digits.ok().filter(|_| is_like)?;
+        self.body = BodyFraming::Length(length_of(digits)?);
+        self.text.replace_range(start..end, digits);
+        Some(self.text.len())
+    }
+
     fn parse_into<'h>(
         &mut self,
         bytes: &'h [u8],
@@ -177,22 +206,38 @@ impl Head {
         };
         let head = &bytes[..length];
         refuse_bare_line_feeds(head)?;
+        let is_exact = self.copy(head);
         self.fill(head, &request)?;
         self.decide()?;
+        if let BodyFraming::Length(_) = self.body
+            && is_exact
+        {
+            let place = self.places("content-length").next();
+            self.length = place.unwrap_or_default();
+        }
         Ok(Some(length))
     }
 
-    /// Copies text and places of a parsed request.
-    fn fill(&mut self, head: &[u8], request: &httparse::Request<'_, '_>) -> Result<(), HeadError> {
+    /// Copies the text of a head; whether all of it is as it was sent.
+    fn copy(&mut self, head: &[u8]) -> bool {
         self.text.clear();
+        self.length = Span::default();
         match std::str::from_utf8(head) {
-            Ok(text) => self.text.push_str(text),
-            // Same length, so that the places stay right.
-            Err(_) => self.text.extend(
-                head.iter()
-                    .map(|&b| if b.is_ascii() { char::from(b) } else { '?' }),
-            ),
+            Ok(text) => {
+                self.text.push_str(text);
+                true
+            }
+            Err(_) => {
+                // Same length, so that the places stay right.
+                let shown = |&b: &u8| if b.is_ascii() { char::from(b) } else { '?' };
+                self.text.extend(head.iter().map(shown));
+                false
+            }
         }
+    }
+
+    /// Copies the places of a parsed request.
+    fn fill(&mut self, head: &[u8], request: &httparse::Request<'_, '_>) -> Result<(), HeadError> {
         let span = |part: &[u8]| {
             // `part` lies within `head`, and a head is shorter than 2^16 (asserted in `limits`).
             let start = (part.as_ptr() as usize - head.as_ptr() as usize) as u16;
@@ -292,11 +337,8 @@ impl Head {
             }
             (1, 0) => {
                 let digits = self.get("content-length").unwrap_or_default();
-                if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(HeadError::Malformed("Content-Length is not a number"));
-                }
-                // Only digits: what does not fit is too large for every limit.
-                Ok(BodyFraming::Length(digits.parse().unwrap_or(u64::MAX)))
+                let length = length_of(digits).map(BodyFraming::Length);
+                length.ok_or(HeadError::Malformed("Content-Length is not a number"))
             }
             (0, _) => Err(HeadError::Malformed(
                 "there are several Transfer-Encoding headers",
@@ -330,6 +372,13 @@ impl Head {
             .get(usize::from(span.start)..usize::from(span.end))
             .unwrap_or_default()
     }
+}
+
+/// The number that a Content-Length has.
+fn length_of(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // Only digits: what does not fit is too large for every limit.
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 /// The length of a name, its first letter and its last, in lower case: the same for names that differ in case alone, and
@@ -398,68 +447,3 @@ fn grammar_error(error: httparse::Error) -> &'static str {
         }
     }
 }
-
-/// Why a head is refused. The connection ends after the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadError {
-    /// It breaks the grammar, or its headers contradict each other.
-    Malformed(&'static str),
-    /// The request line is longer than [`limits::HTTP_REQUEST_LINE_BYTES_MAX`].
-    RequestLineTooLong,
-    /// The head is longer than [`limits::HTTP_HEAD_BYTES_MAX`].
-    TooLarge,
-    /// There are more than [`limits::HTTP_HEADERS_MAX`] headers.
-    TooManyHeaders,
-    /// The version is neither HTTP/1.0 nor HTTP/1.1.
-    VersionUnknown,
-    /// An `Expect` other than `100-continue`.
-    ExpectationUnknown,
-}
-
-impl HeadError {
-    /// The HTTP status that says this to the peer.
-    pub fn status(self) -> u16 {
-        match self {
-            HeadError::Malformed(_) => 400,
-            HeadError::RequestLineTooLong => 414,
-            HeadError::TooLarge | HeadError::TooManyHeaders => 431,
-            HeadError::VersionUnknown => 505,
-            HeadError::ExpectationUnknown => 417,
-        }
-    }
-}
-
-impl fmt::Display for HeadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HeadError::Malformed(what) => write!(f, "malformed request: {what}"),
-            HeadError::RequestLineTooLong => {
-                write!(
-                    f,
-                    "the request line is longer than {} bytes",
-                    limits::HTTP_REQUEST_LINE_BYTES_MAX
-                )
-            }
-            HeadError::TooLarge => {
-                write!(
-                    f,
-                    "the request head is larger than {} bytes",
-                    limits::HTTP_HEAD_BYTES_MAX
-                )
-            }
-            HeadError::TooManyHeaders => write!(
-                f,
-                "there are more than {} headers",
-                limits::HTTP_HEADERS_MAX
-            ),
-            HeadError::VersionUnknown => write!(f, "only HTTP/1.0 and HTTP/1.1 are spoken here"),
-            HeadError::ExpectationUnknown => write!(f, "Expect may only say 100-continue"),
-        }
-    }
-}
-
-impl std::error::Error for HeadError {}
-
-#[cfg(test)]
-#[path = "head_tests.rs"]
-mod tests;

@@ -87,6 +87,7 @@ impl Scene {
             deputy: outbox.deputy(),
             route: self.route,
             form: self.form,
+            named: None,
         };
         let mut parsed = Head::default();
         let whole = parsed.parse(head.as_bytes()).expect("a head");
@@ -100,7 +101,10 @@ impl Scene {
             if self.is_over {
                 assert_eq!(sender.put(1, verdict, &mut Hand::default()), Ok(None));
             }
-            heard = hearer.hear(&parsed, body.as_bytes());
+            heard = hearer
+                .admit(&parsed)
+                .then(|| hearer.hear(&parsed, body.as_bytes()))
+                .flatten();
         }));
         let found = outbox.wait_lending(&mut Some(Box::new(Answering)), &mut nap);
         // Either the next exchange is under way, or nothing was done.

@@ -39,15 +39,23 @@ struct Hall {
     over: Option<Sender<()>>,
 }
 
-/// Answers with what it hears; but not to what says so.
-struct Echo(Courier);
+/// Answers with what it hears; but not to what says so. To "how often" it says how many heads it was asked of.
+struct Echo(Courier, usize);
 
 impl Hearer<String> for Echo {
-    fn hear(&mut self, head: &Head, body: &[u8]) -> Option<String> {
-        let text = String::from_utf8(body.to_vec()).unwrap();
+    fn admit(&mut self, head: &Head) -> bool {
+        self.1 += 1;
+        head.get("X-No").is_none()
+    }
+
+    fn hear(&mut self, _: &Head, body: &[u8]) -> Option<String> {
+        let mut text = String::from_utf8(body.to_vec()).unwrap();
         assert_ne!(text, "panic", "as the test wants it");
-        if text == "no" || head.get("X-No").is_some() {
+        if text == "no" {
             return None;
+        }
+        if text == "how often" {
+            text = self.1.to_string();
         }
         assert_eq!(answer(&self.0, &text), Sent::All);
         Some(text)
@@ -87,7 +95,7 @@ impl Hall {
             };
             *place.lock().unwrap() = Some(std::thread::current());
             assert_eq!(answer(&courier, &body[..body.len().min(9)]), Sent::All);
-            let hearer = (body != "deaf").then(|| Box::new(Echo(courier)) as Box<dyn Hearer<_>>);
+            let hearer = (body != "deaf").then(|| Box::new(Echo(courier, 0)) as Box<dyn Hearer<_>>);
             let line = exchange.line().unwrap();
             let woken = ear.sleep(line, hearer, now() + sleep, &|| false);
             exchange.take_in(&woken.unread);
@@ -177,6 +185,28 @@ fn a_head_and_its_body_may_come_one_after_the_other() {
     client.send(request("behind an empty line"));
     assert_eq!(client.answer().body, "heard behind an empty line");
     assert_eq!(hall.served(), 1);
+}
+
+#[test]
+fn of_a_head_that_comes_again_the_hearer_is_asked_once() {
+    let hall = Hall::open(PATIENCE);
+    let mut client = hall.client();
+    for _ in 0..3 {
+        assert_eq!(post(&mut client, "how often"), "heard 1");
+        assert_eq!(post(&mut client, "other txt"), "heard other txt");
+    }
+    let other = request("how often").replace("Host", "A: b\r\nHost");
+    client.send(&other);
+    assert_eq!(client.answer().body, "heard 2");
+    assert_eq!(
+        post(&mut client, "a text of more digits"),
+        "heard a text of more digits"
+    );
+    assert_eq!(post(&mut client, "how often"), "heard 4");
+    // What was admitted lets nothing else in.
+    client.send(request("how often").replace("Host", "X-No: 1\r\nHost"));
+    assert_eq!(client.answer().body, "heard how often");
+    assert_eq!(hall.served(), 2);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{BodyFraming, Head, HeadError, is_worth_parsing};
+use super::error::HeadError;
+use super::{BodyFraming, Head, is_worth_parsing};
 
 fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut head = Head::default();
@@ -281,7 +282,90 @@ fn a_value_that_may_have_been_changed_is_not_given_as_sent() {
     );
 }
 
+const AGAIN: &str = "POST /mcp HTTP/1.1\r\nHost: localhost:12009\r\nAccept: */*\r\nContent-Length: 120 \r\nA: 120\r\n\r\n";
+
+/// What a head is that takes these again, and how long they were, if it does.
+fn again(first: &str, then: &[u8]) -> (Head, Option<usize>) {
+    let mut head = parsed(first);
+    let length = head.take_again(then);
+    (head, length)
+}
+
+#[test]
+fn a_head_comes_again_with_another_length() {
+    for (length, body) in [("120", 120), ("999", 999), ("007", 7)] {
+        let then = AGAIN.replace("120 ", &format!("{length} "));
+        let (head, taken) = again(AGAIN, format!("{then}and more").as_bytes());
+        assert_eq!(taken, Some(AGAIN.len()), "{length}");
+        assert_eq!(head.body(), BodyFraming::Length(body));
+        assert_eq!(head.get("content-length"), Some(length));
+        assert_eq!(
+            (head.get("a"), head.get("host")),
+            (Some("120"), Some("localhost:12009"))
+        );
+    }
+}
+
+#[test]
+fn what_could_mean_something_else_is_not_the_same_head_again() {
+    for length in [
+        "12", "1200", "-12", "+12", "12a", "1 2", "12\n", "\r\n\r", "   ", "\u{e9}2",
+    ] {
+        let then = AGAIN.replace("120 ", &format!("{length} "));
+        assert_eq!(again(AGAIN, then.as_bytes()).1, None, "{length:?}");
+    }
+    for end in 0..AGAIN.len() {
+        assert_eq!(again(AGAIN, &AGAIN.as_bytes()[..end]).1, None, "{end}");
+    }
+}
+
+#[test]
+fn a_head_without_a_length_does_not_come_again() {
+    for head in [
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        assert_eq!(again(head, head.as_bytes()).1, None);
+    }
+    let mut none = Head::default();
+    assert_eq!(none.take_again(AGAIN.as_bytes()), None);
+}
+
+#[test]
+fn neither_what_was_refused_nor_what_is_not_known_exactly_comes_again() {
+    let mut head = parsed(AGAIN);
+    let twice = AGAIN.replace("A: ", "Content-Length: ");
+    assert!(head.parse(twice.as_bytes()).is_err());
+    assert_eq!(head.take_again(twice.as_bytes()), None);
+    let text = b"POST / HTTP/1.1\r\nHost: x\r\nA: \xe9\r\nContent-Length: 1\r\n\r\n";
+    assert_eq!(head.parse(text).unwrap(), Some(text.len()));
+    assert_eq!(head.take_again(text), None);
+    let shown = text.map(|b| if b.is_ascii() { b } else { b'?' });
+    assert_eq!(head.take_again(&shown), None);
+}
+
 proptest! {
+    /// Whatever is taken for the same head would be parsed to the same.
+    #[test]
+    fn a_head_that_comes_again_is_what_it_would_be_parsed_to(
+        at in 0..AGAIN.len(),
+        byte in prop::sample::select(b"0159 \r\n:aP/\t\xe9,".to_vec()),
+        after in "[a-z]{0,3}",
+    ) {
+        let mut then = AGAIN.as_bytes().to_vec();
+        then[at] = byte;
+        then.extend_from_slice(after.as_bytes());
+        let (head, taken) = again(AGAIN, &then);
+        let is_length = AGAIN[..at].ends_with("-Length: ") || AGAIN[at..].starts_with("20 \r") || AGAIN[at..].starts_with("0 \r");
+        let is_same = byte == AGAIN.as_bytes()[at] || (is_length && byte.is_ascii_digit());
+        prop_assert_eq!(taken.is_some(), is_same);
+        if let Some(length) = taken {
+            let (parsed, whole) = parse(&then).unwrap().unwrap();
+            prop_assert_eq!(length, whole);
+            prop_assert_eq!(format!("{head:?}"), format!("{parsed:?}"));
+        }
+    }
+
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = parse(&bytes);
