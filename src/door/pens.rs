@@ -7,6 +7,7 @@ mod tests;
 use crate::door::writing;
 use crate::event::{Parcel, Standing};
 use crate::http::Exchange;
+use crate::http::answer::Opening;
 use crate::http::courier::{Courier, Sent};
 use crate::limits;
 use crate::mail::pen::{Page, Pen, Written};
@@ -18,6 +19,8 @@ use crate::wire::sse;
 struct AnswerPen {
     courier: Courier,
     is_stateless: bool,
+    /// Of the last answer.
+    opening: Option<Opening>,
 }
 
 impl Pen for AnswerPen {
@@ -32,18 +35,13 @@ impl Pen for AnswerPen {
                     true => writing::status_of_stateless(message),
                     false => 200,
                 };
-                let headers = [writing::JSON_HEADER];
-                let Page { head, body } = page;
-                body.message(message);
-                body.with_slices(|body| self.courier.answer(head, status, &headers, body))
+                page.body.message(message);
+                self.send(status, &[writing::JSON_HEADER], page)
             }
             Parcel::Verdict {
                 standing: Standing::Accepted,
                 message: None,
-            } => {
-                let status = writing::status_of(Standing::Accepted);
-                self.courier.answer(&mut page.head, status, &[], &[])
-            }
+            } => self.send(writing::status_of(Standing::Accepted), &[], page),
             _ => Sent::Nothing,
         };
         match sent {
@@ -51,6 +49,19 @@ impl Pen for AnswerPen {
             Sent::Part(rest) => Written::Part(rest),
             Sent::Nothing => Written::Nothing,
         }
+    }
+}
+
+impl AnswerPen {
+    /// Sends an answer whose body is on the page. One status has always the same headers here.
+    fn send(&mut self, status: u16, headers: &[(&str, &str)], page: &mut Page) -> Sent {
+        let known = self.opening.take().filter(|last| last.status() == status);
+        let Some(opening) = known.or_else(|| Opening::of(status, headers).ok()) else {
+            return Sent::Nothing;
+        };
+        let opening = self.opening.insert(opening);
+        let Page { head, body } = page;
+        body.with_slices(|body| self.courier.answer(head, opening, body))
     }
 }
 
@@ -65,6 +76,7 @@ pub fn for_answer(
     Some(Box::new(AnswerPen {
         courier,
         is_stateless,
+        opening: None,
     }))
 }
 

@@ -29,8 +29,7 @@ pub enum Persistence {
 /// Adds the head of an answer to `out`.
 ///
 /// # Errors
-/// Nothing was added: /// `InvalidInput`, for a status that is not final, a header that could be read as more than one header, or one
-/// about framing, which is the engine's own business.
+/// As [`Opening::of`]; nothing was added.
 pub fn write_head(
     out: &mut Vec<u8>,
     status: u16,
@@ -38,46 +37,98 @@ pub fn write_head(
     framing: AnswerFraming,
     persistence: Persistence,
 ) -> io::Result<()> {
+    check(status, headers)?;
+    write_opening(out, status, headers);
+    match framing {
+        AnswerFraming::Length(_) if !has_body(status) => {}
+        AnswerFraming::Length(length) => write_length(out, length),
+        AnswerFraming::Chunked => add(out, &["Transfer-Encoding: chunked\r\n"]),
+        AnswerFraming::UntilClose => {}
+    }
+    match persistence {
+        Persistence::Keep => {}
+        Persistence::KeepAloud => add(out, &["Connection: keep-alive\r\n"]),
+        Persistence::Close => add(out, &["Connection: close\r\n"]),
+    }
+    add(out, &["\r\n"]);
+    Ok(())
+}
+
+/// The head of an answer on a connection that goes on, but for the length of the body: it is the same for all answers of
+/// one kind, and then need not be put together for each.
+#[derive(Debug)]
+pub struct Opening {
+    status: u16,
+    bytes: Box<[u8]>,
+}
+
+impl Opening {
+    /// Of answers with this status and these headers.
+    ///
+    /// # Errors
+    /// `InvalidInput`, for a status that is not final, a header that could be read as more than one header, or one about
+    /// framing, which is the engine's own business.
+    pub fn of(status: u16, headers: &[(&str, &str)]) -> io::Result<Opening> {
+        check(status, headers)?;
+        let mut bytes = Vec::new();
+        write_opening(&mut bytes, status, headers);
+        Ok(Opening {
+            status,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// The status of these answers.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Adds the whole head to `out`, for a body of `length` bytes.
+    pub fn write_to(&self, out: &mut Vec<u8>, length: usize) {
+        out.extend_from_slice(&self.bytes);
+        if has_body(self.status) {
+            write_length(out, length);
+        }
+        add(out, &["\r\n"]);
+    }
+}
+
+fn check(status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
     if !(200..=599).contains(&status) {
         return Err(refusal("an answer needs a status from 200 to 599"));
     }
-    for (name, value) in headers {
-        check_header(name, value)?;
-    }
+    headers
+        .iter()
+        .try_for_each(|(name, value)| check_header(name, value))
+}
+
+fn write_opening(out: &mut Vec<u8>, status: u16, headers: &[(&str, &str)]) {
     // Nearly every head fits.
     out.reserve(limits::HTTP_ANSWER_HEAD_BYTES);
-    // Piece by piece: every answer has a head, and `write!` takes ten times as long.
-    let mut add = |pieces: &[&str]| {
-        for piece in pieces {
-            out.extend_from_slice(piece.as_bytes());
-        }
-    };
     let mut digits = itoa::Buffer::new();
-    add(&[
+    let status_line = [
         "HTTP/1.1 ",
         digits.format(status),
         " ",
         reason(status),
         "\r\n",
-    ]);
+    ];
+    add(out, &status_line);
     for (name, value) in headers {
-        add(&[name, ": ", value, "\r\n"]);
+        add(out, &[name, ": ", value, "\r\n"]);
     }
-    match framing {
-        AnswerFraming::Length(_) if !has_body(status) => {}
-        AnswerFraming::Length(length) => {
-            add(&["Content-Length: ", digits.format(length), "\r\n"]);
-        }
-        AnswerFraming::Chunked => add(&["Transfer-Encoding: chunked\r\n"]),
-        AnswerFraming::UntilClose => {}
+}
+
+fn write_length(out: &mut Vec<u8>, length: usize) {
+    let mut digits = itoa::Buffer::new();
+    add(out, &["Content-Length: ", digits.format(length), "\r\n"]);
+}
+
+/// Piece by piece: every answer has a head, and `write!` takes ten times as long.
+fn add(out: &mut Vec<u8>, pieces: &[&str]) {
+    for piece in pieces {
+        out.extend_from_slice(piece.as_bytes());
     }
-    match persistence {
-        Persistence::Keep => {}
-        Persistence::KeepAloud => add(&["Connection: keep-alive\r\n"]),
-        Persistence::Close => add(&["Connection: close\r\n"]),
-    }
-    add(&["\r\n"]);
-    Ok(())
 }
 
 /// Whether an answer with this status may have a body (RFC 9110 section 6.4.1).
@@ -154,7 +205,7 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerFraming, Persistence, write_chunk_size, write_head};
+    use super::{AnswerFraming, Opening, Persistence, write_chunk_size, write_head};
 
     #[test]
     fn the_size_of_a_chunk_is_told_in_hexadecimal_digits() {
@@ -203,6 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn one_opening_serves_bodies_of_all_lengths() {
+        let opened = |status, headers, length| {
+            let mut out = b"before ".to_vec();
+            Opening::of(status, headers)
+                .unwrap()
+                .write_to(&mut out, length);
+            String::from_utf8(out).unwrap()
+        };
+        for (length, digits) in [(0, "0"), (12_345, "12345")] {
+            let expected =
+                format!("before HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: {digits}\r\n\r\n");
+            assert_eq!(opened(200, &[("A", "b")], length), expected);
+        }
+        assert_eq!(
+            opened(304, &[], 7),
+            "before HTTP/1.1 304 Not Modified\r\n\r\n"
+        );
+    }
+
+    #[test]
     fn nothing_can_be_smuggled_through_a_header() {
         for bad in [
             ("X", "a\r\nSet-Cookie: b"),
@@ -218,6 +289,7 @@ mod tests {
             ("Connection", "keep-alive"),
         ] {
             assert_eq!(head(200, &[("Fine", "a"), bad]), None, "{bad:?}");
+            assert!(Opening::of(200, &[("Fine", "a"), bad]).is_err(), "{bad:?}");
         }
     }
 
@@ -225,6 +297,7 @@ mod tests {
     fn an_interim_or_unknown_status_is_refused() {
         for status in [0, 99, 100, 101, 199, 600, 999] {
             assert_eq!(head(status, &[]), None);
+            assert!(Opening::of(status, &[]).is_err());
         }
     }
 }

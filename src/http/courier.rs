@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::socket::{MsgFlags, send, sendmsg};
 
-use crate::http::answer::{self, AnswerFraming, Persistence};
+use crate::http::answer::{self, AnswerFraming, Opening};
 use crate::http::peer::Peer;
 use crate::limits;
 
@@ -47,20 +47,11 @@ impl Courier {
 
     /// Sends a whole answer, after which the connection goes on. Its head is written to `head`, which is empty; what
     /// that holds afterwards means nothing.
-    pub fn answer(
-        &self,
-        head: &mut Vec<u8>,
-        status: u16,
-        headers: &[(&str, &str)],
-        body: &[&[u8]],
-    ) -> Sent {
+    pub fn answer(&self, head: &mut Vec<u8>, opening: &Opening, body: &[&[u8]]) -> Sent {
         if self.line.parting.load(Ordering::SeqCst) {
             return Sent::Nothing;
         }
-        let framing = AnswerFraming::Length(length_of(body));
-        if answer::write_head(head, status, headers, framing, Persistence::Keep).is_err() {
-            return Sent::Nothing;
-        }
+        opening.write_to(head, length_of(body));
         let sent = self.send(head, body, b"");
         if sent == Sent::All {
             // The connection is before its next request, which its thread need not know to be cut.
@@ -153,7 +144,8 @@ mod tests {
     fn an_answer_is_whole() {
         let (peer, mut client) = pair();
         let courier = Courier::new(line(peer), AnswerFraming::Length(0));
-        let sent = courier.answer(&mut Vec::new(), 200, &[("A", "b")], &[b"bo", b"dy"]);
+        let opening = Opening::of(200, &[("A", "b")]).unwrap();
+        let sent = courier.answer(&mut Vec::new(), &opening, &[b"bo", b"dy"]);
         assert_eq!(sent, Sent::All);
         let expected = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(read(&mut client, expected.len()), expected);
@@ -168,12 +160,11 @@ mod tests {
             parting: Arc::clone(&parting),
         };
         let courier = Courier::new(line, AnswerFraming::Length(0));
-        assert_eq!(courier.answer(&mut Vec::new(), 200, &[], &[]), Sent::All);
+        let opening = Opening::of(200, &[]).unwrap();
+        let answer = || courier.answer(&mut Vec::new(), &opening, &[]);
+        assert_eq!(answer(), Sent::All);
         parting.store(true, Ordering::SeqCst);
-        assert_eq!(
-            courier.answer(&mut Vec::new(), 200, &[], &[]),
-            Sent::Nothing
-        );
+        assert_eq!(answer(), Sent::Nothing);
     }
 
     #[test]

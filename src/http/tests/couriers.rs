@@ -1,6 +1,7 @@
 //! Answers that a courier sends in the place of the thread of the connection.
 
 use crate::http::Exchange;
+use crate::http::answer::Opening;
 use crate::http::courier::Sent;
 use crate::http::settings::Settings;
 use crate::http::tests::Engine;
@@ -15,7 +16,8 @@ fn by_courier(exchange: &mut dyn Exchange) {
         return exchange.answer(200, &[], b"by itself").unwrap();
     };
     let sending = threads::spawn("courier", STACK, move || {
-        courier.answer(&mut Vec::new(), 200, &[], &[path.as_bytes()])
+        let opening = Opening::of(200, &[]).unwrap();
+        courier.answer(&mut Vec::new(), &opening, &[path.as_bytes()])
     });
     assert_eq!(sending.unwrap().join().unwrap(), Sent::All);
     exchange.complete(&[]).unwrap();

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use nix::sys::eventfd::EventFd;
 
 use crate::budget::Weight;
+use crate::http::answer::Opening;
 use crate::http::courier::{Courier, Sent};
 use crate::http::ear::{self, Hearer};
 use crate::http::head::Head;
@@ -64,7 +65,8 @@ impl Hearer<String> for Echo {
 
 fn answer(courier: &Courier, text: &str) -> Sent {
     let text = format!("heard {text}");
-    courier.answer(&mut Vec::new(), 200, &[], &[text.as_bytes()])
+    let opening = Opening::of(200, &[]).unwrap();
+    courier.answer(&mut Vec::new(), &opening, &[text.as_bytes()])
 }
 
 impl Hall {
