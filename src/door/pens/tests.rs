@@ -223,6 +223,43 @@ fn of_an_answer_the_rest_follows_and_counts_as_taken_when_it_is_written() {
     }
 }
 
+#[test]
+fn each_answer_of_one_pen_has_the_head_of_its_kind() {
+    let answer = |text: &str| Parcel::Message {
+        message: Outgoing::plain(Message::parse(text.into()).unwrap().into()),
+        event: None,
+        last: true,
+    };
+    let good = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    let bad = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"no"}}"#;
+    let (running, mut client) = serving(move |exchange| {
+        let mut pen = for_answer(exchange, true, &[]).unwrap();
+        let verdict = Parcel::Verdict {
+            standing: Standing::Accepted,
+            message: None,
+        };
+        for parcel in [answer(good), answer(bad), answer(good), verdict] {
+            assert_eq!(pen.write(&parcel, &mut Page::default()), Written::Last);
+        }
+        exchange.complete(&[]).unwrap();
+    });
+    let json = "Content-Type: application/json\r\nContent-Length:";
+    let good = format!("HTTP/1.1 200 OK\r\n{json} 36\r\n\r\n{good}");
+    let bad = format!("HTTP/1.1 404 Not Found\r\n{json} 63\r\n\r\n{bad}");
+    let expected = [
+        &good,
+        &bad,
+        &good,
+        "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+    ];
+    let expected = expected.concat();
+    let mut sent = vec![0; expected.len()];
+    client.read_exact(&mut sent).unwrap();
+    assert_eq!(String::from_utf8_lossy(&sent), expected);
+    drop(client);
+    running.stop();
+}
+
 /// The events of a chunked stream, one after the other.
 struct Events<R>(BufReader<R>);
 
