@@ -292,11 +292,12 @@ impl Dispatcher {
     }
 
     fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
-        self.aftermath.push_back(event);
+        self.hub.handle(self.moment, event, effects);
+        self.carry_out(effects);
         self.work_off(effects);
     }
 
-    /// Has the hub handle what there is, and what comes of it.
+    /// Has the hub handle what has come of what it has told.
     fn work_off(&mut self, effects: &mut Vec<Effect>) {
         while let Some(event) = self.aftermath.pop_front() {
             self.hub.handle(self.moment, event, effects);
