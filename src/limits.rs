@@ -761,6 +761,13 @@ const _: () = assert!(
 
 // ---- mail
 
+/// How many deadlines of calls may be taken back before those that are not are moved together, where they are the fewer:
+/// so that a few are never moved.
+pub const TIMERS_GONE_LEAST: usize = 16;
+
+/// For how many deadlines of calls room is kept when there are none: 14 KiB, enough for callers who come back at once.
+pub const TIMERS_KEPT: usize = 256;
+
 /// For how many streams the hub's table of them keeps room when they end: 100 KiB at the most, and enough for callers
 /// that come and go, each with a stream for its answer.
 pub const STREAMS_ROOM_KEPT: usize = 128;

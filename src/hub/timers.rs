@@ -1,12 +1,13 @@
 //! The deadlines of the hub: a queue ordered by time, from which any deadline
 //! can be taken back. Knows no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::event::{Life, Moment, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::leases::LeaseId;
 use crate::hub::questions::QuestionId;
+use crate::limits;
 use crate::wire::items::ItemKind;
 use crate::wire::own_id::OwnId;
 
@@ -71,10 +72,18 @@ impl TimerKey {
     }
 }
 
-/// All deadlines, soonest first.
+/// All deadlines.
+///
+/// Those of calls come and go by far the most often, each but a little later than the one before: they stand in a row,
+/// where setting one and taking one back costs next to nothing. All others, and those of calls that are due before one
+/// that is there already, are in a tree.
 #[derive(Debug, Default)]
 pub struct Timers {
-    queue: BTreeMap<TimerKey, Timer>,
+    /// Soonest first; the first and the last are not taken back.
+    row: VecDeque<(TimerKey, Option<Timer>)>,
+    /// How many in the row are taken back.
+    gone: usize,
+    tree: BTreeMap<TimerKey, Timer>,
     serial: u64,
 }
 
@@ -86,30 +95,80 @@ impl Timers {
             at,
             serial: self.serial,
         };
-        self.queue.insert(key, timer);
+        let is_last = self.row.back().is_none_or(|(last, _)| *last < key);
+        if is_last && matches!(timer, Timer::Call(_)) {
+            self.row.push_back((key, Some(timer)));
+        } else {
+            self.tree.insert(key, timer);
+        }
         key
     }
 
     /// Takes a deadline back; one that has fired is no fault.
     pub fn cancel(&mut self, key: TimerKey) {
-        self.queue.remove(&key);
+        let Ok(place) = self.row.binary_search_by_key(&key, |(key, _)| *key) else {
+            self.tree.remove(&key);
+            return;
+        };
+        if self.row[place].1.take().is_some() {
+            self.gone += 1;
+            self.tidy();
+        }
+    }
+
+    /// Rids the row of those that were taken back at either end; and of all of them, should they be the most.
+    fn tidy(&mut self) {
+        while let Some((_, None)) = self.row.front() {
+            self.row.pop_front();
+            self.gone -= 1;
+        }
+        while let Some((_, None)) = self.row.back() {
+            self.row.pop_back();
+            self.gone -= 1;
+        }
+        if self.gone > limits::TIMERS_GONE_LEAST && self.gone > self.row.len() / 2 {
+            self.row.retain(|(_, timer)| timer.is_some());
+            self.gone = 0;
+        }
+        if self.row.is_empty() && self.row.capacity() > 2 * limits::TIMERS_KEPT {
+            self.row.shrink_to(limits::TIMERS_KEPT);
+        }
+    }
+
+    /// The soonest of the row and the soonest of the tree.
+    fn firsts(&self) -> (Option<TimerKey>, Option<TimerKey>) {
+        let row = self.row.front().map(|(key, _)| *key);
+        (row, self.tree.first_key_value().map(|(key, _)| *key))
     }
 
     /// The soonest deadline.
     pub fn next(&self) -> Option<Moment> {
-        self.queue.first_key_value().map(|(key, _)| key.at)
+        let (row, tree) = self.firsts();
+        row.into_iter().chain(tree).min().map(TimerKey::at)
     }
 
     /// Takes out one deadline that has come, if any has.
     pub fn due(&mut self, now: Moment) -> Option<Timer> {
-        let entry = self.queue.first_entry()?;
-        (entry.key().at <= now).then(|| entry.remove())
+        let (row, tree) = self.firsts();
+        let soonest = row.into_iter().chain(tree).min()?;
+        if soonest.at > now {
+            return None;
+        }
+        if Some(soonest) == tree {
+            return self.tree.pop_first().map(|(_, timer)| timer);
+        }
+        let timer = self.row.pop_front().and_then(|(_, timer)| timer);
+        self.tidy();
+        timer
     }
 
     /// All deadlines, soonest first.
     #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (TimerKey, &Timer)> {
-        self.queue.iter().map(|(&key, timer)| (key, timer))
+        let row = self.row.iter();
+        let row = row.filter_map(|(key, timer)| Some((*key, timer.as_ref()?)));
+        let tree = self.tree.iter().map(|(&key, timer)| (key, timer));
+        row.chain(tree).collect::<BTreeMap<_, _>>().into_iter()
     }
 
     /// How many deadlines were ever set.
@@ -120,19 +179,23 @@ impl Timers {
 
     /// How many deadlines are set.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.row.len() - self.gone + self.tree.len()
     }
 
     /// Whether none is set.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::own_id::Purpose;
 
     fn at(seconds: u64) -> Moment {
         Moment(Duration::from_secs(seconds))
@@ -158,5 +221,87 @@ mod tests {
         let key = timers.set(at(1), Timer::FirstStarts);
         timers.cancel(key);
         assert_eq!(timers.due(at(9)), None);
+    }
+    #[test]
+    fn of_calls_that_come_and_go_beside_one_that_stays_nothing_is_kept() {
+        let mut timers = Timers::default();
+        let call = |n| Timer::Call(OwnId::new(n, Purpose::Call));
+        timers.set(at(1), call(0));
+        let mut last = timers.set(at(1), call(1));
+        for n in 2..10_000 {
+            let next = timers.set(at(n), call(n));
+            timers.cancel(last);
+            last = next;
+            assert!(timers.row.len() <= 2 * limits::TIMERS_GONE_LEAST + 4);
+            assert_eq!(timers.len(), 2);
+        }
+        timers.cancel(last);
+        assert_eq!(timers.due(at(20_000)), Some(call(0)));
+        assert!(timers.is_empty() && timers.row.is_empty());
+    }
+
+    /// What is done to the deadlines.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Call(u64),
+        Other(u64),
+        /// Of those ever set, the one of this number from the end.
+        Cancel(usize),
+        Due(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..40u64).prop_map(Step::Call),
+            1 => (0..40u64).prop_map(Step::Other),
+            4 => (0..40usize).prop_map(Step::Cancel),
+            1 => (0..40u64).prop_map(Step::Due),
+        ]
+    }
+
+    proptest! {
+        /// Against a plain list, out of which the soonest is searched.
+        #[test]
+        fn whatever_is_set_and_taken_back_the_soonest_comes_first(
+            steps in prop::collection::vec(step(), 0..400),
+        ) {
+            let mut timers = Timers::default();
+            let mut list: Vec<(TimerKey, Timer)> = Vec::new();
+            let mut keys = Vec::new();
+            for (n, step) in steps.into_iter().enumerate() {
+                let n = n as u64;
+                match step {
+                    Step::Call(time) | Step::Other(time) => {
+                        let timer = match step {
+                            Step::Call(_) => Timer::Call(OwnId::new(n, Purpose::Call)),
+                            _ => Timer::Startup(Life(n)),
+                        };
+                        // Later and later, but for some.
+                        let key = timers.set(at(n / 10 + time), timer.clone());
+                        list.push((key, timer));
+                        keys.push(key);
+                    }
+                    Step::Cancel(back) => {
+                        if let Some(place) = keys.len().checked_sub(back + 1) {
+                            timers.cancel(keys[place]);
+                            list.retain(|(key, _)| *key != keys[place]);
+                        }
+                    }
+                    Step::Due(time) => {
+                        let now = at(n / 10 + time);
+                        list.sort_by_key(|(key, _)| (key.at, key.serial));
+                        let is_due = list.first().is_some_and(|(key, _)| key.at <= now);
+                        let expected = is_due.then(|| list.remove(0).1);
+                        prop_assert_eq!(timers.due(now), expected);
+                    }
+                }
+                prop_assert_eq!(timers.len(), list.len());
+                prop_assert_eq!(timers.next(), list.iter().map(|(key, _)| key.at).min());
+                prop_assert!(timers.row.len() <= 2 * list.len() + 2 * limits::TIMERS_GONE_LEAST + 2);
+            }
+            list.sort_by_key(|(key, _)| *key);
+            let left: Vec<_> = timers.iter().map(|(key, timer)| (key, timer.clone())).collect();
+            prop_assert_eq!(left, list);
+        }
     }
 }
