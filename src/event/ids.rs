@@ -25,8 +25,15 @@ impl Hasher for IdHasher {
         self.0 = product as u64 ^ (product >> 64) as u64;
     }
 
+    #[inline]
     fn write_u32(&mut self, number: u32) {
         self.write_u64(number.into());
+    }
+
+    /// Which variant of an enum a key is. By default it would be written byte by byte.
+    #[inline]
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
     }
 
     fn write(&mut self, bytes: &[u8]) {
