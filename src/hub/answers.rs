@@ -92,12 +92,15 @@ impl Hub {
 
     /// A request of the session has its answer, or its end.
     fn answered(&mut self, session: &SessionKey) {
-        let mut counting = Some(session.clone());
+        let Some(session) = self.sessions.get_mut(session) else {
+            return;
+        };
+        session.unanswered = session.unanswered.saturating_sub(1);
+        session.heard = self.now;
         // One on a stream that carries many counts for that one, too.
-        while let Some(session) = counting.and_then(|key| self.sessions.get_mut(&key)) {
-            session.unanswered = session.unanswered.saturating_sub(1);
-            session.heard = self.now;
-            counting = session.lone.as_ref().and_then(|lone| lone.carrier.clone());
+        let lone = session.lone.as_ref();
+        if let Some(carrier) = lone.and_then(|lone| lone.carrier.clone()) {
+            self.answered(&carrier);
         }
     }
 
@@ -144,9 +147,9 @@ impl Hub {
         // What lay there before counts: one answer of any size goes out.
         let overfull = stream.load.bytes > limits::STREAM_BYTES_MAX
             || stream.load.messages as usize + 2 >= stream.slots;
-        let session = stream.session.clone();
-        self.is_crowded |= self.streams.count(id, message.len_max() as u64, self.now);
+        self.is_crowded |= stream.count(message.len_max() as u64, self.now);
         if let Some(event) = &event {
+            let session = stream.session.clone();
             self.keep_event(&session, event.clone(), &message);
         }
         let Some(outbox) = outbox else {
@@ -244,8 +247,7 @@ impl Hub {
     /// it is not told. A stateless client is told under its subscription.
     pub(super) fn tell_session(&mut self, key: &SessionKey, mut message: Outgoing) {
         if let Some(stream) = self.standing_stream(key) {
-            let lone = self.sessions.get(key).and_then(|s| s.lone.as_ref());
-            if let Some(lone) = lone {
+            if let Some(lone) = self.sessions.lone(key) {
                 let subscription = stateless::of_subscription(&message.message, &lone.id);
                 message = message.with(subscription);
             } else if let Some(subscription) = message.message.marks.subscription {
@@ -286,7 +288,8 @@ impl Hub {
 
     /// Strikes a stream out of the books; returns the outbox it had.
     pub(super) fn close_stream(&mut self, id: StreamId) -> Option<OutboxId> {
-        let stream = self.streams.close(id)?;
+        let closed = self.streams.close(id);
+        let stream = closed.as_ref()?;
         if let Some(session) = self.sessions.get_mut(&stream.session) {
             session.streams.retain(|&other| other != id);
             if stream.numbered > 0 {
@@ -315,8 +318,8 @@ impl Hub {
 
     /// Strikes a call out of the books, and returns it.
     pub(super) fn close_call(&mut self, id: OwnId) -> Option<Call> {
-        let length = self.held_length(id);
-        let call = self.calls.remove(id)?;
+        let closed = self.calls.remove(id);
+        let call = closed.as_ref()?;
         if let Some(timer) = call.timer {
             self.timers.cancel(timer);
         }
@@ -327,11 +330,11 @@ impl Hub {
             }
             if call.life.is_none() {
                 child.held.retain(|&held| held != id);
-                child.held_bytes = child.held_bytes.saturating_sub(length);
+                child.held_bytes = child.held_bytes.saturating_sub(call.held_length());
             }
         }
         self.look_if_drained(call.child);
-        Some(call)
+        closed
     }
 
     /// A child has answered a call.
@@ -377,13 +380,17 @@ impl Hub {
     fn learn(&mut self, call: &Call, message: &Message, links: &[String]) {
         match call.method {
             Method::ToolsCall => {
+                let task = message.created_task();
+                if links.is_empty() && task.is_none() {
+                    return; // as nearly all
+                }
                 // One that is turned off, and only finishes its calls, is asked no more.
                 let server = self.children.get(call.child).map(|c| c.server);
                 let Some(server) = server.filter(|id| self.plan.servers.runs(*id)) else {
                     return;
                 };
                 links.iter().for_each(|uri| self.links.learn(uri, server));
-                if let Some(task) = message.created_task() {
+                if let Some(task) = task {
                     self.tasks.learn(&task, server);
                 }
             }

@@ -76,6 +76,14 @@ pub struct Call {
     pub rounds: u32,
 }
 
+impl Call {
+    /// How many bytes it holds while it is held back.
+    pub fn held_length(&self) -> u64 {
+        let message = self.message.as_ref();
+        message.map_or(0, |message| message.len_max() as u64)
+    }
+}
+
 /// All calls.
 #[derive(Debug, Default)]
 pub struct Calls {

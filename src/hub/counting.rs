@@ -13,6 +13,7 @@ use crate::event::{Moment, ServerId};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
 use crate::hub::children::ChildId;
+use crate::hub::figures::Tally;
 use crate::wire::envelope::{Kind, Message};
 use crate::wire::own_id::OwnId;
 
@@ -45,8 +46,7 @@ impl Hub {
         }
         if let Some(server) = self.counted_for(call) {
             let failed = message.kind == Kind::Answer { failed: true };
-            self.count_time(server, call.began);
-            self.figures.of(server).errors += u64::from(failed);
+            self.count_time(server, call.began).errors += u64::from(failed);
         }
     }
 
@@ -55,8 +55,7 @@ impl Hub {
         let call = self.calls.get(id);
         let counted = call.and_then(|call| Some((self.counted_for(call)?, call.began)));
         if let Some((server, began)) = counted {
-            self.count_time(server, began);
-            self.figures.of(server).errors += 1;
+            self.count_time(server, began).errors += 1;
         }
     }
 
@@ -67,9 +66,12 @@ impl Hub {
         }
     }
 
-    fn count_time(&mut self, server: ServerId, began: Moment) {
+    /// A call has taken the time since it began. What else there is of its server.
+    fn count_time(&mut self, server: ServerId, began: Moment) -> &mut Tally {
         let took = self.now.since(began);
-        self.figures.of(server).times.add(self.now, took);
+        let tally = self.figures.of(server);
+        tally.times.add(self.now, took);
+        tally
     }
 
     /// The server that a call counts for; none if it is the gateway's own.

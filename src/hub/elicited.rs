@@ -74,8 +74,7 @@ impl Hub {
             return self.answer(caller, message);
         }
         let wanted = input::read_url_elicitations(&message);
-        let session = self.sessions.get(&caller.session);
-        let Some(lone) = session.and_then(|session| session.lone.as_ref()) else {
+        let Some(lone) = self.sessions.lone(&caller.session) else {
             for request in wanted {
                 self.remember_url_id(child, &caller.session, request.key);
             }
@@ -84,6 +83,7 @@ impl Hub {
         if wanted.is_empty() || !may_ask(&lone.method) {
             return self.answer(caller, message);
         }
+        let session = self.sessions.get(&caller.session);
         let hello = session.and_then(|session| session.hello.as_ref());
         if hello.is_some_and(|hello| hello.can.elicitation_url) {
             let result = input::input_required_result(&wanted, None);

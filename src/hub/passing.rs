@@ -34,14 +34,17 @@ impl Hub {
         session: &SessionKey,
         server: ServerId,
     ) -> Result<ChildId, Refusal> {
-        let child = self.child_so_far(session, server);
+        let main = |hub: &Hub| {
+            let main = hub.main_of(server);
+            main.ok_or_else(|| hub.not_running(server))
+        };
         match self.server(server).scope {
-            Scope::Shared => child.ok_or_else(|| self.not_running(server)),
+            Scope::Shared => main(self),
             Scope::Session if self.is_lone(session) => {
-                let main = child.ok_or_else(|| self.not_running(server))?;
+                let main = main(self)?;
                 self.lend(session, server, main)
             }
-            Scope::Session => match child {
+            Scope::Session => match self.child_so_far(session, server) {
                 Some(child) => Ok(child),
                 None if self.sessions.get(session).is_none() => Err(Refusal::UnknownSession),
                 None => self.start_own(server, session),
@@ -205,12 +208,6 @@ impl Hub {
             .sum()
     }
 
-    /// How many bytes a call holds while it is held back.
-    pub(super) fn held_length(&self, id: OwnId) -> u64 {
-        let message = self.calls.get(id).and_then(|call| call.message.as_ref());
-        message.map_or(0, |message| message.len_max() as u64)
-    }
-
     /// Whether a child has as many calls under way as it may have. One that was
     /// given up takes no place: a child that stops it never answers it.
     fn is_occupied(&self, child: &Child) -> bool {
@@ -261,29 +258,27 @@ impl Hub {
             let Some(place) = self.children.get(child) else {
                 return;
             };
-            if !self.takes_calls(place) {
+            if place.held.is_empty() || !self.takes_calls(place) {
                 return;
             }
             let life = place.life;
-            let Some(place) = self.children.get_mut(child) else {
-                return;
-            };
-            let Some(id) = place.held.pop_front() else {
+            let place = self.children.get_mut(child);
+            let Some(id) = place.and_then(|place| place.held.pop_front()) else {
                 return;
             };
             if self.subscribes_by_hearing(child, id) {
                 continue;
             }
-            let length = self.held_length(id);
-            if let Some(place) = self.children.get_mut(child) {
-                place.under_way.insert(id);
-                place.held_bytes = place.held_bytes.saturating_sub(length);
-            }
             let Some(call) = self.calls.get_mut(id) else {
                 continue;
             };
             call.life = Some(life);
+            let length = call.held_length();
             let message = call.message.take();
+            if let Some(place) = self.children.get_mut(child) {
+                place.under_way.insert(id);
+                place.held_bytes = place.held_bytes.saturating_sub(length);
+            }
             self.rearm(id);
             if let Some(message) = message {
                 let message = self.fit_to_child(child, id, message);

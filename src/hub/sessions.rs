@@ -266,6 +266,15 @@ impl Sessions {
         self.book.get(key).map(Box::as_ref)
     }
 
+    /// What sets the session of that key apart, if it is a request of the stateless
+    /// era. Of the handshake era none is looked up: its key says already that it is none.
+    pub fn lone(&self, key: &SessionKey) -> Option<&Lone> {
+        match key {
+            SessionKey::Id(_) => None,
+            SessionKey::Lone(_) => self.get(key)?.lone.as_deref(),
+        }
+    }
+
     /// The session of that key, and the key as it was entered: to hold this is to
     /// share its text.
     pub fn entry(&self, key: &SessionKey) -> Option<(&SessionKey, &Session)> {

@@ -35,7 +35,7 @@ struct Way {
 impl Hub {
     /// Whether this is a request of the stateless era.
     pub(super) fn is_lone(&self, key: &SessionKey) -> bool {
-        self.sessions.get(key).is_some_and(|s| s.lone.is_some())
+        self.sessions.lone(key).is_some()
     }
 
     /// A POST that is such a request.
@@ -140,9 +140,7 @@ impl Hub {
     /// came with headers, which is over Streamable HTTP; and only for a tool that
     /// asks for it are arguments read here, key by key.
     pub(super) fn headers_agree(&self, need: &Need, mirrored: &[Mirrored]) -> Result<(), Mismatch> {
-        let session = self.sessions.get(&need.caller.session);
-        let lone = session.and_then(|session| session.lone.as_ref());
-        match lone {
+        match self.sessions.lone(&need.caller.session) {
             Some(lone) if lone.carrier.is_none() => {
                 let arguments = need.message.marks.arguments;
                 let arguments = arguments.map(|span| need.message.json(span));
@@ -172,16 +170,15 @@ impl Hub {
     /// what the child needed to know: a want of capabilities (2026-07-28, basic,
     /// "`_meta`"). A child that can do without goes on without.
     pub(super) fn failed_for_want(&self, key: &SessionKey, answer: &Message) -> Option<Refusal> {
-        let lone = self.sessions.get(key)?.lone.as_ref()?;
-        let lacks = lone.lacks.filter(|_| answer.tells_of_failure())?;
+        let lacks = self.sessions.lone(key)?.lacks;
+        let lacks = lacks.filter(|_| answer.tells_of_failure())?;
         Some(Refusal::LacksCapability(lacks))
     }
 
     /// Gives an answer to a stateless client what its era asks for, and no code
     /// that it forbids.
     pub(super) fn fit_to_era(&self, key: &SessionKey, message: &mut Outgoing) {
-        let session = self.sessions.get(key);
-        let Some(lone) = session.and_then(|session| session.lone.as_ref()) else {
+        let Some(lone) = self.sessions.lone(key) else {
             return;
         };
         let change = match message.message.kind {

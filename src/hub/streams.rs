@@ -98,6 +98,17 @@ impl Stream {
         self.load.messages.saturating_sub(doubtful) as usize
     }
 
+    /// Counts a parcel of so many bytes that is put into its outbox. Whether that is
+    /// one of those that hold much.
+    pub fn count(&mut self, bytes: u64, now: Moment) -> bool {
+        if self.load.bytes < limits::TAKEN_BYTES {
+            self.since = now;
+        }
+        self.load.messages += 1;
+        self.load.bytes += bytes;
+        self.outbox.is_some() && self.load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST
+    }
+
     /// It becomes a stream on the wire. What its events say of the requests is
     /// written here, once, and again where one of several is answered.
     pub fn begin(&mut self) {
@@ -236,18 +247,10 @@ impl Streams {
         before
     }
 
-    /// Counts a parcel of so many bytes that is put into a stream's outbox.
-    /// Whether that is one of those that hold much.
+    /// The same as [`Stream::count`], of the stream of that id.
     pub fn count(&mut self, id: StreamId, bytes: u64, now: Moment) -> bool {
-        let Some(stream) = self.book.get_mut(&id) else {
-            return false;
-        };
-        if stream.load.bytes < limits::TAKEN_BYTES {
-            stream.since = now;
-        }
-        stream.load.messages += 1;
-        stream.load.bytes += bytes;
-        stream.outbox.is_some() && stream.load.bytes >= limits::UNREAD_ANSWER_BYTES_LEAST
+        let stream = self.book.get_mut(&id);
+        stream.is_some_and(|stream| stream.count(bytes, now))
     }
 
     /// A door has written what it took out of an outbox.
@@ -317,7 +320,8 @@ impl Streams {
 
     /// Strikes a stream out.
     pub fn close(&mut self, id: StreamId) -> Option<Stream> {
-        let stream = self.book.remove(&id)?;
+        let closed = self.book.remove(&id);
+        let stream = closed.as_ref()?;
         // The memory of a crowd that has left.
         if self.book.len() < self.book.capacity() / 8 {
             self.book
@@ -333,7 +337,7 @@ impl Streams {
                 self.last.insert(outbox, unread);
             }
         }
-        Some(stream)
+        closed
     }
 
     /// How many there are.

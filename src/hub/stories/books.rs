@@ -228,7 +228,15 @@ impl Hub {
         assert!(own().filter(|(_, c)| !goes(c)).count() <= most.processes);
         assert!(own().count() <= 2 * most.processes);
         for (id, child) in self.children.iter() {
-            let bytes: u64 = child.held.iter().map(|call| self.held_length(*call)).sum();
+            let bytes: u64 = child
+                .held
+                .iter()
+                .map(|call| {
+                    self.calls
+                        .get(*call)
+                        .map_or(0, crate::hub::calls::Call::held_length)
+                })
+                .sum();
             assert_eq!(child.held_bytes, bytes);
             let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
             let going_on = child.under_way.iter().filter(goes_on).count();
