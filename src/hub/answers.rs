@@ -319,21 +319,21 @@ impl Hub {
     /// Strikes a call out of the books, and returns it.
     pub(super) fn close_call(&mut self, id: OwnId) -> Option<Call> {
         let closed = self.calls.remove(id);
-        let call = closed.as_ref()?;
-        if let Some(timer) = call.timer {
-            self.timers.cancel(timer);
-        }
-        if let Some(child) = self.children.get_mut(call.child) {
-            child.under_way.remove(&id);
-            if !call.abandoned {
-                child.used = self.now;
+        if let Some(call) = &closed {
+            if let Some(timer) = call.timer {
+                self.timers.cancel(timer);
             }
-            if call.life.is_none() {
-                child.held.retain(|&held| held != id);
-                child.held_bytes = child.held_bytes.saturating_sub(call.held_length());
+            if let Some(child) = self.children.get_mut(call.child) {
+                child.under_way.remove(&id);
+                if !call.abandoned {
+                    child.used = self.now;
+                }
+                if call.life.is_none() {
+                    child.drop_held(id);
+                }
             }
+            self.look_if_drained(call.child);
         }
-        self.look_if_drained(call.child);
         closed
     }
 
@@ -385,10 +385,10 @@ impl Hub {
                     return; // as nearly all
                 }
                 // One that is turned off, and only finishes its calls, is asked no more.
-                let server = self.children.get(call.child).map(|c| c.server);
-                let Some(server) = server.filter(|id| self.plan.servers.runs(*id)) else {
+                let server = call.server;
+                if !self.plan.servers.runs(server) {
                     return;
-                };
+                }
                 links.iter().for_each(|uri| self.links.learn(uri, server));
                 if let Some(task) = task {
                     self.tasks.learn(&task, server);

@@ -42,11 +42,13 @@ impl Hub {
         let Some(key) = &address.session else {
             return Err((Standing::BadRequest, Refusal::MissingSession));
         };
-        if self.sessions.get(key).is_none() {
+        let mut entered = self.sessions.entry(key);
+        if entered.is_none() {
             self.revive(key, &address.view)?;
+            entered = self.sessions.entry(key);
         }
         let is_at = |s: &Session| s.view == address.view && s.whole.is_none() && s.lone.is_none();
-        let Some((key, _)) = self.sessions.entry(key).filter(|(_, s)| is_at(s)) else {
+        let Some((key, _)) = entered.filter(|(_, s)| is_at(s)) else {
             return Err((Standing::NotFound, Refusal::UnknownSession));
         };
         let key = key.clone();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::ids::IdMap;
-use crate::event::{Life, Moment, SessionKey};
+use crate::event::{Life, Moment, ServerId, SessionKey};
 use crate::hub::children::ChildId;
 use crate::hub::fans::FanId;
 use crate::hub::leases::LeaseId;
@@ -47,10 +47,10 @@ pub struct Caller {
 pub struct Call {
     /// The child it goes to.
     pub child: ChildId,
+    /// The server that this is a process of.
+    pub server: ServerId,
     /// The incarnation it was sent to; none while it is held back.
     pub life: Option<Life>,
-    /// The request, while it is held back.
-    pub message: Option<Outgoing>,
     /// When it was taken on.
     pub began: Moment,
     /// Who waits for it.
@@ -74,14 +74,6 @@ pub struct Call {
     pub repeatable: Option<Box<Outgoing>>,
     /// How often the gateway has come again.
     pub rounds: u32,
-}
-
-impl Call {
-    /// How many bytes it holds while it is held back.
-    pub fn held_length(&self) -> u64 {
-        let message = self.message.as_ref();
-        message.map_or(0, |message| message.len_max() as u64)
-    }
 }
 
 /// All calls.

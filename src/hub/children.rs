@@ -62,6 +62,22 @@ pub struct Running {
     pub since: Moment,
 }
 
+/// A call that is held back.
+#[derive(Debug)]
+pub struct Held {
+    /// Which.
+    pub id: OwnId,
+    /// The request.
+    pub message: Outgoing,
+}
+
+impl Held {
+    /// How many bytes it holds.
+    pub fn len_max(&self) -> u64 {
+        self.message.len_max() as u64
+    }
+}
+
 /// One child.
 #[derive(Debug)]
 pub struct Child {
@@ -135,7 +151,7 @@ pub struct Child {
     /// Why it does not run, or last did not.
     pub trouble: Option<String>,
     /// Calls that wait for it to be ready, or to have fewer under way.
-    pub held: VecDeque<OwnId>,
+    pub held: VecDeque<Held>,
     /// How many bytes these calls hold.
     pub held_bytes: u64,
     /// Calls it was sent and has not answered, abandoned ones included.
@@ -272,6 +288,34 @@ impl Child {
             urls: VecDeque::new(),
             hearing: Hearing::default(),
         }
+    }
+
+    /// Holds a call back, behind the others.
+    pub fn hold(&mut self, held: Held) {
+        self.held_bytes += held.len_max();
+        self.held.push_back(held);
+    }
+
+    /// Takes out the call that was held back for longest, which is under way from now on.
+    pub fn begin_next(&mut self) -> Option<Held> {
+        let held = self.held.pop_front()?;
+        self.held_bytes -= held.len_max();
+        self.under_way.insert(held.id);
+        Some(held)
+    }
+
+    /// Strikes out a call, if it is held back.
+    pub fn drop_held(&mut self, id: OwnId) {
+        let place = self.held.iter().position(|held| held.id == id);
+        if let Some(held) = place.and_then(|place| self.held.remove(place)) {
+            self.held_bytes -= held.len_max();
+        }
+    }
+
+    /// Takes out all calls that are held back.
+    pub fn take_held(&mut self) -> VecDeque<Held> {
+        self.held_bytes = 0;
+        std::mem::take(&mut self.held)
     }
 
     /// Whether it is one beside the child that all share, or that lists come from.

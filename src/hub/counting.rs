@@ -20,7 +20,7 @@ use crate::wire::own_id::OwnId;
 impl Hub {
     /// A call was taken on, and may yet be refused.
     pub(super) fn count_call(&mut self, call: &Call) {
-        if let Some(server) = self.counted_for(call) {
+        if let Some(server) = counted_for(call) {
             self.figures.of(server).calls += 1;
         }
     }
@@ -34,7 +34,7 @@ impl Hub {
 
     /// A call will have no answer.
     pub(super) fn count_error(&mut self, call: &Call) {
-        if let Some(server) = self.counted_for(call) {
+        if let Some(server) = counted_for(call) {
             self.figures.of(server).errors += 1;
         }
     }
@@ -44,7 +44,7 @@ impl Hub {
         if call.abandoned {
             return;
         }
-        if let Some(server) = self.counted_for(call) {
+        if let Some(server) = counted_for(call) {
             let failed = message.kind == Kind::Answer { failed: true };
             self.count_time(server, call.began).errors += u64::from(failed);
         }
@@ -53,7 +53,7 @@ impl Hub {
     /// A call has had no answer in its time.
     pub(super) fn count_overdue(&mut self, id: OwnId) {
         let call = self.calls.get(id);
-        let counted = call.and_then(|call| Some((self.counted_for(call)?, call.began)));
+        let counted = call.and_then(|call| Some((counted_for(call)?, call.began)));
         if let Some((server, began)) = counted {
             self.count_time(server, began).errors += 1;
         }
@@ -73,14 +73,12 @@ impl Hub {
         tally.times.add(self.now, took);
         tally
     }
+}
 
-    /// The server that a call counts for; none if it is the gateway's own.
-    fn counted_for(&self, call: &Call) -> Option<ServerId> {
-        match call.asker {
-            Asker::Nobody => None,
-            Asker::Client(_) | Asker::Fan(_) | Asker::Leased(_) => {
-                Some(self.children.get(call.child)?.server)
-            }
-        }
+/// The server that a call counts for; none if it is the gateway's own.
+fn counted_for(call: &Call) -> Option<ServerId> {
+    match call.asker {
+        Asker::Nobody => None,
+        Asker::Client(_) | Asker::Fan(_) | Asker::Leased(_) => Some(call.server),
     }
 }

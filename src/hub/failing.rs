@@ -42,19 +42,15 @@ impl Hub {
 
     /// Fails every call that waits for a child.
     pub(super) fn fail_held(&mut self, id: ChildId) {
-        let held = match self.children.get_mut(id) {
-            Some(child) => {
-                child.held_bytes = 0;
-                std::mem::take(&mut child.held)
-            }
-            None => return,
+        let Some(held) = self.children.get_mut(id).map(Child::take_held) else {
+            return;
         };
         // What comes next may depend on whether anybody still waits.
         let Some(refusal) = self.children.get(id).map(|child| self.down(child)) else {
             return;
         };
         for call in held {
-            self.fail_call(call, &refusal);
+            self.fail_call(call.id, &refusal);
         }
     }
 

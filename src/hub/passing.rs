@@ -7,7 +7,7 @@ use crate::config::checked::Scope;
 use crate::event::{Effect, Load, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Call};
-use crate::hub::children::{Child, ChildId};
+use crate::hub::children::{Child, ChildId, Held};
 use crate::hub::lifecycle::Phase;
 use crate::hub::refusal::Refusal;
 use crate::hub::requests::Need;
@@ -89,8 +89,8 @@ impl Hub {
     ) -> Call {
         Call {
             child,
+            server: passage.server,
             life: None,
-            message: None,
             began: self.now,
             asker,
             origin,
@@ -136,19 +136,17 @@ impl Hub {
     }
 
     /// Enters a call among those that wait for its child.
-    pub(super) fn hold(&mut self, mut call: Call, mut message: Outgoing) -> OwnId {
+    pub(super) fn hold(&mut self, call: Call, mut message: Outgoing) -> OwnId {
         let id = self.calls.mint(Purpose::Call);
         message.id = Some(Patch::Number(id.number()));
         if message.message.marks.progress_token.is_some() {
             message.progress_token = Some(Patch::Number(id.number()));
         }
         if let Some(child) = self.children.get_mut(call.child) {
-            child.held.push_back(id);
-            child.held_bytes += message.len_max() as u64;
+            child.hold(Held { id, message });
             child.used = self.now;
             child.was_called = true;
         }
-        call.message = Some(message);
         self.calls.insert(id, call);
         id
     }
@@ -263,7 +261,7 @@ impl Hub {
             }
             let life = place.life;
             let place = self.children.get_mut(child);
-            let Some(id) = place.and_then(|place| place.held.pop_front()) else {
+            let Some(Held { id, message }) = place.and_then(Child::begin_next) else {
                 return;
             };
             if self.subscribes_by_hearing(child, id) {
@@ -273,17 +271,9 @@ impl Hub {
                 continue;
             };
             call.life = Some(life);
-            let length = call.held_length();
-            let message = call.message.take();
-            if let Some(place) = self.children.get_mut(child) {
-                place.under_way.insert(id);
-                place.held_bytes = place.held_bytes.saturating_sub(length);
-            }
             self.rearm(id);
-            if let Some(message) = message {
-                let message = self.fit_to_child(child, id, message);
-                self.enqueue(child, message);
-            }
+            let message = self.fit_to_child(child, id, message);
+            self.enqueue(child, message);
         }
     }
 

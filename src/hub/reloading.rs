@@ -198,7 +198,7 @@ impl Hub {
             child.awaited = self.now;
             child.is_added = true;
         }
-        let held: Vec<_> = child.held.iter().copied().collect();
+        let held: Vec<_> = child.held.iter().map(|held| held.id).collect();
         self.happen(id, Happening::RenewAsked);
         for call in held {
             let timer = self.calls.get_mut(call).and_then(|call| call.timer.take());

@@ -157,7 +157,8 @@ impl Hub {
             call.is_some_and(|call| matches!(call.asker, Asker::Nobody))
         };
         // What the last life was not even sent would be asked for twice.
-        let unsent: Vec<OwnId> = child.held.iter().copied().filter(is_ours).collect();
+        let held = child.held.iter().map(|held| held.id);
+        let unsent: Vec<OwnId> = held.filter(is_ours).collect();
         let uris: Vec<Arc<str>> = child.subscribers.keys().cloned().collect();
         for call in unsent {
             self.close_call(call);

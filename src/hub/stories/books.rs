@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::{Load, ServerId, SessionKey};
 use crate::hub::Hub;
 use crate::hub::calls::{Asker, Caller};
-use crate::hub::children::Child;
+use crate::hub::children::{Child, Held};
 use crate::hub::leases::Stage;
 use crate::hub::lifecycle::Phase;
 use crate::hub::stories::world::Ceilings;
@@ -68,7 +68,7 @@ impl Hub {
         let mut owed = Vec::new();
         let mut placed = 0;
         for (id, child) in self.children.iter() {
-            let lying = child.held.iter().map(|call| (call, false));
+            let lying = child.held.iter().map(|held| (&held.id, false));
             let sent = child.under_way.iter().map(|call| (call, true));
             for (call, is_sent) in lying.chain(sent) {
                 placed += 1;
@@ -228,15 +228,7 @@ impl Hub {
         assert!(own().filter(|(_, c)| !goes(c)).count() <= most.processes);
         assert!(own().count() <= 2 * most.processes);
         for (id, child) in self.children.iter() {
-            let bytes: u64 = child
-                .held
-                .iter()
-                .map(|call| {
-                    self.calls
-                        .get(*call)
-                        .map_or(0, crate::hub::calls::Call::held_length)
-                })
-                .sum();
+            let bytes: u64 = child.held.iter().map(Held::len_max).sum();
             assert_eq!(child.held_bytes, bytes);
             let goes_on = |id: &&OwnId| self.calls.get(**id).is_some_and(|call| !call.abandoned);
             let going_on = child.under_way.iter().filter(goes_on).count();

@@ -166,7 +166,8 @@ impl Hub {
         let children = self.children.iter();
         let children = children.filter(|(_, child)| servers.contains(&child.server));
         let held = children.map(|(id, child)| {
-            let ids = child.held.iter().chain(&child.under_way);
+            let held = child.held.iter().map(|held| &held.id);
+            let ids = held.chain(&child.under_way);
             let calls = ids.filter_map(|id| Some((*id, self.calls.get(*id)?)));
             // A child of the stateless era is subscribed to by asking it for more.
             let is_call = |call: &Call| {
