@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::event::report::Told;
 use crate::event::session_id::SessionId;
 use crate::record::Record;
+use crate::seats::Seat;
 use crate::wire::envelope::{Malformed, Message};
 use crate::wire::handshake::{ClientHello, ServerHello};
 use crate::wire::input::InputRequired;
@@ -79,8 +80,8 @@ pub enum SessionKey {
     /// The id that its client knows.
     Id(SessionId),
     /// Of a request of the stateless era, which is a session of its own, its
-    /// number. No client can ask for that.
-    Lone(u64),
+    /// number, and where it sits once it is entered. No client can ask for that.
+    Lone(u64, Option<Seat>),
 }
 
 impl SessionKey {
@@ -89,11 +90,39 @@ impl SessionKey {
         SessionKey::Id(SessionId::new(text))
     }
 
+    /// The same key, of the session in that seat.
+    #[must_use]
+    pub fn at(self, seat: Seat) -> SessionKey {
+        match self {
+            SessionKey::Id(id) => SessionKey::Id(id.at(seat)),
+            SessionKey::Lone(number, _) => SessionKey::Lone(number, Some(seat)),
+        }
+    }
+
+    /// Where its session sits, if that is known; another may sit there by now.
+    pub fn seat(&self) -> Option<Seat> {
+        match self {
+            SessionKey::Id(id) => id.seat(),
+            SessionKey::Lone(_, seat) => *seat,
+        }
+    }
+
+    /// Whether one of the two was cloned from the other, or from what that was: so
+    /// much is seen without reading a text.
+    pub fn is_clone_of(&self, other: &SessionKey) -> bool {
+        match (self, other) {
+            (SessionKey::Id(id), SessionKey::Id(other)) => id.shares_text_of(other),
+            (SessionKey::Lone(number, _), SessionKey::Lone(other, _)) => number == other,
+            (SessionKey::Id(_), SessionKey::Lone(..))
+            | (SessionKey::Lone(..), SessionKey::Id(_)) => false,
+        }
+    }
+
     /// The id as clients write it; empty where there is none.
     pub fn id(&self) -> &str {
         match self {
             SessionKey::Id(id) => id.as_str(),
-            SessionKey::Lone(_) => "",
+            SessionKey::Lone(..) => "",
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod record;
 pub mod reload;
 pub mod run;
 pub mod seal;
+pub mod seats;
 pub mod sorted;
 pub mod state;
 pub mod systemd;

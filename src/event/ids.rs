@@ -30,12 +30,6 @@ impl Hasher for IdHasher {
         self.write_u64(number.into());
     }
 
-    /// Which variant of an enum a key is. By default it would be written byte by byte.
-    #[inline]
-    fn write_isize(&mut self, number: isize) {
-        self.write_u64(number as u64);
-    }
-
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.write_u64((*byte).into());

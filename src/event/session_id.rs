@@ -1,17 +1,22 @@
 //! The id of a session, as clients write it.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
+
+use crate::seats::Seat;
 
 /// The id of a session, visible ASCII as Streamable HTTP asks. One that a stream
 /// carries as a whole, and so ends with it, has 128 random bits as hexadecimal
 /// text, minted by the doors, for the hub has no dice. That of a session over
 /// Streamable HTTP is sealed by the hub, and outlives the process.
-#[derive(Clone, Eq, PartialOrd, Ord)]
+#[derive(Clone, Eq)]
 pub struct SessionId {
     text: Arc<str>,
-    hash: u64,
+    hash: u32,
+    /// Where the hub has entered its session, in an id that comes from there.
+    seat: Option<Seat>,
 }
 
 impl SessionId {
@@ -22,8 +27,29 @@ impl SessionId {
         /// whose hashes are alike.
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let text = text.into();
-        let hash = KEYS.hash_one(&*text);
-        SessionId { text, hash }
+        let hash = KEYS.hash_one(&*text) as u32;
+        SessionId {
+            text,
+            hash,
+            seat: None,
+        }
+    }
+
+    /// The same id, of the session in that seat.
+    #[must_use]
+    pub fn at(self, seat: Seat) -> SessionId {
+        let seat = Some(seat);
+        SessionId { seat, ..self }
+    }
+
+    /// Where its session sits, if that is known; another may sit there by now.
+    pub fn seat(&self) -> Option<Seat> {
+        self.seat
+    }
+
+    /// Whether both have their text from the same id.
+    pub fn shares_text_of(&self, other: &SessionId) -> bool {
+        Arc::ptr_eq(&self.text, &other.text)
     }
 
     /// As clients write it.
@@ -45,15 +71,27 @@ impl fmt::Debug for SessionId {
 /// equal without reading it.
 impl PartialEq for SessionId {
     fn eq(&self, other: &SessionId) -> bool {
-        self.hash == other.hash && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+        self.hash == other.hash && (self.shares_text_of(other) || self.text == other.text)
     }
 }
 
-/// It brings its hash: many a table is asked for one session in the course of
-/// one event, and the text is long.
+/// By the text alone, as that they are equal.
+impl Ord for SessionId {
+    fn cmp(&self, other: &SessionId) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl PartialOrd for SessionId {
+    fn partial_cmp(&self, other: &SessionId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// It brings its hash, for the text is long.
 impl Hash for SessionId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u32(self.hash);
     }
 }
 

@@ -12,8 +12,13 @@ use crate::limits;
 use crate::wire::handshake::Revision;
 
 impl Hub {
-    /// Enters a session; the longest idle one makes room for it if it must.
-    pub(super) fn begin_session(&mut self, key: SessionKey, view: View) -> Result<(), Refusal> {
+    /// Enters a session, and says under which key; the longest idle one makes room
+    /// for it if it must.
+    pub(super) fn begin_session(
+        &mut self,
+        key: SessionKey,
+        view: View,
+    ) -> Result<SessionKey, Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
@@ -30,8 +35,7 @@ impl Hub {
                 None => return Err(Refusal::TooManySessions(limits::SESSIONS_MAX)),
             }
         }
-        self.sessions.insert(key, Session::new(view, self.now));
-        Ok(())
+        Ok(self.sessions.insert(key, Session::new(view, self.now)))
     }
 
     /// The session an HTTP request belongs to.

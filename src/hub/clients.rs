@@ -89,10 +89,13 @@ impl Hub {
         // All that its id says is known before it is entered: it has one name
         // from the beginning.
         let (key, kept) = self.sealed_id(&address.view, fresh, &hello);
-        if let Err(refusal) = self.begin_session(key.clone(), address.view) {
-            let id = message.marks.id.map(|span| message.json(span));
-            return self.refuse(outbox, Standing::Busy, &refusal, id);
-        }
+        let key = match self.begin_session(key, address.view) {
+            Ok(key) => key,
+            Err(refusal) => {
+                let id = message.marks.id.map(|span| message.json(span));
+                return self.refuse(outbox, Standing::Busy, &refusal, id);
+            }
+        };
         if let Some(session) = self.sessions.get_mut(&key) {
             session.kept = Some(Box::new(kept));
         }
@@ -281,12 +284,13 @@ impl Hub {
             .check_view(&view)
             .map_err(|refusal| (Standing::NotFound, refusal))
             .and_then(|()| {
-                self.begin_session(fresh.clone(), view)
+                self.begin_session(fresh, view)
                     .map_err(|refusal| (Standing::Busy, refusal))
             });
-        if let Err((standing, refusal)) = begun {
-            return self.refuse(outbox, standing, &refusal, None);
-        }
+        let fresh = match begun {
+            Ok(fresh) => fresh,
+            Err((standing, refusal)) => return self.refuse(outbox, standing, &refusal, None),
+        };
         let stream = self.open_stream(&fresh, outbox, StreamKind::Whole);
         if let Some(stream) = self.streams.get_mut(stream) {
             stream.slots = slots;
@@ -301,12 +305,11 @@ impl Hub {
 
     /// A message for a session that one stream carries.
     pub(super) fn tell(&mut self, outbox: OutboxId, view: &View, key: &SessionKey, body: Body) {
-        let stream = self
-            .sessions
-            .get(key)
-            .filter(|session| session.view == *view)
-            .and_then(|session| session.whole);
-        let Some(stream) = stream else {
+        let entered = self.sessions.entry(key);
+        let told = entered
+            .filter(|(_, session)| session.view == *view)
+            .and_then(|(key, session)| Some((key.clone(), session.whole?)));
+        let Some((key, stream)) = told else {
             let refusal = Refusal::UnknownSession;
             return self.refuse(outbox, Standing::NotFound, &refusal, body_id(&body));
         };
@@ -324,10 +327,10 @@ impl Hub {
             return self.put(stream, refusal_to(&refusal, id), false);
         }
         let unread = self.streams.get(stream).map_or(0, Stream::surely_unread);
-        match (self.admit(key, unread, &body), body_id(&body)) {
+        match (self.admit(&key, unread, &body), body_id(&body)) {
             (Ok(()), _) => {
                 self.verdict(outbox, Standing::Accepted, None);
-                body.each(|message| self.take(key, stream, message));
+                body.each(|message| self.take(&key, stream, message));
             }
             // Some clients are deaf for ever after a status that is no success.
             (Err((Standing::Busy, refusal)), Some(id)) => {

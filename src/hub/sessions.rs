@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::catalog::merge::Catalog;
 use crate::event::ids::IdMap;
+use crate::event::session_id::SessionId;
 use crate::event::{Moment, ServerId, SessionKey, View};
 use crate::hub::children::ChildId;
 use crate::hub::leases::LeaseId;
@@ -15,6 +16,7 @@ use crate::hub::streams::StreamId;
 use crate::hub::timers::TimerKey;
 use crate::limits;
 use crate::record::SessionName;
+use crate::seats::{Seat, Seats};
 use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::envelope::Message;
 use crate::wire::handshake::{ClientHello, Revision};
@@ -251,19 +253,48 @@ impl Replay {
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    /// Boxed: a table has room for twice as many as it held at most, and sessions are large.
-    book: IdMap<SessionKey, Box<Session>>,
+    /// Where those sit that have ids.
+    book: IdMap<SessionId, Seat>,
+    /// Boxed: there is room for twice as many as there were at most, and sessions
+    /// are large.
+    seats: Seats<(SessionKey, Box<Session>)>,
 }
 
 impl Sessions {
-    /// Enters a session.
-    pub fn insert(&mut self, key: SessionKey, session: Session) {
-        self.book.insert(key, Box::new(session));
+    /// Enters a session; its key from now on, which says where it sits. A lone one
+    /// is found by that key only.
+    pub fn insert(&mut self, key: SessionKey, session: Session) -> SessionKey {
+        self.remove(&key);
+        let entered = |seat| (key.clone().at(seat), Box::new(session));
+        let seat = self.seats.insert_with(entered);
+        if let SessionKey::Id(id) = &key {
+            self.book.insert(id.clone(), seat);
+        }
+        key.at(seat)
+    }
+
+    /// Where the session of that key sits: where the key says, unless it has come
+    /// from outside, or its session has ended.
+    fn seat(&self, key: &SessionKey) -> Option<Seat> {
+        let told = key.seat().filter(|&seat| {
+            let there = self.seats.get(seat);
+            there.is_some_and(|(there, _)| there.is_clone_of(key))
+        });
+        told.or_else(|| self.seat_by_id(key))
+    }
+
+    /// The same for a key that does not say it, which is once in an event at most.
+    #[cold]
+    fn seat_by_id(&self, key: &SessionKey) -> Option<Seat> {
+        match key {
+            SessionKey::Id(id) => self.book.get(id).copied(),
+            SessionKey::Lone(..) => None,
+        }
     }
 
     /// The session of that key.
     pub fn get(&self, key: &SessionKey) -> Option<&Session> {
-        self.book.get(key).map(Box::as_ref)
+        self.entry(key).map(|(_, session)| session)
     }
 
     /// What sets the session of that key apart, if it is a request of the stateless
@@ -271,44 +302,48 @@ impl Sessions {
     pub fn lone(&self, key: &SessionKey) -> Option<&Lone> {
         match key {
             SessionKey::Id(_) => None,
-            SessionKey::Lone(_) => self.get(key)?.lone.as_deref(),
+            SessionKey::Lone(..) => self.get(key)?.lone.as_deref(),
         }
     }
 
     /// The session of that key, and the key as it was entered: to hold this is to
-    /// share its text.
+    /// share its text, and to know where the session sits.
     pub fn entry(&self, key: &SessionKey) -> Option<(&SessionKey, &Session)> {
-        let (key, session) = self.book.get_key_value(key)?;
-        Some((key, session.as_ref()))
+        let (key, session) = self.seats.get(self.seat(key)?)?;
+        Some((key, session))
     }
 
     /// The session of that key, to change it.
     pub fn get_mut(&mut self, key: &SessionKey) -> Option<&mut Session> {
-        self.book.get_mut(key).map(Box::as_mut)
+        let (_, session) = self.seats.get_mut(self.seat(key)?)?;
+        Some(session)
     }
 
     /// Strikes a session out.
     pub fn remove(&mut self, key: &SessionKey) -> Option<Session> {
-        self.book.remove(key).map(|session| *session)
+        let (key, session) = self.seats.remove(self.seat(key)?)?;
+        if let SessionKey::Id(id) = key {
+            self.book.remove(&id);
+        }
+        Some(*session)
     }
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&SessionKey, &Session)> {
-        self.book
+        self.seats
             .iter()
             .map(|(key, session)| (key, session.as_ref()))
     }
 
     /// All of them, in no order, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&SessionKey, &mut Session)> {
-        (self.book.iter_mut()).map(|(key, session)| (key, session.as_mut()))
+        (self.seats.iter_mut()).map(|(key, session)| (&*key, session.as_mut()))
     }
 
     /// The keys that pass a test, in the order of the keys, so that what is
     /// done to many sessions is done in an order that can be repeated.
     pub fn keys_where(&self, mut test: impl FnMut(&Session) -> bool) -> Vec<SessionKey> {
         let mut keys: Vec<SessionKey> = self
-            .book
             .iter()
             .filter(|(_, session)| test(session))
             .map(|(key, _)| key.clone())
@@ -322,8 +357,7 @@ impl Sessions {
         &self,
         mut test: impl FnMut(&SessionKey, &Session) -> bool,
     ) -> Option<SessionKey> {
-        self.book
-            .iter()
+        self.iter()
             .filter(|(key, session)| test(key, session))
             .min_by_key(|(key, session)| (session.heard, *key))
             .map(|(key, _)| key.clone())
@@ -331,11 +365,49 @@ impl Sessions {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.book.len()
+        self.seats.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.book.is_empty()
+        self.seats.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(unanswered: usize) -> Session {
+        Session {
+            unanswered,
+            ..Session::new(View::Merged, Moment::default())
+        }
+    }
+
+    fn unanswered(sessions: &Sessions, key: &SessionKey) -> Option<usize> {
+        sessions.get(key).map(|session| session.unanswered)
+    }
+
+    #[test]
+    fn a_key_leads_to_no_other_session_that_sits_in_the_same_seat() {
+        let mut sessions = Sessions::default();
+        let before = sessions.insert(SessionKey::of_id("a"), session(1));
+        assert_eq!(unanswered(&sessions, &SessionKey::of_id("a")), Some(1));
+        assert!(sessions.remove(&before).is_some());
+        let other = sessions.insert(SessionKey::of_id("b"), session(2));
+        assert_eq!(other.seat(), before.seat());
+        assert_eq!(unanswered(&sessions, &before), None);
+        // Entered again, it is found by the key of its first time, too.
+        sessions.insert(SessionKey::of_id("a"), session(3));
+        assert_eq!(unanswered(&sessions, &before), Some(3));
+        assert!(sessions.remove(&other).is_some());
+        let lone = sessions.insert(SessionKey::Lone(1, None), session(4));
+        assert_eq!(lone.seat(), other.seat());
+        assert_eq!(unanswered(&sessions, &other), None);
+        assert!(sessions.remove(&lone).is_some());
+        sessions.insert(SessionKey::Lone(2, None), session(5));
+        assert_eq!(unanswered(&sessions, &lone), None);
+        assert_eq!(sessions.len(), 2);
     }
 }

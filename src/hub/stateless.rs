@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{SessionKey, Standing};
+use crate::event::{SessionKey, Standing, View};
 use crate::hub::Hub;
 use crate::hub::clients::{Address, caller_of, method_of};
 use crate::hub::leasing::may_ask;
@@ -44,10 +44,8 @@ impl Hub {
             let id = message.marks.id.map(|span| message.json(span));
             return self.refuse(address.outbox, Standing::Busy, &Refusal::Stopping, id);
         }
-        let key = self.lone_key();
         // The session comes before its stream, which is entered with it.
-        self.sessions
-            .insert(key.clone(), Session::new(address.view, self.now));
+        let key = self.enter_lone(address.view);
         let stream = self.open_stream(&key, address.outbox, StreamKind::Post { owed: 1 });
         let way = Way {
             stream,
@@ -68,9 +66,7 @@ impl Hub {
         let Some(view) = self.view_of(carrier) else {
             return;
         };
-        let key = self.lone_key();
-        self.sessions
-            .insert(key.clone(), Session::new(view, self.now));
+        let key = self.enter_lone(view);
         let way = Way {
             stream,
             carrier: Some(carrier.clone()),
@@ -79,9 +75,10 @@ impl Hub {
         self.take_lone(&key, way, message, meta);
     }
 
-    fn lone_key(&mut self) -> SessionKey {
+    fn enter_lone(&mut self, view: View) -> SessionKey {
         self.lone_serial += 1;
-        SessionKey::Lone(self.lone_serial)
+        let key = SessionKey::Lone(self.lone_serial, None);
+        self.sessions.insert(key, Session::new(view, self.now))
     }
 
     fn take_lone(&mut self, key: &SessionKey, way: Way, message: Arc<Message>, meta: RequestMeta) {

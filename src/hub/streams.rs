@@ -320,8 +320,7 @@ impl Streams {
 
     /// Strikes a stream out.
     pub fn close(&mut self, id: StreamId) -> Option<Stream> {
-        let closed = self.book.remove(&id);
-        let stream = closed.as_ref()?;
+        let stream = self.book.remove(&id)?;
         // The memory of a crowd that has left.
         if self.book.len() < self.book.capacity() / 8 {
             self.book
@@ -337,7 +336,7 @@ impl Streams {
                 self.last.insert(outbox, unread);
             }
         }
-        closed
+        Some(stream)
     }
 
     /// How many there are.
