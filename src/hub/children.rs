@@ -13,6 +13,7 @@ use crate::hub::lifecycle::Phase;
 use crate::hub::resting::Kept;
 use crate::hub::timers::TimerKey;
 use crate::limits;
+use crate::seats::{Seat, Seats};
 use crate::sorted::{SortedMap, SortedSet};
 use crate::wire::handshake::ServerHello;
 use crate::wire::items::{Item, ItemKind};
@@ -42,7 +43,18 @@ impl Era {
 
 /// A place for a child; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ChildId(pub u32);
+pub struct ChildId {
+    serial: u32,
+    /// Where it sits, as another may after it.
+    seat: Seat,
+}
+
+impl ChildId {
+    /// Its number: the first child that ever was has 1.
+    pub fn serial(self) -> u32 {
+        self.serial
+    }
+}
 
 /// That a child is put by.
 #[derive(Debug, Clone, Copy)]
@@ -348,7 +360,8 @@ impl Child {
 /// All children, and which of them the words of a life belong to.
 #[derive(Debug, Default)]
 pub struct Children {
-    book: IdMap<ChildId, Child>,
+    /// Boxed, for they are large.
+    seats: Seats<(ChildId, Box<Child>)>,
     /// Those in the book, in the order they were made.
     order: Vec<ChildId>,
     lives: IdMap<Life, ChildId>,
@@ -360,17 +373,19 @@ impl Children {
     /// Enters a child.
     pub fn insert(&mut self, child: Child) -> ChildId {
         self.serial += 1;
-        let id = ChildId(self.serial);
-        self.book.insert(id, child);
+        let serial = self.serial;
+        let entered = |seat| (ChildId { serial, seat }, Box::new(child));
+        let seat = self.seats.insert_with(entered);
+        let id = ChildId { serial, seat };
         self.order.push(id);
         id
     }
 
     /// Begins a new life of a child.
     pub fn begin_life(&mut self, id: ChildId) -> Option<Life> {
-        let child = self.book.get_mut(&id)?;
-        self.last_life += 1;
-        child.life = Life(self.last_life);
+        let life = Life(self.last_life + 1);
+        let child = self.get_mut(id)?;
+        child.life = life;
         child.process = None;
         child.ended = None;
         child.silent = false;
@@ -380,15 +395,16 @@ impl Children {
         child.missed = 0;
         child.overdue = None;
         child.served = false;
-        self.lives.insert(child.life, id);
-        Some(child.life)
+        self.last_life = life.0;
+        self.lives.insert(life, id);
+        Some(life)
     }
 
     /// Ends a life: its words mean nothing from here on, and what it has not
     /// read will never be.
     pub fn end_life(&mut self, life: Life) {
         let id = self.lives.remove(&life);
-        if let Some(child) = id.and_then(|id| self.book.get_mut(&id)) {
+        if let Some(child) = id.and_then(|id| self.get_mut(id)) {
             child.load = Load::default();
             child.words.clear();
             child.is_flooded = false;
@@ -413,21 +429,24 @@ impl Children {
 
     /// The child of that id.
     pub fn get(&self, id: ChildId) -> Option<&Child> {
-        self.book.get(&id)
+        let (there, child) = self.seats.get(id.seat)?;
+        (*there == id).then_some(child)
     }
 
     /// The child of that id, to change it.
     pub fn get_mut(&mut self, id: ChildId) -> Option<&mut Child> {
-        self.book.get_mut(&id)
+        let (there, child) = self.seats.get_mut(id.seat)?;
+        (*there == id).then_some(child)
     }
 
     /// Strikes a child out.
-    pub fn remove(&mut self, id: ChildId) -> Option<Child> {
+    pub fn remove(&mut self, id: ChildId) -> Option<Box<Child>> {
+        self.get(id)?;
         // Ids grow, so the order is sorted.
         if let Ok(place) = self.order.binary_search(&id) {
             self.order.remove(place);
         }
-        self.book.remove(&id)
+        self.seats.remove(id.seat).map(|(_, child)| child)
     }
 
     /// All of them, in the order they were made.

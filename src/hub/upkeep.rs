@@ -34,10 +34,10 @@ impl Hub {
     pub(super) fn label(&self, id: ChildId) -> String {
         match self.children.get(id) {
             Some(child) if child.is_extra() => {
-                format!("{} (own child {})", self.server_of(child).name, id.0)
+                format!("{} (own child {})", self.server_of(child).name, id.serial())
             }
             Some(child) => self.server_of(child).name.clone(),
-            None => format!("child {}", id.0),
+            None => format!("child {}", id.serial()),
         }
     }
 
