@@ -761,6 +761,10 @@ const _: () = assert!(
 
 // ---- mail
 
+/// For how many values room is kept where all seats are free: a few hundred bytes, so that who comes and goes alone asks
+/// for no memory each time.
+pub const SEATS_KEPT: usize = 64;
+
 /// How many deadlines of calls may be taken back before those that are not are moved together, where they are the fewer:
 /// so that a few are never moved.
 pub const TIMERS_GONE_LEAST: usize = 16;

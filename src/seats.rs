@@ -6,6 +6,8 @@
 
 use std::num::NonZeroU32;
 
+use crate::limits;
+
 /// The number of a seat.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Seat(NonZeroU32);
@@ -19,6 +21,19 @@ impl Seat {
 
     fn place(self) -> usize {
         self.0.get() as usize - 1
+    }
+
+    /// As a number, which is never 0.
+    pub fn number(self) -> u64 {
+        self.0.get().into()
+    }
+
+    /// The seat of that number, if one can have it.
+    pub fn of_number(number: u64) -> Option<Seat> {
+        u32::try_from(number)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .map(Seat)
     }
 }
 
@@ -63,6 +78,10 @@ impl<T> Seats<T> {
     pub fn remove(&mut self, seat: Seat) -> Option<T> {
         let value = self.places.get_mut(seat.place())?.take()?;
         self.free.push(seat);
+        // What a crowd has taken is given back when the last has left.
+        if self.is_empty() && self.places.capacity() > limits::SEATS_KEPT {
+            *self = Seats::default();
+        }
         Some(value)
     }
 
@@ -108,5 +127,21 @@ mod tests {
         seats.iter_mut().for_each(|name| *name = "all");
         assert_eq!([c, b].map(|seat| seats.remove(seat)), [Some("all"); 2]);
         assert!(seats.is_empty());
+    }
+
+    #[test]
+    fn what_a_crowd_has_taken_is_given_back() {
+        let mut seats = Seats::default();
+        for count in [1, limits::SEATS_KEPT, limits::SEATS_KEPT + 1] {
+            let taken: Vec<_> = (0..count).map(|_| seats.insert_with(|seat| seat)).collect();
+            for seat in &taken {
+                assert_eq!(Seat::of_number(seat.number()), Some(*seat));
+                assert_eq!(seats.remove(*seat), Some(*seat));
+            }
+            let is_kept = seats.places.capacity() > 0;
+            assert_eq!(is_kept, count <= limits::SEATS_KEPT, "{count}");
+            assert_eq!(seats.get(taken[0]), None);
+        }
+        assert_eq!(Seat::of_number(0), None);
     }
 }

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("budget", &["limits"]),
     ("threads", &[]),
+    ("seats", &["limits"]),
     ("sorted", &[]),
     ("channel", &["threads"]),
     ("procfs", &["limits", "sorted"]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("capacity", &["limits"]),
     ("wire", &["budget", "limits", "sorted"]),
     ("record", &["limits", "sorted", "wire"]),
-    ("event", &["record", "wire"]),
+    ("event", &["record", "seats", "wire"]),
     ("config", &["limits", "sorted"]),
     ("logging", &["limits", "threads"]),
     ("plan", &["config", "event", "limits", "seal", "sorted"]),
@@ -48,10 +49,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "hub",
         &[
-            "catalog", "config", "event", "limits", "plan", "record", "seal", "sorted", "wire",
+            "catalog", "config", "event", "limits", "plan", "record", "seal", "seats", "sorted",
+            "wire",
         ],
     ),
-    ("http", &["budget", "limits", "threads"]),
+    ("http", &["budget", "limits", "seats", "threads"]),
     (
         "child",
         &[
@@ -112,8 +114,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 9] = [
-    "sorted", "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
+const PURE: [&str; 10] = [
+    "seats", "sorted", "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
 ];
 
 /// What a pure room never names: the world, and whatever differs from run to run.

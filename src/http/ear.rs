@@ -25,6 +25,7 @@ use crate::http::head::{BodyFraming, Head};
 use crate::http::pace;
 use crate::http::peer::lock;
 use crate::limits;
+use crate::seats::{Seat, Seats};
 
 /// Makes something of the requests of one connection.
 pub trait Hearer<T>: Send {
@@ -40,7 +41,8 @@ pub trait Hearer<T>: Send {
 /// The ear, as the threads of connections have it.
 pub struct Ear<T> {
     epoll: Epoll,
-    seats: Mutex<Seats<T>>,
+    /// Those of the connections that are listened to.
+    sleepers: Mutex<Seats<Arc<Sleeper<T>>>>,
     alarm: Arc<EventFd>,
 }
 
@@ -56,45 +58,8 @@ pub struct Listener<T> {
     bytes: Box<[u8]>,
 }
 
-/// Of the connections that are listened to: places in a row, so that one is found without a search.
-struct Seats<T> {
-    row: Vec<Option<Arc<Seat<T>>>>,
-    /// Which of them are free.
-    free: Vec<usize>,
-}
-
-impl<T> Seats<T> {
-    /// Takes a place; its number.
-    fn take(&mut self, seat: &Arc<Seat<T>>) -> usize {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.row.push(None);
-            self.row.len() - 1
-        });
-        self.row[place] = Some(Arc::clone(seat));
-        place
-    }
-
-    fn leave(&mut self, place: usize) {
-        self.row[place] = None;
-        self.free.push(place);
-        // What a crowd has taken is given back.
-        if self.free.len() == self.row.len() {
-            *self = Seats::default();
-        }
-    }
-}
-
-impl<T> Default for Seats<T> {
-    fn default() -> Seats<T> {
-        Seats {
-            row: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-}
-
 /// Where the thread of a connection sleeps.
-struct Seat<T> {
+struct Sleeper<T> {
     line: Line,
     thread: Thread,
     lent: Mutex<Lent<T>>,
@@ -134,8 +99,8 @@ enum Heard<T> {
     Other,
 }
 
-/// What stands for the alarm among the places.
-const ALARM: u64 = u64::MAX;
+/// What stands for the alarm among the numbers of seats.
+const ALARM: u64 = 0;
 
 /// An ear, and its end for the one who listens.
 ///
@@ -149,7 +114,7 @@ pub fn open<T>() -> io::Result<(Arc<Ear<T>>, Listener<T>)> {
     epoll.add(&alarm, EpollEvent::new(rings, ALARM))?;
     let ear = Arc::new(Ear {
         epoll,
-        seats: Mutex::default(),
+        sleepers: Mutex::default(),
         alarm: Arc::new(alarm),
     });
     let listener = Listener {
@@ -178,7 +143,7 @@ impl<T> Ear<T> {
         deadline: Instant,
         is_called: &dyn Fn() -> bool,
     ) -> Woken<T> {
-        let seat = Arc::new(Seat {
+        let sleeper = Arc::new(Sleeper {
             line,
             thread: thread::current(),
             lent: Mutex::new(Lent {
@@ -190,15 +155,15 @@ impl<T> Ear<T> {
                 is_over: false,
             }),
         });
-        let place = lock(&self.seats).take(&seat);
-        let stirs = EpollEvent::new(EpollFlags::EPOLLIN, place as u64);
-        let is_heard = self.epoll.add(&seat.line.peer.stream, stirs).is_ok();
-        let in_time = is_heard && seat.park_until(deadline, is_called);
-        let mut lent = lock(&seat.lent);
+        let seat = lock(&self.sleepers).insert_with(|_| Arc::clone(&sleeper));
+        let stirs = EpollEvent::new(EpollFlags::EPOLLIN, seat.number());
+        let is_heard = self.epoll.add(&sleeper.line.peer.stream, stirs).is_ok();
+        let in_time = is_heard && sleeper.park_until(deadline, is_called);
+        let mut lent = lock(&sleeper.lent);
         if !lent.is_over {
-            self.forget(&seat);
+            self.forget(&sleeper);
         }
-        lock(&self.seats).leave(place);
+        lock(&self.sleepers).remove(seat);
         let unread = std::mem::take(&mut lent.unread);
         // Whoever has the beginning of a request reads its end, too: to the ear that would look like a request of its own.
         let is_begun = !unread.is_empty();
@@ -209,9 +174,9 @@ impl<T> Ear<T> {
         }
     }
 
-    fn forget(&self, seat: &Seat<T>) {
+    fn forget(&self, sleeper: &Sleeper<T>) {
         // It fails where it was never heard.
-        let _ = self.epoll.delete(&seat.line.peer.stream);
+        let _ = self.epoll.delete(&sleeper.line.peer.stream);
     }
 }
 
@@ -240,7 +205,7 @@ impl<T> Lent<T> {
     }
 }
 
-impl<T> Seat<T> {
+impl<T> Sleeper<T> {
     /// Parks the thread, and again each time that the deadline has passed, something was heard meanwhile and nobody has
     /// called; whether it was woken before.
     fn park_until(&self, mut deadline: Instant, is_called: &dyn Fn() -> bool) -> bool {
@@ -285,22 +250,20 @@ impl<T> Listener<T> {
     /// much is read is found by the next wait.
     pub fn next_request(&mut self) -> Option<T> {
         while self.read < limits::EAR_BYTES_AT_ONCE {
-            let place = self.events[self.stirred.next()?].data();
-            if place == ALARM {
-                continue;
-            }
-            if let Some(request) = self.attend(place as usize) {
+            let stirred = self.events[self.stirred.next()?].data();
+            // The alarm has no seat.
+            if let Some(request) = Seat::of_number(stirred).and_then(|seat| self.attend(seat)) {
                 return Some(request);
             }
         }
         None
     }
 
-    /// Looks at who has stirred at a place. If another sits there by now, nothing has come of him, or he looks for
+    /// Looks at who has stirred in a seat. If another sits there by now, nothing has come of him, or he looks for
     /// himself.
-    fn attend(&mut self, place: usize) -> Option<T> {
-        let seat = lock(&self.ear.seats).row.get(place)?.clone()?;
-        let mut lent = match seat.lent.try_lock() {
+    fn attend(&mut self, seat: Seat) -> Option<T> {
+        let sleeper = Arc::clone(lock(&self.ear.sleepers).get(seat)?);
+        let mut lent = match sleeper.lent.try_lock() {
             Ok(lent) => lent,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             // Its thread has woken.
@@ -310,7 +273,7 @@ impl<T> Listener<T> {
             return None;
         }
         // A fault met in a request is that connection's alone.
-        let heard = catch_unwind(AssertUnwindSafe(|| self.hear(&seat, &mut lent)));
+        let heard = catch_unwind(AssertUnwindSafe(|| self.hear(&sleeper, &mut lent)));
         match heard {
             Ok(Heard::Request(request)) => {
                 lent.has_heard = true;
@@ -319,25 +282,25 @@ impl<T> Listener<T> {
             Ok(Heard::Nothing) => return None,
             Ok(Heard::Other) => {}
             Err(_) => {
-                let id = seat.line.peer.id;
+                let id = sleeper.line.peer.id;
                 log::error!("http: {id}: a request has led to a panic; the connection is closed");
-                seat.line.peer.cut();
+                sleeper.line.peer.cut();
             }
         }
         lent.is_over = true;
-        self.ear.forget(&seat);
-        seat.thread.unpark();
+        self.ear.forget(&sleeper);
+        sleeper.thread.unpark();
         None
     }
 
     /// Looks at what has come. Whatever the hearer does not take stays unread.
-    fn hear(&mut self, seat: &Seat<T>, lent: &mut Lent<T>) -> Heard<T> {
+    fn hear(&mut self, sleeper: &Sleeper<T>, lent: &mut Lent<T>) -> Heard<T> {
         if lent.hearer.is_none() {
             return Heard::Other;
         }
         let had = lent.unread.len();
         self.bytes[..had].copy_from_slice(&lent.unread);
-        let mut count = match self.read(seat, had..limits::HTTP_HEAD_BYTES_MAX) {
+        let mut count = match self.read(sleeper, had..limits::HTTP_HEAD_BYTES_MAX) {
             Ok(count @ 1..) => had + count,
             Err(Errno::EAGAIN) => return Heard::Nothing,
             Ok(_) | Err(_) => return Heard::Other,
@@ -348,7 +311,7 @@ impl<T> Listener<T> {
         if let Found::Unfinished { start, more } = found
             && count == limits::HTTP_HEAD_BYTES_MAX
         {
-            let read = self.read(seat, count..count + more).unwrap_or(0);
+            let read = self.read(sleeper, count..count + more).unwrap_or(0);
             count += read;
             if read == more {
                 found = Found::Whole(start);
@@ -376,11 +339,11 @@ impl<T> Listener<T> {
     }
 
     /// Reads what is there to a part of the buffer; nothing once clients are parted with.
-    fn read(&mut self, seat: &Seat<T>, part: Range<usize>) -> Result<usize, Errno> {
-        let peer = &seat.line.peer;
+    fn read(&mut self, sleeper: &Sleeper<T>, part: Range<usize>) -> Result<usize, Errno> {
+        let peer = &sleeper.line.peer;
         // Before it is read: whoever cuts idle connections sees either that this one is not, or that bytes lie there.
         let was_idle = peer.swap_idle(false);
-        if seat.line.parting.load(Ordering::SeqCst) {
+        if sleeper.line.parting.load(Ordering::SeqCst) {
             return Ok(0);
         }
         let (socket, flags) = (peer.stream.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
@@ -437,11 +400,11 @@ mod tests {
 
     const SPAN: Duration = Duration::from_millis(2);
 
-    fn seat() -> Seat<()> {
+    fn sleeper() -> Sleeper<()> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let address = stream.local_addr().unwrap();
-        Seat {
+        Sleeper {
             line: Line {
                 peer: Arc::new(Peer::new(stream, address, ConnectionId(1))),
                 parting: Arc::default(),
@@ -460,10 +423,10 @@ mod tests {
 
     #[test]
     fn a_thread_sleeps_on_for_as_long_as_something_is_heard_each_time() {
-        let (seat, asked) = (seat(), Cell::new(0));
-        let in_time = seat.park_until(pace::now() + SPAN, &|| {
+        let (sleeper, asked) = (sleeper(), Cell::new(0));
+        let in_time = sleeper.park_until(pace::now() + SPAN, &|| {
             asked.set(asked.get() + 1);
-            lock(&seat.lent).has_heard = asked.get() < 4;
+            lock(&sleeper.lent).has_heard = asked.get() < 4;
             false
         });
         assert_eq!((in_time, asked.get()), (false, 4));
@@ -471,8 +434,8 @@ mod tests {
 
     #[test]
     fn the_end_of_the_time_hides_no_call() {
-        let seat = seat();
-        lock(&seat.lent).has_heard = true;
-        assert!(seat.park_until(pace::now() + SPAN, &|| true));
+        let sleeper = sleeper();
+        lock(&sleeper.lent).has_heard = true;
+        assert!(sleeper.park_until(pace::now() + SPAN, &|| true));
     }
 }
