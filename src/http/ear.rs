@@ -5,6 +5,9 @@
 //! the thread of the connection, with the bytes that were read: slow peers, deadlines, refusals and long bodies are its
 //! work alone. Nothing here waits for a peer.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -155,9 +158,13 @@ impl<T> Ear<T> {
                 is_over: false,
             }),
         });
+        // The one who listens may still look at that seat for who sat there before, and must not part with this one before
+        // he is listened to: nobody would cease to, then.
+        let lent = lock(&sleeper.lent);
         let seat = lock(&self.sleepers).insert_with(|_| Arc::clone(&sleeper));
         let stirs = EpollEvent::new(EpollFlags::EPOLLIN, seat.number());
         let is_heard = self.epoll.add(&sleeper.line.peer.stream, stirs).is_ok();
+        drop(lent);
         let in_time = is_heard && sleeper.park_until(deadline, is_called);
         let mut lent = lock(&sleeper.lent);
         if !lent.is_over {
@@ -266,7 +273,7 @@ impl<T> Listener<T> {
         let mut lent = match sleeper.lent.try_lock() {
             Ok(lent) => lent,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            // Its thread has woken.
+            // Its thread has woken, or does not sleep yet.
             Err(TryLockError::WouldBlock) => return None,
         };
         if lent.is_over {
@@ -386,56 +393,5 @@ fn body_of(head: &Head, start: usize, count: usize) -> Found {
         Some(0) => Found::Whole(start),
         Some(more) => Found::Unfinished { start, more },
         None => Found::Other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::net::{TcpListener, TcpStream};
-
-    use super::*;
-    use crate::http::ConnectionId;
-    use crate::http::peer::Peer;
-
-    const SPAN: Duration = Duration::from_millis(2);
-
-    fn sleeper() -> Sleeper<()> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let address = stream.local_addr().unwrap();
-        Sleeper {
-            line: Line {
-                peer: Arc::new(Peer::new(stream, address, ConnectionId(1))),
-                parting: Arc::default(),
-            },
-            thread: thread::current(),
-            lent: Mutex::new(Lent {
-                hearer: None,
-                head: Head::default(),
-                is_admitted: false,
-                unread: Vec::new(),
-                has_heard: false,
-                is_over: false,
-            }),
-        }
-    }
-
-    #[test]
-    fn a_thread_sleeps_on_for_as_long_as_something_is_heard_each_time() {
-        let (sleeper, asked) = (sleeper(), Cell::new(0));
-        let in_time = sleeper.park_until(pace::now() + SPAN, &|| {
-            asked.set(asked.get() + 1);
-            lock(&sleeper.lent).has_heard = asked.get() < 4;
-            false
-        });
-        assert_eq!((in_time, asked.get()), (false, 4));
-    }
-
-    #[test]
-    fn the_end_of_the_time_hides_no_call() {
-        let sleeper = sleeper();
-        lock(&sleeper.lent).has_heard = true;
-        assert!(sleeper.park_until(pace::now() + SPAN, &|| true));
     }
 }
