@@ -144,11 +144,14 @@ pub struct Marks {
 impl Span {
     /// The bytes `start..end`; `None` for an empty stretch or one past 4 GiB.
     pub fn new(start: usize, end: usize) -> Option<Span> {
-        let span = Span {
+        let behind = u32::try_from(end).ok()?;
+        if start >= end {
+            return None;
+        }
+        Some(Span {
             start: u32::try_from(start).ok()?,
-            end: NonZeroU32::new(u32::try_from(end).ok()?)?,
-        };
-        (start < end).then_some(span)
+            end: NonZeroU32::new(behind)?,
+        })
     }
 
     /// The bytes it spans.

@@ -16,9 +16,14 @@ macro_rules! methods {
         impl Method {
             /// The method of that name.
             pub fn from_name(name: &str) -> Method {
+                Method::known(name).unwrap_or_else(|| Method::Other(name.into()))
+            }
+
+            /// The method of that name, if this gateway knows it.
+            pub fn known(name: &str) -> Option<Method> {
                 match name {
-                    $($name => Method::$variant,)*
-                    other => Method::Other(other.into()),
+                    $($name => Some(Method::$variant),)*
+                    _ => None,
                 }
             }
 

@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::JSON_DEPTH_MAX;
-use crate::wire::scan::plain::plain_end;
+use crate::wire::scan::plain::plain_length;
 
+mod flat;
 mod plain;
 
 /// A cursor over JSON text. Each method that reads a value leaves the cursor
@@ -53,6 +54,22 @@ pub enum Shape {
     Null,
 }
 
+impl Shape {
+    /// What kind of value begins with this byte, if one does.
+    #[inline]
+    pub fn of(first: u8) -> Option<Shape> {
+        match first {
+            b'{' => Some(Shape::Object),
+            b'[' => Some(Shape::Array),
+            b'"' => Some(Shape::String),
+            b'-' | b'0'..=b'9' => Some(Shape::Number),
+            b't' | b'f' => Some(Shape::Boolean),
+            b'n' => Some(Shape::Null),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -87,12 +104,17 @@ impl Value {
 /// The text of a JSON string, given with its quotes; `None` for what is no
 /// JSON string, or holds half a surrogate pair, which is no text.
 pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
-    let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    let inner = between_quotes(quoted)?;
     if inner.contains('\\') {
         serde_json::from_str(quoted).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// A JSON string as it is written, without its quotes; `None` for what has none.
+pub fn between_quotes(quoted: &str) -> Option<&str> {
+    quoted.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Where the values of these keys stand in the object that is all of `text`.
@@ -102,8 +124,14 @@ pub fn text(quoted: &str) -> Option<Cow<'_, str>> {
 /// When `text` is no object, no JSON, or is nested too deep.
 pub fn members<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<Value>; N], Fault> {
     let mut found = [None; N];
+    find_members(text, &keys, &mut found)?;
+    Ok(found)
+}
+
+/// The same for any number of keys, so that it is compiled but once.
+fn find_members(text: &str, keys: &[&str], found: &mut [Option<Value>]) -> Result<(), Fault> {
     if text == "{}" {
-        return Ok(found); // capabilities, mostly
+        return Ok(()); // capabilities, mostly
     }
     let mut scanner = Scanner::new(text);
     scanner.object(|scanner, key| {
@@ -113,16 +141,26 @@ pub fn members<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<Va
         }
         Ok(())
     })?;
-    scanner.finish()?;
-    Ok(found)
+    scanner.finish()
 }
 
-/// A key as it is written.
-enum Quoted<'a> {
-    /// Without its quotes, for there are no escapes in it.
-    Plain(&'a str),
-    /// With its quotes.
-    Escaped(&'a str),
+/// Where a key stands, quotes included.
+struct Key {
+    start: usize,
+    end: usize,
+    /// Without escapes: what stands between its quotes is the text that it means.
+    is_plain: bool,
+}
+
+impl Key {
+    /// Decoded, where it has escapes; as it is written where it is no text.
+    #[inline(never)]
+    fn decoded(&self, text: &str) -> String {
+        let quoted = &text[self.start..self.end];
+        self::text(quoted)
+            .unwrap_or(Cow::Borrowed(quoted))
+            .into_owned()
+    }
 }
 
 /// What a value must begin with, said once for all faults of that kind.
@@ -145,15 +183,8 @@ impl<'a> Scanner<'a> {
     /// When no value begins here.
     #[inline]
     pub fn shape(&mut self) -> Result<Shape, Fault> {
-        match self.token() {
-            Some(b'{') => Ok(Shape::Object),
-            Some(b'[') => Ok(Shape::Array),
-            Some(b'"') => Ok(Shape::String),
-            Some(b'-' | b'0'..=b'9') => Ok(Shape::Number),
-            Some(b't' | b'f') => Ok(Shape::Boolean),
-            Some(b'n') => Ok(Shape::Null),
-            _ => Err(self.fault(NO_VALUE)),
-        }
+        let shape = self.token().and_then(Shape::of);
+        shape.ok_or_else(|| self.fault(NO_VALUE))
     }
 
     /// Reads any value, all that it holds included.
@@ -172,7 +203,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value that holds none, the cursor on its first byte.
-    #[inline]
+    #[inline(always)]
     fn flat(&mut self, shape: Shape) -> Result<(), Fault> {
         match shape {
             Shape::String => self.string().map(drop),
@@ -182,25 +213,25 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads an object or an array, the cursor on its bracket.
+    #[inline(never)]
     fn nested(&mut self) -> Result<(), Fault> {
         let base = self.depth;
         // The kinds of the open brackets, the innermost lowest, 1 for an object.
         let mut objects: u128 = 0;
         loop {
+            if objects & 1 == 1 {
+                self.key()?;
+            }
             match self.shape()? {
-                Shape::Object => {
-                    if self.open(b'}')? {
-                        objects = objects << 1 | 1;
-                        self.key()?;
-                        continue;
-                    }
+                Shape::Object if self.open(b'}')? => {
+                    objects = objects << 1 | 1;
+                    continue;
                 }
-                Shape::Array => {
-                    if self.open(b']')? {
-                        objects <<= 1;
-                        continue;
-                    }
+                Shape::Array if self.open(b']')? => {
+                    objects <<= 1;
+                    continue;
                 }
+                Shape::Object | Shape::Array => {}
                 flat => self.flat(flat)?,
             }
             // A value has ended, and with it perhaps what held it.
@@ -208,11 +239,7 @@ impl<'a> Scanner<'a> {
                 if self.depth == base {
                     return Ok(());
                 }
-                let in_object = objects & 1 == 1;
-                if self.another(if in_object { b'}' } else { b']' })? {
-                    if in_object {
-                        self.key()?;
-                    }
+                if self.another(if objects & 1 == 1 { b'}' } else { b']' })? {
                     break;
                 }
                 objects >>= 1;
@@ -235,14 +262,16 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at;
         let mut more = self.open(b'}')?;
+        let mut decoded; // the last key with escapes, of which there are hardly any
         while more {
-            match self.key()? {
-                Quoted::Plain(key) => member(self, key)?,
-                Quoted::Escaped(quoted) => {
-                    let key = text(quoted).unwrap_or(Cow::Borrowed(quoted));
-                    member(self, &key)?;
-                }
-            }
+            let key = self.key()?;
+            let key = if key.is_plain {
+                &self.text[key.start + 1..key.end - 1]
+            } else {
+                decoded = key.decoded(self.text);
+                &decoded
+            };
+            member(self, key)?;
             more = self.another(b'}')?;
         }
         Ok(Value {
@@ -296,12 +325,20 @@ impl<'a> Scanner<'a> {
     /// The next byte that is no white space, not consumed.
     #[inline]
     fn token(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
+        match self.byte() {
+            Some(byte) if byte <= b' ' => self.token_behind_space(),
+            next => next,
+        }
+    }
+
+    /// The same where something stands before it, as in messages made for the eye.
+    #[inline(never)]
+    fn token_behind_space(&mut self) -> Option<u8> {
         loop {
-            match bytes.get(self.at) {
+            match self.byte() {
                 Some(b' ' | b'\t') => {}
                 Some(b'\n' | b'\r') => self.newlines = true,
-                other => return other.copied(),
+                next => return next,
             }
             self.at += 1;
         }
@@ -311,6 +348,12 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// All from the cursor on.
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        &self.text.as_bytes()[self.at..]
     }
 
     /// Steps over a bracket; `true` if something stands before its `close`,
@@ -349,7 +392,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a key and its colon.
-    fn key(&mut self) -> Result<Quoted<'a>, Fault> {
+    #[inline(always)]
+    fn key(&mut self) -> Result<Key, Fault> {
         if self.token() != Some(b'"') {
             return Err(self.fault("expected a key in quotes"));
         }
@@ -360,100 +404,42 @@ impl<'a> Scanner<'a> {
             return Err(self.fault("expected `:` after the key"));
         }
         self.at += 1;
-        Ok(match is_plain {
-            true => Quoted::Plain(&self.text[start + 1..end - 1]),
-            false => Quoted::Escaped(&self.text[start..end]),
+        Ok(Key {
+            start,
+            end,
+            is_plain,
         })
     }
 
     /// Reads a string, the cursor on its opening quote. Whether it is without
     /// escapes, and so is the text that it means.
+    #[inline(always)]
     fn string(&mut self) -> Result<bool, Fault> {
-        let mut is_plain = true;
         self.at += 1;
+        let length = plain_length(self.rest());
+        self.at += length;
+        if self.byte() == Some(b'"') {
+            self.at += 1;
+            return Ok(true);
+        }
+        self.string_from_escape().map(|()| false)
+    }
+
+    /// Reads the rest of a string, the cursor on what is not plain in it.
+    #[inline(never)]
+    fn string_from_escape(&mut self) -> Result<(), Fault> {
         loop {
-            self.at = plain_end(self.text.as_bytes(), self.at);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(is_plain);
+                    return Ok(());
                 }
-                Some(b'\\') => {
-                    is_plain = false;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 Some(_) => return Err(self.fault("raw control character in a string")),
                 None => return Err(self.fault("the string does not end")),
             }
+            self.at += plain_length(self.rest());
         }
-    }
-
-    /// Reads an escape, the cursor on its backslash. Whether surrogates come in
-    /// pairs is not the grammar's business.
-    fn escape(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        match self.byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return Err(self.fault("expected four hexadecimal digits after `\\u`"));
-                    }
-                    self.at += 1;
-                }
-            }
-            _ => return Err(self.fault("no such escape in a string")),
-        }
-        Ok(())
-    }
-
-    /// Reads a number, the cursor on its minus or first digit.
-    fn number(&mut self) -> Result<(), Fault> {
-        if self.byte() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.byte() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.byte() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.byte() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// Reads one digit or more.
-    fn digits(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start {
-            return Err(self.fault("expected a digit"));
-        }
-        Ok(())
-    }
-
-    /// Reads `true`, `false` or `null`.
-    fn literal(&mut self) -> Result<(), Fault> {
-        let rest = &self.text.as_bytes()[self.at..];
-        for word in ["true", "false", "null"] {
-            if rest.starts_with(word.as_bytes()) {
-                self.at += word.len();
-                return Ok(());
-            }
-        }
-        Err(self.fault(NO_VALUE))
     }
 
     /// A fault at the cursor. At the end of the text there is only one thing

@@ -217,7 +217,8 @@ fn invalid<T>(sentence: impl Into<String>) -> Result<T, Refused> {
 
 struct Reader<'a> {
     text: &'a str,
-    found: [Option<Value>; PARTS],
+    /// Where each part stands, null or not.
+    found: [Option<Span>; PARTS],
     /// The path of the first key that stands twice.
     repeated: Option<String>,
     id_repeated: bool,
@@ -250,7 +251,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => scanner.value()?,
             };
-            self.found[part as usize] = Some(value);
+            self.found[part as usize] = Span::new(value.start, value.end);
             Ok(())
         })
     }
@@ -265,12 +266,11 @@ impl<'a> Reader<'a> {
         if let Some(path) = &self.repeated {
             return invalid(format!("\"{path}\" stands twice"));
         }
-        match self.text_of(Part::JsonRpc).as_deref() {
-            Some("2.0") => {}
-            None if self.value(Part::JsonRpc).is_none() => {
-                return invalid("\"jsonrpc\" is missing: it must be \"2.0\"");
-            }
-            _ => return invalid("\"jsonrpc\" is not \"2.0\""),
+        match self.bytes(Part::JsonRpc) {
+            Some(b"\"2.0\"") => {}
+            Some(_) if self.text_of(Part::JsonRpc).as_deref() == Some("2.0") => {}
+            Some(_) => return invalid("\"jsonrpc\" is not \"2.0\""),
+            None => return invalid("\"jsonrpc\" is missing: it must be \"2.0\""),
         }
         let kind = self.kind()?;
         marks.id = self.span(Part::Id);
@@ -279,12 +279,12 @@ impl<'a> Reader<'a> {
                 self.mark_params(method, marks)?;
             }
             Kind::Answer { .. } => {
-                marks.outcome = self.any_span(Part::Result).or(self.any_span(Part::Error));
-                marks.result_type = self.any_span(Part::ResultType);
-                marks.ttl = self.any_span(Part::ResultTtl);
-                marks.cache_scope = self.any_span(Part::ResultScope);
+                marks.outcome = self.found(Part::Result).or(self.found(Part::Error));
+                marks.result_type = self.found(Part::ResultType);
+                marks.ttl = self.found(Part::ResultTtl);
+                marks.cache_scope = self.found(Part::ResultScope);
                 marks.task_id = self.span(Part::ResultTaskId);
-                marks.is_error = self.any_span(Part::ResultIsError);
+                marks.is_error = self.found(Part::ResultIsError);
                 marks.error_code = self.span(Part::ErrorCode);
             }
         }
@@ -293,11 +293,10 @@ impl<'a> Reader<'a> {
 
     fn kind(&self) -> Result<Kind, Refused> {
         let method = self.method()?;
-        let (result, error) = (self.value(Part::Result), self.value(Part::Error));
-        let nameless = self.span(Part::Id).is_none();
+        let (result, error) = (self.found(Part::Result), self.found(Part::Error));
         match (method, result, error) {
             (Some(method), None, None) => {
-                if self.value(Part::Id).is_some() {
+                if self.found(Part::Id).is_some() {
                     self.check_id()?;
                     Ok(Kind::Request(method))
                 } else {
@@ -307,17 +306,20 @@ impl<'a> Reader<'a> {
             (Some(_), ..) => invalid("the message has a method and a result or error"),
             (None, Some(_), Some(_)) => invalid("the message has a result and an error"),
             (None, Some(_), None) => {
-                if self.value(Part::Id).is_none() {
+                if self.found(Part::Id).is_none() {
                     return invalid("the result has no id");
                 }
                 self.check_id()?;
                 Ok(Kind::Answer { failed: false })
             }
-            (None, None, Some(error)) => {
-                if error.shape != Shape::Object {
-                    return invalid(format!("error is {}: it must be an object", error.shape));
+            (None, None, Some(_)) => {
+                match self.shape(Part::Error) {
+                    Some(Shape::Object) | None => {}
+                    Some(shape) => {
+                        return invalid(format!("error is {shape}: it must be an object"));
+                    }
                 }
-                if !nameless {
+                if self.span(Part::Id).is_some() {
                     self.check_id()?;
                 }
                 Ok(Kind::Answer { failed: true })
@@ -327,13 +329,18 @@ impl<'a> Reader<'a> {
     }
 
     fn method(&self) -> Result<Option<Method>, Refused> {
-        let Some(value) = self.value(Part::Method) else {
+        let Some(json) = self.json(Part::Method) else {
             return Ok(None);
         };
-        if value.shape != Shape::String {
-            return invalid(format!("method is {}: it must be a string", value.shape));
+        match self.shape(Part::Method) {
+            Some(Shape::String) | None => {}
+            Some(shape) => return invalid(format!("method is {shape}: it must be a string")),
         }
-        match self.text_of(Part::Method) {
+        // A known name is written as it is, but for very few who escape its slash.
+        if let Some(method) = scan::between_quotes(json).and_then(Method::known) {
+            return Ok(Some(method));
+        }
+        match scan::text(json) {
             None => invalid("method is no text: it holds half a surrogate pair"),
             Some(name) if name.is_empty() => invalid("method is empty"),
             Some(name) if name.len() > METHOD_BYTES_MAX => {
@@ -345,15 +352,16 @@ impl<'a> Reader<'a> {
 
     /// Whether the id, which is there, can be one.
     fn check_id(&self) -> Result<(), Refused> {
-        let Some(value) = self.value(Part::Id) else {
+        let Some(json) = self.bytes(Part::Id) else {
             return Ok(());
         };
-        let json = self.json(value);
-        match value.shape {
-            Shape::String => {}
-            Shape::Number if is_whole(json) => {}
-            Shape::Number => return invalid("id is a fraction: it must be a string or an integer"),
-            shape => {
+        match self.shape(Part::Id) {
+            Some(Shape::String) | None => {}
+            Some(Shape::Number) if is_whole(json) => {}
+            Some(Shape::Number) => {
+                return invalid("id is a fraction: it must be a string or an integer");
+            }
+            Some(shape) => {
                 return invalid(format!("id is {shape}: it must be a string or an integer"));
             }
         }
@@ -366,15 +374,15 @@ impl<'a> Reader<'a> {
     /// The id for the refusal of this message, if that answers a request. An
     /// answer is never answered: its id belongs to a request of the other side.
     fn id_to_answer(&self) -> Option<Box<str>> {
-        let answers = self.value(Part::Result).is_some() || self.value(Part::Error).is_some();
+        let answers = self.found(Part::Result).is_some() || self.found(Part::Error).is_some();
         if answers || self.id_repeated || self.check_id().is_err() {
             return None;
         }
-        self.value(Part::Id).map(|value| self.json(value).into())
+        self.json(Part::Id).map(Box::from)
     }
 
     fn mark_params(&self, method: &Method, marks: &mut Marks) -> Result<(), Refused> {
-        match self.value(Part::Params).map(|value| value.shape) {
+        match self.shape(Part::Params) {
             None | Some(Shape::Object) => {}
             Some(Shape::Array) => {
                 let sentence = "params is an array: MCP takes them by name, in an object";
@@ -386,13 +394,17 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
-        marks.params = self.any_span(Part::Params);
-        marks.meta = self.any_span(Part::Meta);
-        marks.version = self.span(Part::MetaVersion);
-        marks.client_info = self.span(Part::MetaInfo);
-        marks.client_capabilities = self.span(Part::MetaCapabilities);
-        marks.log_level = self.span(Part::MetaLogLevel);
-        marks.subscription = self.span(Part::MetaSubscription);
+        marks.params = self.found(Part::Params);
+        if let Some(meta) = self.found(Part::Meta) {
+            marks.meta = Some(meta);
+            marks.version = self.span(Part::MetaVersion);
+            marks.client_info = self.span(Part::MetaInfo);
+            marks.client_capabilities = self.span(Part::MetaCapabilities);
+            marks.log_level = self.span(Part::MetaLogLevel);
+            marks.subscription = self.span(Part::MetaSubscription);
+            let path = "params._meta.progressToken";
+            marks.progress_token = self.token(Part::MetaProgressToken, path)?;
+        }
         marks.arguments = self.span(Part::Arguments);
         marks.filter = self.span(Part::Filter);
         marks.task_id = self.span(Part::TaskId);
@@ -403,7 +415,6 @@ impl<'a> Reader<'a> {
         marks.cursor = self.span(Part::Cursor);
         marks.level = self.span(Part::Level);
         (marks.name, marks.uri) = (self.span(Part::Name), self.span(Part::Uri));
-        marks.progress_token = self.token(Part::MetaProgressToken, "params._meta.progressToken")?;
         match method {
             Method::Complete => {
                 let kind = self.text_of(Part::RefType);
@@ -423,47 +434,50 @@ impl<'a> Reader<'a> {
     /// A progress token. What is no string or number is no token, and the
     /// receiver's to refuse.
     fn token(&self, part: Part, path: &str) -> Result<Option<Span>, Refused> {
-        let token = self
-            .value(part)
-            .filter(|value| matches!(value.shape, Shape::String | Shape::Number));
-        if token.is_some_and(|value| value.end - value.start > ID_BYTES_MAX) {
+        let is_token = matches!(self.shape(part), Some(Shape::String | Shape::Number));
+        let token = self.found(part).filter(|_| is_token);
+        if token.is_some_and(|span| span.range().len() > ID_BYTES_MAX) {
             let sentence = format!("{path} is longer than {ID_BYTES_MAX} bytes");
             return Err(Refused(INVALID_PARAMS, sentence));
         }
-        Ok(token.and_then(|value| Span::new(value.start, value.end)))
+        Ok(token)
     }
 
-    fn value(&self, part: Part) -> Option<Value> {
+    /// Where a part stands, null or not.
+    fn found(&self, part: Part) -> Option<Span> {
         self.found[part as usize]
-    }
-
-    fn json(&self, value: Value) -> &'a str {
-        &self.text[value.start..value.end]
-    }
-
-    fn text_of(&self, part: Part) -> Option<std::borrow::Cow<'a, str>> {
-        scan::text(self.json(self.value(part)?))
     }
 
     /// Where a part stands that is not null.
     fn span(&self, part: Part) -> Option<Span> {
-        let value = self.value(part)?;
-        (value.shape != Shape::Null)
-            .then(|| self.any_span(part))
-            .flatten()
+        self.found(part)
+            .filter(|_| self.shape(part) != Some(Shape::Null))
     }
 
-    /// Where a part stands, null or not.
-    fn any_span(&self, part: Part) -> Option<Span> {
-        let value = self.value(part)?;
-        Span::new(value.start, value.end)
+    fn shape(&self, part: Part) -> Option<Shape> {
+        Shape::of(*self.bytes(part)?.first()?)
+    }
+
+    fn bytes(&self, part: Part) -> Option<&'a [u8]> {
+        self.text.as_bytes().get(self.found(part)?.range())
+    }
+
+    fn json(&self, part: Part) -> Option<&'a str> {
+        self.text.get(self.found(part)?.range())
+    }
+
+    fn text_of(&self, part: Part) -> Option<std::borrow::Cow<'a, str>> {
+        scan::text(self.json(part)?)
     }
 }
 
 /// Whether a JSON number is a whole one, written without an exponent. Some
 /// senders have no integers and write `1.0`.
-fn is_whole(number: &str) -> bool {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
-    digits.bytes().all(|byte| byte.is_ascii_digit()) && fraction.bytes().all(|byte| byte == b'0')
+fn is_whole(number: &[u8]) -> bool {
+    let digits = number.strip_prefix(b"-").unwrap_or(number);
+    let mut rest = digits.iter().skip_while(|byte| byte.is_ascii_digit());
+    match rest.next() {
+        None => true,
+        Some(point) => *point == b'.' && rest.all(|byte| *byte == b'0'),
+    }
 }

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::members as members_of;
-use super::{Fault, Scanner, Value, plain_end, text};
+use super::{Fault, Scanner, Value, plain_length, text};
 use crate::wire::arbitrary;
 
 /// Whether the scanner takes `bytes` as one JSON text.
@@ -111,7 +111,7 @@ proptest! {
     ) {
         let bytes = [b"\x7f\xc3a".repeat(plain / 3), bytes].concat();
         let first = bytes.iter().position(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\');
-        prop_assert_eq!(plain_end(&bytes, 0), first.unwrap_or(bytes.len()));
+        prop_assert_eq!(plain_length(&bytes), first.unwrap_or(bytes.len()));
     }
 }
 
