@@ -4,6 +4,7 @@
 //! one by one. It is no public interface: nothing here is kept stable.
 
 pub mod budget;
+pub mod bytes;
 pub mod capacity;
 pub mod catalog;
 pub mod channel;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("budget", &["limits"]),
     ("threads", &[]),
+    ("bytes", &[]),
     ("seats", &["limits"]),
     ("sorted", &[]),
     ("channel", &["threads"]),
@@ -30,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("capacity", &["limits"]),
     ("wire", &["budget", "limits", "sorted"]),
     ("record", &["limits", "sorted", "wire"]),
-    ("event", &["record", "seats", "wire"]),
+    ("event", &["bytes", "record", "seats", "wire"]),
     ("config", &["limits", "sorted"]),
     ("logging", &["limits", "threads"]),
     ("plan", &["config", "event", "limits", "seal", "sorted"]),
@@ -53,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("http", &["budget", "limits", "seats", "threads"]),
+    ("http", &["budget", "bytes", "limits", "seats", "threads"]),
     (
         "child",
         &[
@@ -114,8 +115,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that think and touch nothing.
-const PURE: [&str; 10] = [
-    "seats", "sorted", "seal", "wire", "record", "catalog", "hub", "event", "config", "plan",
+const PURE: [&str; 11] = [
+    "bytes", "seats", "sorted", "seal", "wire", "record", "catalog", "hub", "event", "config",
+    "plan",
 ];
 
 /// What a pure room never names: the world, and whatever differs from run to run.

@@ -9,9 +9,9 @@ mod tests;
 
 use std::mem::MaybeUninit;
 
-use memchr::arch::all::is_equal;
 use memchr::{memchr, memchr_iter};
 
+use crate::bytes::are_same;
 use crate::http::head::error::HeadError;
 use crate::limits;
 
@@ -170,7 +170,7 @@ impl Head {
         let again = bytes.get(..self.text.len()).filter(|_| start < end)?;
         let known = self.text.as_bytes();
         let is_like =
-            is_equal(&again[..start], &known[..start]) && is_equal(&again[end..], &known[end..]);
+            are_same(&again[..start], &known[..start]) && are_same(&again[end..], &known[end..]);
         let digits = std::str::from_utf8(&again[start..end]);
         let digits = digits.ok().filter(|_| is_like)?;
         self.body = BodyFraming::Length(length_of(digits)?);
