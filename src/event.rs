@@ -90,7 +90,8 @@ impl SessionKey {
         SessionKey::Id(SessionId::new(text))
     }
 
-    /// The same key, of the session in that seat.
+    /// The key of the same session, in that seat. That of a lone one is another then:
+    /// only with its seat is it handed around.
     #[must_use]
     pub fn at(self, seat: Seat) -> SessionKey {
         match self {

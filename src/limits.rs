@@ -759,18 +759,18 @@ const _: () = assert!(
         && REPLAY_EVENTS_MAX + STREAM_NOTICES_MAX as usize + 4 <= OUTBOX_SLOTS
 );
 
-// ---- mail
-
-/// For how many values room is kept where all seats are free: a few hundred bytes, so that who comes and goes alone asks
-/// for no memory each time.
-pub const SEATS_KEPT: usize = 64;
-
-/// How many deadlines of calls may be taken back before those that are not are moved together, where they are the fewer:
-/// so that a few are never moved.
+/// How many deadlines of calls that were taken back the row of them may hold before it is rid of them, which is done where
+/// they are the most: so that a few are not moved each time.
 pub const TIMERS_GONE_LEAST: usize = 16;
 
-/// For how many deadlines of calls room is kept when there are none: 14 KiB, enough for callers who come back at once.
+/// For how many deadlines of calls room is kept when they are fewer: 14 KiB, enough for callers who come back at once.
 pub const TIMERS_KEPT: usize = 256;
+
+/// Up to which room for so many values a table of seats keeps it when nobody sits there, so that who comes and goes alone
+/// asks for no memory each time: some 3 KiB for the sessions. Of more all is given back.
+pub const SEATS_KEPT: usize = 64;
+
+// ---- mail
 
 /// For how many streams the hub's table of them keeps room when they end: 100 KiB at the most, and enough for callers
 /// that come and go, each with a stream for its answer.
@@ -888,6 +888,10 @@ pub const PEN_BYTES_MAX: usize = 96 << 10;
 /// What the dispatcher keeps of the page on which it puts together what pens write, in bytes: all that is copied there
 /// of most parcels.
 pub const PEN_PAGE_BYTES: usize = 2 * PIECE_KEPT_BYTES_LEAST;
+
+/// The longest head of a heard request that is kept until the next comes, in bytes: it is there for each connection that
+/// calls, beside that of its thread. Clients of today send some 300 bytes, with a long token 2,000.
+pub const EAR_HEAD_BYTES_KEPT: usize = 2 << 10;
 
 /// Longest request, head and body, that the dispatcher takes out of a socket itself, in bytes: as long as what it writes
 /// itself. It has one such buffer, of which it touches as much as it reads.

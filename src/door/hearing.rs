@@ -71,8 +71,7 @@ impl PostHearer {
 }
 
 impl Hearer<Event> for PostHearer {
-    // While the same head comes again, its token was the right one: what is compared with it then is what this very client
-    // has sent before, so the time that takes tells nobody anything new.
+    // While the same head comes again its token was the right one, and no time tells how much of another is.
     fn admit(&mut self, head: &Head) -> bool {
         let is_ours = self.is_let_in(head) && streamable::is_json(head);
         self.named = is_ours.then(|| self.named_by(head)).flatten();

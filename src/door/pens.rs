@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use crate::door::writing;
 use crate::event::{Parcel, Standing};
 use crate::http::Exchange;
@@ -20,7 +22,25 @@ struct AnswerPen {
     courier: Courier,
     is_stateless: bool,
     /// Of the last answer.
-    opening: Option<Opening>,
+    opening: Option<(Kind, Opening)>,
+}
+
+/// What sets the heads of answers by pen apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A JSON-RPC message, with this status.
+    Json(u16),
+    /// That a message was taken.
+    Accepted,
+}
+
+impl Kind {
+    fn opening(self) -> io::Result<Opening> {
+        match self {
+            Kind::Json(status) => Opening::of(status, &[writing::JSON_HEADER]),
+            Kind::Accepted => Opening::of(writing::status_of(Standing::Accepted), &[]),
+        }
+    }
 }
 
 impl Pen for AnswerPen {
@@ -36,12 +56,12 @@ impl Pen for AnswerPen {
                     false => 200,
                 };
                 page.body.message(message);
-                self.send(status, &[writing::JSON_HEADER], page)
+                self.send(Kind::Json(status), page)
             }
             Parcel::Verdict {
                 standing: Standing::Accepted,
                 message: None,
-            } => self.send(writing::status_of(Standing::Accepted), &[], page),
+            } => self.send(Kind::Accepted, page),
             _ => Sent::Nothing,
         };
         match sent {
@@ -53,13 +73,13 @@ impl Pen for AnswerPen {
 }
 
 impl AnswerPen {
-    /// Sends an answer whose body is on the page. One status has always the same headers here.
-    fn send(&mut self, status: u16, headers: &[(&str, &str)], page: &mut Page) -> Sent {
-        let known = self.opening.take().filter(|last| last.status() == status);
-        let Some(opening) = known.or_else(|| Opening::of(status, headers).ok()) else {
+    /// Sends an answer whose body is on the page.
+    fn send(&mut self, kind: Kind, page: &mut Page) -> Sent {
+        let known = self.opening.take().filter(|(last, _)| *last == kind);
+        let Some(opening) = known.or_else(|| Some((kind, kind.opening().ok()?))) else {
             return Sent::Nothing;
         };
-        let opening = self.opening.insert(opening);
+        let (_, opening) = self.opening.insert(opening);
         let Page { head, body } = page;
         body.with_slices(|body| self.courier.answer(head, opening, body))
     }

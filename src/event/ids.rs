@@ -2,7 +2,7 @@
 //! keys that bring a hash of their own. Nobody from outside chooses what is
 //! entered, so nobody can choose keys that fall into one place, and the hasher
 //! need not defend itself as SipHash does, which costs ten times as much: one
-//! call looks such keys up some thirty times. Never for texts of others.
+//! call looks such keys up some twenty times. Never for texts of others.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -72,7 +72,6 @@ impl fmt::Debug for SessionId {
 /// equal without reading it.
 impl PartialEq for SessionId {
     fn eq(&self, other: &SessionId) -> bool {
-        // How far two are the same nobody can find out byte by byte: they are compared where their hashes are alike.
         self.hash == other.hash
             && (self.shares_text_of(other) || are_same(self.text.as_bytes(), other.text.as_bytes()))
     }

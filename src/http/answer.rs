@@ -78,11 +78,6 @@ impl Opening {
         })
     }
 
-    /// The status of these answers.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
     /// Adds the whole head to `out`, for a body of `length` bytes.
     pub fn write_to(&self, out: &mut Vec<u8>, length: usize) {
         out.extend_from_slice(&self.bytes);

@@ -329,6 +329,9 @@ impl<T> Listener<T> {
             Found::Whole(start) => {
                 if let Some(request) = lent.offer(&bytes[start..]) {
                     lent.unread = Vec::new();
+                    if start > limits::EAR_HEAD_BYTES_KEPT {
+                        lent.head.release();
+                    }
                     return Heard::Request(request);
                 }
             }

@@ -139,7 +139,8 @@ impl Head {
     }
 
     /// Reads the head at the start of `bytes` (no empty line before it) into this value, and returns its length,
-    /// or `None` while more bytes are needed. `self` is unspecified after anything but a length.
+    /// or `None` while more bytes are needed. After anything but a length this value is good for nothing but to be filled
+    /// again, and for [`Head::take_again`], which takes what was parsed last, or nothing.
     ///
     /// # Errors
     /// See [`HeadError`]; the connection cannot be read any further.
@@ -169,8 +170,9 @@ impl Head {
         let (start, end) = (self.length.start.into(), self.length.end.into());
         let again = bytes.get(..self.text.len()).filter(|_| start < end)?;
         let known = self.text.as_bytes();
+        // Both, whatever the first says: a token may stand in either.
         let is_like =
-            are_same(&again[..start], &known[..start]) && are_same(&again[end..], &known[end..]);
+            are_same(&again[..start], &known[..start]) & are_same(&again[end..], &known[end..]);
         let digits = std::str::from_utf8(&again[start..end]);
         let digits = digits.ok().filter(|_| is_like)?;
         self.body = BodyFraming::Length(length_of(digits)?);

@@ -41,7 +41,7 @@ impl Era {
     }
 }
 
-/// A place for a child; never reused.
+/// The name of a child's place; never reused, though its seat is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ChildId {
     serial: u32,

@@ -87,7 +87,8 @@ impl Hub {
         if !self.goes_on(&ticket, self.absent.get(name).as_ref()) {
             return Err(unknown());
         }
-        self.begin_session(key.clone(), view.clone())
+        let key = &self
+            .begin_session(key.clone(), view.clone())
             .map_err(|refusal| (Standing::Busy, refusal))?;
         let remembered = self.absent.take(name).unwrap_or_default();
         log::debug!("session {key:?}: {:?} goes on", ticket.name);

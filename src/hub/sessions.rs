@@ -263,6 +263,7 @@ pub struct Sessions {
 impl Sessions {
     /// Enters a session; its key from now on, which says where it sits. A lone one
     /// is found by that key only.
+    #[must_use = "any other key is looked up by its text, each time"]
     pub fn insert(&mut self, key: SessionKey, session: Session) -> SessionKey {
         self.remove(&key);
         let entered = |seat| (key.clone().at(seat), Box::new(session));
@@ -283,7 +284,7 @@ impl Sessions {
         told.or_else(|| self.seat_by_id(key))
     }
 
-    /// The same for a key that does not say it, which is once in an event at most.
+    /// The same for a key that does not say it, as that of a request does not.
     #[cold]
     fn seat_by_id(&self, key: &SessionKey) -> Option<Seat> {
         match key {
@@ -399,14 +400,16 @@ mod tests {
         assert_eq!(other.seat(), before.seat());
         assert_eq!(unanswered(&sessions, &before), None);
         // Entered again, it is found by the key of its first time, too.
-        sessions.insert(SessionKey::of_id("a"), session(3));
+        let again = sessions.insert(SessionKey::of_id("a"), session(3));
+        assert_eq!(unanswered(&sessions, &again), Some(3));
         assert_eq!(unanswered(&sessions, &before), Some(3));
         assert!(sessions.remove(&other).is_some());
         let lone = sessions.insert(SessionKey::Lone(1, None), session(4));
         assert_eq!(lone.seat(), other.seat());
         assert_eq!(unanswered(&sessions, &other), None);
         assert!(sessions.remove(&lone).is_some());
-        sessions.insert(SessionKey::Lone(2, None), session(5));
+        let next = sessions.insert(SessionKey::Lone(2, None), session(5));
+        assert_eq!(next.seat(), lone.seat());
         assert_eq!(unanswered(&sessions, &lone), None);
         assert_eq!(sessions.len(), 2);
     }

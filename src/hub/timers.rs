@@ -130,8 +130,10 @@ impl Timers {
             self.row.retain(|(_, timer)| timer.is_some());
             self.gone = 0;
         }
-        if self.row.is_empty() && self.row.capacity() > 2 * limits::TIMERS_KEPT {
-            self.row.shrink_to(limits::TIMERS_KEPT);
+        // What a crowd has taken is given back, also where some stay.
+        let room = limits::TIMERS_KEPT.max(2 * self.row.len());
+        if self.row.capacity() > 2 * room {
+            self.row.shrink_to(room);
         }
     }
 
@@ -222,6 +224,7 @@ mod tests {
         timers.cancel(key);
         assert_eq!(timers.due(at(9)), None);
     }
+
     #[test]
     fn of_calls_that_come_and_go_beside_one_that_stays_nothing_is_kept() {
         let mut timers = Timers::default();
@@ -238,6 +241,17 @@ mod tests {
         timers.cancel(last);
         assert_eq!(timers.due(at(20_000)), Some(call(0)));
         assert!(timers.is_empty() && timers.row.is_empty());
+    }
+
+    #[test]
+    fn the_room_of_a_crowd_is_given_back_also_while_one_stays() {
+        let mut timers = Timers::default();
+        let call = |n| Timer::Call(OwnId::new(n, Purpose::Call));
+        timers.set(at(1), call(0));
+        let keys: Vec<_> = (1..100_000).map(|n| timers.set(at(n), call(n))).collect();
+        keys.into_iter().for_each(|key| timers.cancel(key));
+        assert_eq!(timers.len(), 1);
+        assert!(timers.row.capacity() <= 4 * limits::TIMERS_KEPT);
     }
 
     /// What is done to the deadlines.

@@ -34,6 +34,8 @@ impl Pen for Answering {
 struct Scene {
     /// Whether the pen has answered the exchange that the thread began, which is the first.
     is_over: bool,
+    /// A head that was admitted before.
+    before: Option<String>,
     token: Option<&'static str>,
     message_max: usize,
     budget: usize,
@@ -45,6 +47,7 @@ impl Default for Scene {
     fn default() -> Scene {
         Scene {
             is_over: true,
+            before: None,
             token: None,
             message_max: 1 << 20,
             budget: 1 << 20,
@@ -89,9 +92,10 @@ impl Scene {
             form: self.form,
             named: None,
         };
-        let mut parsed = Head::default();
-        let whole = parsed.parse(head.as_bytes()).expect("a head");
-        assert_eq!(whole, Some(head.len()));
+        if let Some(before) = self.before {
+            assert!(hearer.admit(&parsed(&before)));
+        }
+        let parsed = parsed(head);
         let mut heard = None;
         let mut nap = Doing(Some(|| {
             let verdict = Parcel::Verdict {
@@ -128,6 +132,13 @@ impl Scene {
     }
 }
 
+fn parsed(head: &str) -> Head {
+    let mut parsed = Head::default();
+    let whole = parsed.parse(head.as_bytes()).expect("a head");
+    assert_eq!(whole, Some(head.len()));
+    parsed
+}
+
 fn head(lines: &[&str]) -> String {
     lines.concat() + "\r\n"
 }
@@ -154,6 +165,27 @@ fn an_ordinary_post_is_what_its_thread_would_make_of_it() {
     assert_eq!(session, Some(SessionKey::of_id("abc")));
     assert_eq!(version, Some(Cow::Borrowed("2025-11-25")));
     assert!(fresh.is_none() && mirrored.is_empty());
+}
+
+#[test]
+fn the_session_is_that_of_the_last_head() {
+    let of = |id: &str| {
+        head(&[
+            LINE,
+            HOST,
+            JSON,
+            ACCEPT,
+            &format!("Mcp-Session-Id: {id}\r\n"),
+        ])
+    };
+    let scene = Scene {
+        before: Some(of("abc")),
+        ..Scene::default()
+    };
+    let FromClient::Post { session, .. } = scene.word(&of("xyz"), PING) else {
+        panic!("another word");
+    };
+    assert_eq!(session, Some(SessionKey::of_id("xyz")));
 }
 
 #[test]
@@ -194,12 +226,13 @@ fn who_may_not_come_in_is_turned_away_by_the_thread() {
 }
 
 #[test]
-fn a_token_is_asked_for_each_time() {
+fn a_token_is_asked_of_each_new_head() {
+    let with = |shown: &str| head(&[LINE, HOST, shown, JSON, ACCEPT]);
     let locked = || Scene {
+        before: Some(with("Authorization: Bearer s3cret\r\n")),
         token: Some("s3cret"),
         ..Scene::default()
     };
-    let with = |shown: &str| head(&[LINE, HOST, shown, JSON, ACCEPT]);
     locked().word(&with("Authorization: Bearer s3cret\r\n"), PING);
     for shown in [
         "",

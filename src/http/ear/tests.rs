@@ -39,7 +39,15 @@ fn who_is_looked_at_while_he_sits_down_is_not_listened_to_when_he_has_got_up() {
     let seat = Seat::of_number(1).unwrap();
     let is_done = AtomicBool::new(false);
     let Line { peer, parting } = sleeper().line;
+    /// Ends the looking, also where the test fails.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
     let left_behind = thread::scope(|scope| {
+        let _done = Done(&is_done);
         scope.spawn(|| {
             // What is known of a seat may be of the one who sat there before.
             while !is_done.load(Ordering::SeqCst) {
@@ -54,9 +62,7 @@ fn who_is_looked_at_while_he_sits_down_is_not_listened_to_when_he_has_got_up() {
             ear.sleep(line, None, pace::now() + SPAN, &|| false);
             ear.epoll.delete(&peer.stream).is_ok()
         };
-        let count = (0..SLEEPS).filter(|_| is_left_behind()).count();
-        is_done.store(true, Ordering::SeqCst);
-        count
+        (0..SLEEPS).filter(|_| is_left_behind()).count()
     });
     assert_eq!(left_behind, 0, "of {SLEEPS}");
 }

@@ -337,6 +337,11 @@ fn neither_what_was_refused_nor_what_is_not_known_exactly_comes_again() {
     let twice = AGAIN.replace("A: ", "Content-Length: ");
     assert!(head.parse(twice.as_bytes()).is_err());
     assert_eq!(head.take_again(twice.as_bytes()), None);
+    let partial = twice.split_at(60).0;
+    head = parsed(AGAIN);
+    assert_eq!(head.parse(partial.as_bytes()).unwrap(), None);
+    assert_eq!(head.take_again(twice.as_bytes()), None);
+    assert_eq!(head.take_again(AGAIN.as_bytes()), Some(AGAIN.len()));
     let text = b"POST / HTTP/1.1\r\nHost: x\r\nA: \xe9\r\nContent-Length: 1\r\n\r\n";
     assert_eq!(head.parse(text).unwrap(), Some(text.len()));
     assert_eq!(head.take_again(text), None);

@@ -205,6 +205,13 @@ fn of_a_head_that_comes_again_the_hearer_is_asked_once() {
         "heard a text of more digits"
     );
     assert_eq!(post(&mut client, "how often"), "heard 4");
+    // A long head is not kept.
+    let long = format!("A: {}\r\nHost", "x".repeat(limits::EAR_HEAD_BYTES_KEPT));
+    for asked in [5, 6] {
+        client.send(request("how often").replace("Host", &long));
+        assert_eq!(client.answer().body, format!("heard {asked}"));
+    }
+    assert_eq!(post(&mut client, "how often"), "heard 7");
     // What was admitted lets nothing else in.
     client.send(request("how often").replace("Host", "X-No: 1\r\nHost"));
     assert_eq!(client.answer().body, "heard how often");
