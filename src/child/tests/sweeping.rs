@@ -104,6 +104,10 @@ fn the_daemons_of_another_life_live_on() {
         let mark = procfs::variable(pid.cast_signed(), mark::VARIABLE);
         mark.unwrap().is_none()
     };
+    // The others look so, too, at the moment at which they become `sleep`.
+    eventually("but one of them has a mark", || {
+        neighbours.iter().filter(|&&pid| unmarked(pid)).count() == 1
+    });
     let clean = *neighbours.iter().find(|&&pid| unmarked(pid)).unwrap();
     // A mark of a gateway that is none of ours.
     let foreign = format!(
@@ -116,13 +120,14 @@ fn the_daemons_of_another_life_live_on() {
     );
     let mut endings = pids(&ending, 6);
     endings.sort_unstable();
-    let foreign = *endings
-        .iter()
-        .find(|&&pid| {
-            let mark = procfs::variable(pid.cast_signed(), mark::VARIABLE);
-            mark.unwrap().as_deref() == Some(b"1-2-3")
-        })
-        .unwrap();
+    let has_foreign = |pid: &&u32| {
+        let mark = procfs::variable(pid.cast_signed(), mark::VARIABLE);
+        mark.unwrap().as_deref() == Some(b"1-2-3")
+    };
+    eventually("one of them has the mark of another", || {
+        endings.iter().any(|pid| has_foreign(&pid))
+    });
+    let foreign = *endings.iter().find(has_foreign).unwrap();
     // Killed, so that nothing is noted.
     ending.handle.signal(Signal::Kill);
     endings.retain(|&pid| pid != foreign);
