@@ -1,5 +1,6 @@
 //! Bytes compared sixteen at a time. The C library's `memcmp`, which `==` asks, goes byte by byte where that is musl, and
-//! what is compared for each request is some hundred bytes long.
+//! what is compared for each request is some hundred bytes long. So does `subtle`, with which `door/guard.rs` compares the
+//! token by itself.
 
 /// Whether both are the same. All of both is looked at wherever they differ, so that the time tells nobody how much of a
 /// secret among them was right; it does tell whether they are as long as each other.

@@ -26,7 +26,7 @@ use crate::wire::stateless;
 const SESSION: &str = "Mcp-Session-Id";
 const LAST_EVENT: &str = "Last-Event-ID";
 
-/// What the head of a POST names.
+/// What the head of a request names.
 #[derive(Debug, Clone)]
 pub struct Named {
     session: Option<SessionKey>,
@@ -363,10 +363,11 @@ pub fn get(
         Some(Ok(event)) => Some(event),
         None => None,
     };
+    let Named { session, version } = Named::by(exchange.head());
     let word = FromClient::Listen {
         view,
-        session: session_of(exchange.head()),
-        version: version_of(exchange.head()),
+        session,
+        version,
         resume,
     };
     if connection.begin(word).is_err() {

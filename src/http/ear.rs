@@ -146,18 +146,7 @@ impl<T> Ear<T> {
         deadline: Instant,
         is_called: &dyn Fn() -> bool,
     ) -> Woken<T> {
-        let sleeper = Arc::new(Sleeper {
-            line,
-            thread: thread::current(),
-            lent: Mutex::new(Lent {
-                hearer,
-                head: Head::default(),
-                is_admitted: false,
-                unread: Vec::new(),
-                has_heard: false,
-                is_over: false,
-            }),
-        });
+        let sleeper = Arc::new(Sleeper::new(line, hearer));
         // The one who listens may still look at that seat for who sat there before, and must not part with this one before
         // he is listened to: nobody would cease to, then.
         let lent = lock(&sleeper.lent);
@@ -213,6 +202,22 @@ impl<T> Lent<T> {
 }
 
 impl<T> Sleeper<T> {
+    /// The calling thread.
+    fn new(line: Line, hearer: Option<Box<dyn Hearer<T>>>) -> Sleeper<T> {
+        Sleeper {
+            line,
+            thread: thread::current(),
+            lent: Mutex::new(Lent {
+                hearer,
+                head: Head::default(),
+                is_admitted: false,
+                unread: Vec::new(),
+                has_heard: false,
+                is_over: false,
+            }),
+        }
+    }
+
     /// Parks the thread, and again each time that the deadline has passed, something was heard meanwhile and nobody has
     /// called; whether it was woken before.
     fn park_until(&self, mut deadline: Instant, is_called: &dyn Fn() -> bool) -> bool {

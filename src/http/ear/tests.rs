@@ -16,21 +16,11 @@ fn sleeper() -> Sleeper<()> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let address = stream.local_addr().unwrap();
-    Sleeper {
-        line: Line {
-            peer: Arc::new(Peer::new(stream, address, ConnectionId(1))),
-            parting: Arc::default(),
-        },
-        thread: thread::current(),
-        lent: Mutex::new(Lent {
-            hearer: None,
-            head: Head::default(),
-            is_admitted: false,
-            unread: Vec::new(),
-            has_heard: false,
-            is_over: false,
-        }),
-    }
+    let line = Line {
+        peer: Arc::new(Peer::new(stream, address, ConnectionId(1))),
+        parting: Arc::default(),
+    };
+    Sleeper::new(line, None)
 }
 
 #[test]
